@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_LOOP_TIMER_H
+#define CHATBOX_LOOP_TIMER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+/* Timers as members of objects: 24 bytes each, a binary heap per shard over
+ * one uv_timer, so that arming costs O(log n) and no allocation beyond the
+ * heap's growth. Monotonic milliseconds. One shard's thread only. */
+struct timer {
+    void (*fire)(struct timer *);
+    uint64_t at_ms;
+    uint32_t slot; /* 1-based place in the heap; 0: not armed */
+};
+
+struct timers {
+    struct timer **heap; /* heap[1..count] */
+    size_t count;
+    size_t room;
+    uv_timer_t wake;
+    uv_loop_t *loop;
+};
+
+void timers_init(struct timers *ts, uv_loop_t *loop);
+void timers_close(struct timers *ts); /* before the loop closes */
+void timers_fini(struct timers *ts);
+
+void timer_init(struct timer *t, void (*fire)(struct timer *));
+
+/* Arms or moves; fires once, not before delay_ms, never inside this call. */
+void timer_start(struct timers *ts, struct timer *t, uint64_t delay_ms);
+
+/* A timer that is not armed is fine. After it fire does not run. */
+void timer_cancel(struct timers *ts, struct timer *t);
+
+bool timer_armed(const struct timer *t);
+
+#endif

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_NET_FETCH_H
+#define CHATBOX_NET_FETCH_H
+
+#include "base/err.h"
+#include "base/str.h"
+
+#include <stdint.h>
+
+/* HTTP requests to the outside, as libcurl transfers on the shard's loop.
+ * Redirects are not followed, TLS is verified, proxy variables of the
+ * environment are honoured. One shard's thread only. */
+struct fetch;
+struct fetch_pool;
+struct shard;
+
+enum fetch_end {
+    FETCH_DONE,           /* the whole answer arrived */
+    FETCH_RESOLVE_FAILED, /* no address */
+    FETCH_CONNECT_FAILED, /* refused, unreachable, reset before a head */
+    FETCH_TLS_FAILED,     /* handshake or certificate */
+    FETCH_CONNECT_TIMEOUT,
+    FETCH_FIRST_BYTE_TIMEOUT, /* nothing of the answer in time */
+    FETCH_IDLE_TIMEOUT,       /* silence inside the answer */
+    FETCH_TOTAL_TIMEOUT,
+    FETCH_CUT,   /* FIN or RST inside the answer's body */
+    FETCH_FAILED /* anything else */
+};
+
+struct fetch_request {
+    const char *method; /* "POST", "GET" */
+    const char *url;
+    const char *const *headers; /* "Name: value", NULL at the end */
+    struct str body;
+    uint64_t connect_timeout_ms; /* 0 in any of these: no limit */
+    uint64_t first_byte_timeout_ms;
+    uint64_t idle_timeout_ms; /* not counted while paused */
+    uint64_t total_timeout_ms;
+    const char *ca_file; /* NULL: the system's */
+};
+
+struct fetch_head {
+    int status;
+    struct str content_type; /* borrowed during the call */
+    int64_t retry_after_ms;  /* from Retry-After (seconds or date); -1: none */
+};
+
+/* on_head once, then on_data any number of times, then on_end exactly once
+ * (also without a head), never inside fetch_start. The handle is void once
+ * on_end has been called. */
+struct fetch_events {
+    void (*on_head)(void *cookie, const struct fetch_head *head);
+    void (*on_data)(void *cookie, struct str bytes);
+    void (*on_end)(void *cookie, enum fetch_end why);
+};
+
+/* Hangs itself into shard->fetch. */
+enum err fetch_pool_init(struct shard *s) MUST_CHECK;
+void fetch_pool_fini(struct shard *s);
+
+/* Borrows the request during the call (copies), events for the transfer's
+ * life. */
+struct fetch *fetch_start(struct shard *s, const struct fetch_request *request,
+                          const struct fetch_events *events, void *cookie);
+
+/* Closes the upstream connection at once; no callback after it. May be called
+ * from inside on_head and on_data, not from on_end. */
+void fetch_cancel(struct fetch *f);
+
+/* No on_data until resumed: the peer's window fills. Idempotent. */
+void fetch_pause(struct fetch *f);
+void fetch_resume(struct fetch *f);
+
+/* A fixed word for the log and for errors: "connect_timeout". */
+const char *fetch_end_word(enum fetch_end why);
+
+#endif

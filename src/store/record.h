@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_STORE_RECORD_H
+#define CHATBOX_STORE_RECORD_H
+
+#include "base/rand.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* What is stored, as both backends hold it (protocol.md section 4). Strings
+ * are owned by the record; NULL means absent. Times are wall-clock
+ * milliseconds; 0 means absent. */
+
+#define RECORD_EPOCH_CHARS 16
+
+enum sender { SENDER_USER, SENDER_AI, SENDER_ADMIN, SENDER_SYSTEM };
+
+enum message_status {
+    STATUS_COMPLETE,
+    STATUS_STREAMING,
+    STATUS_INTERRUPTED,
+    STATUS_CANCELLED
+};
+
+struct usage {
+    int64_t prompt_tokens;
+    int64_t completion_tokens;
+    int64_t total_tokens;
+    bool present;
+    bool estimated;
+};
+
+struct message_record {
+    char id[RAND_ID_CHARS + 1];
+    char sid[RAND_ID_CHARS + 1];
+    int64_t seq; /* 0: not numbered (a running answer) */
+    int64_t at_ms;
+    enum sender sender;
+    enum message_status status;
+    char *type;    /* "user_message", "ai_response", … */
+    char *content; /* content_n bytes and a NUL */
+    size_t content_n;
+    char *client_id; /* unique per session */
+    char *file_id;
+    char *file_url;
+    char *metadata; /* a JSON object of strings, or NULL */
+    char *model_id;
+    char *finish_reason;
+    char *reply_to; /* an answer's question */
+    char *replaces; /* the answer this one was regenerated from */
+    bool superseded;
+    struct usage usage;
+    int64_t duration_ms; /* -1: unknown */
+    int64_t ttft_ms;     /* -1: unknown */
+};
+
+struct session_record {
+    char sid[RAND_ID_CHARS + 1];
+    char epoch[RECORD_EPOCH_CHARS + 1];
+    char *user_id;
+    char *name;
+    char *model_id;
+    int64_t start_ms;
+    int64_t last_ms;
+    int64_t end_ms; /* 0: active */
+    int64_t seq;    /* of the last numbered event */
+    int64_t message_count;
+    int64_t total_tokens;
+    int64_t max_response_ms;
+    int64_t response_count; /* answers that avg_response_ms is over */
+    double avg_response_ms;
+    bool archived;
+    bool help_requested;
+    bool admin_assisted;
+    int64_t takeover_epoch;
+    char *assisting_admin_id;
+    char *assisting_admin_name;
+};
+
+/* Frees the strings and zeroes. */
+void session_record_fini(struct session_record *r);
+void message_record_fini(struct message_record *r);
+
+/* Deep copies into *to (overwritten, not freed first). Gives. */
+void session_record_copy(struct session_record *to,
+                         const struct session_record *from);
+void message_record_copy(struct message_record *to,
+                         const struct message_record *from);
+
+/* The words on the wire and in the store: "user", "complete". */
+const char *sender_word(enum sender s);
+const char *status_word(enum message_status s);
+
+#endif
