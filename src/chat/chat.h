@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_CHAT_H
+#define CHATBOX_CHAT_CHAT_H
+
+#include "base/err.h"
+#include "base/str.h"
+#include "chat/outlet.h"
+#include "provider/provider.h"
+#include "store/store.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The room's door: everything of the users that one shard owns. Outlets come
+ * and go, frames go in, and turns run until they end, whoever is listening.
+ * One per shard; every function here runs on that shard's thread. */
+struct chat;
+struct shard;
+
+/* Immutable; shared by all shards and alive until every chat is freed. */
+struct chat_settings {
+    size_t max_content_chars;
+    uint64_t reconnect_timeout_ms;
+    uint64_t session_ttl_ms;
+    uint64_t cleanup_interval_ms;
+    size_t warn_count;
+    bool one_connection; /* session.connections = one */
+    size_t resume_max_events;
+    uint64_t message_limit; /* GCRA, per user */
+    uint64_t message_window_ms;
+    size_t limit_max_keys;
+    uint64_t limit_cleanup_interval_ms;
+    const char *own_file_prefix; /* a file_url that begins so is ours */
+
+    const struct provider_config *providers; /* in configuration order */
+    size_t provider_count;                   /* >= 1 */
+    size_t default_provider;
+    const char *system_prompt; /* "" when there is none */
+    uint64_t context_tokens;
+    uint64_t stream_timeout_ms;
+    uint64_t connect_timeout_ms;
+    uint64_t first_byte_timeout_ms;
+    uint64_t idle_timeout_ms;
+    unsigned retry_attempts; /* requests in all */
+    uint64_t retry_delay_ms;
+    uint64_t retry_max_delay_ms;
+    size_t max_answer_bytes;
+};
+
+/* Hangs itself into shard->chat. Borrows settings and store for its life. */
+enum err chat_init(struct shard *s, const struct chat_settings *settings,
+                   struct store *store) MUST_CHECK;
+void chat_fini(struct shard *s);
+
+/* What an upgrade asked for (protocol.md 2.1, 2.5). Borrowed during the call.
+ */
+struct attach_request {
+    struct str user_id;
+    bool admin;
+    bool strict;
+    struct str session_id; /* empty: not named */
+    int64_t last_seq;      /* -1: not given */
+    struct str epoch;      /* empty: not given */
+    struct str device_id;  /* empty: not given */
+};
+
+/* The outlet (zeroed but for ops) joins: finds its session, sends the first
+ * frame, replays, and then calls ops->hold(o, false). All of that happens
+ * later than this call. The outlet stays the caller's memory until
+ * chat_detach. */
+void chat_attach(struct chat *c, struct outlet *o,
+                 const struct attach_request *request);
+
+/* The client is gone: no op is called after it. A running turn goes on. */
+void chat_detach(struct outlet *o);
+
+/* One text message of the client; valid UTF-8, at most ws.max_message_size.
+ * Borrows. Never while the outlet is held. */
+void chat_on_frame(struct outlet *o, struct str text);
+
+/* The outlet can take more again: pending deltas follow. */
+void chat_on_drain(struct outlet *o);
+
+/* Outlets of this user, attaching ones included (limit per user). */
+size_t chat_user_connections(const struct chat *c, struct str user_id);
+
+/* Sends every other outlet of the user a notification that one more
+ * connection was refused (protocol.md 2.8). */
+void chat_notify_refused(struct chat *c, struct str user_id);
+
+/* REST calls that change a session: PUT, PATCH, DELETE. Takes the job, keeps
+ * the session in memory and its outlets in step with it (session_ended, 4410),
+ * and lets job->done run as the store does. job->user_id is the caller's. */
+void chat_session_write(struct chat *c, struct store_job *job);
+
+/* Index of a configured model, or -1. */
+int chat_model_find(const struct chat_settings *settings, struct str model_id);
+
+/* Shutdown. drain: no new turns start (waiting ones end with SERVICE_ERROR),
+ * running ones go on; when none is left on_idle runs once. cut: running
+ * answers are stored as interrupted now; on_idle runs when they are stored. */
+void chat_drain(struct chat *c, void (*on_idle)(void *cookie), void *cookie);
+void chat_cut(struct chat *c);
+
+/* Turns that have not ended, the waiting ones included. */
+size_t chat_turns(const struct chat *c);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_OUTLET_H
+#define CHATBOX_CHAT_OUTLET_H
+
+#include "base/err.h"
+#include "base/list.h"
+#include "base/str.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* The only thing that chat knows of a client: something that takes whole JSON
+ * frames. The gate's WebSocket connection contains one; a test's recorder is
+ * another. It lives on the shard of its user. */
+struct outlet;
+struct session;
+struct user;
+
+struct outlet_ops {
+    /* Queues one text frame; borrows. When the client cannot take more the
+     * outlet closes itself (4408) and drops this and what follows. */
+    void (*send)(struct outlet *o, struct str frame);
+    /* Bytes queued and not yet sent. */
+    size_t (*queued)(const struct outlet *o);
+    /* Starts the closing handshake. The owner answers with chat_detach, not
+     * before this call has returned. */
+    void (*close)(struct outlet *o, int code, const char *reason);
+    /* Stops (true) or goes on (false) delivering the client's frames to
+     * chat_on_frame. An outlet begins stopped; chat starts it when the
+     * first frame has been sent. */
+    void (*hold)(struct outlet *o, bool stopped);
+};
+
+enum outlet_state {
+    OUTLET_ATTACHING, /* chat looks for its session; no frames either way */
+    OUTLET_LIVE,      /* in session->outlets, receives everything */
+    OUTLET_GONE       /* refused or replaced: waiting for chat_detach */
+};
+
+struct outlet {
+    const struct outlet_ops *ops; /* static */
+    /* Everything below is private to chat. */
+    struct list link; /* session->outlets when LIVE, user->arrivals before */
+    struct user *user;
+    struct session *session; /* NULL while ATTACHING */
+    char *device_id;         /* NULL: none given */
+    struct attach *attach;   /* what it asked for, while ATTACHING */
+    uint32_t sent;           /* bytes of the running answer already queued */
+    uint32_t chunk;          /* of the next ai_response of that answer */
+    uint8_t state;           /* enum outlet_state */
+    uint8_t asked;           /* its turns that have not ended; at most 4 */
+    bool admin;
+};
+
+#endif
