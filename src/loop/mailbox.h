@@ -5,6 +5,7 @@
 #include "base/err.h"
 
 #include <pthread.h>
+#include <stdbool.h>
 #include <uv.h>
 
 struct shard;
@@ -23,8 +24,9 @@ struct letter {
  * receiver takes the whole list at once. */
 struct mailbox {
     pthread_mutex_t lock;
-    struct letter *first;
+    struct letter *first; /* under lock, as the next two */
     struct letter *last;
+    bool open; /* wake may be sent */
     uv_async_t wake;
     struct shard *owner;
 };
@@ -35,10 +37,11 @@ enum err mailbox_init(struct mailbox *m, uv_loop_t *loop,
 /* Any thread; takes l. */
 void mailbox_post(struct mailbox *m, struct letter *l);
 
-/* On the owner's thread, before the loop closes. */
+/* On the owner's thread, before the loop closes. What is posted from now on
+ * stays in the list. */
 void mailbox_close(struct mailbox *m);
 
-/* Destroys letters that were never delivered. */
+/* Destroys letters that were never delivered, in order. */
 void mailbox_fini(struct mailbox *m);
 
 #endif

@@ -15,8 +15,8 @@
  * which this room never looks into. Only `shard_post` may be called from
  * another thread. */
 
-/* What runs once at the end of every turn of the loop (after polling, and
- * after timers), in this order. */
+/* What runs at the end of every turn of the loop, just before it waits for
+ * the next events, in this order. */
 enum shard_phase {
     SHARD_PHASE_CHAT, /* running answers become frames */
     SHARD_PHASE_NET,  /* each socket that has output is written once */
@@ -49,11 +49,12 @@ struct shard {
         void *cookie;
     } phases[SHARD_PHASES];
     struct list deferred;
-    uv_check_t check;
     uv_prepare_t prepare;
+    uv_idle_t idle; /* runs while the loop must not wait */
     pthread_t thread;
     void (*on_start)(struct shard *);
-    bool stopping;
+    bool again;
+    bool ended; /* the loop is over and every handle closed */
 };
 
 /* Prepares loop and mailbox; index also goes into the log. */
@@ -71,7 +72,8 @@ enum err shard_start(struct shard *s,
 void shard_run(struct shard *s);
 
 /* On the shard's own thread: the loop ends once this turn is over. Handles
- * that are still open are closed by shard_run before it returns. */
+ * that are still open are closed by shard_run before it returns, without
+ * calling anybody; the rooms free what is left when they are taken down. */
 void shard_stop(struct shard *s);
 
 /* Waits until the thread has ended. */
@@ -87,8 +89,21 @@ void shard_post(struct shard *to, struct letter *l);
 void shard_at_phase(struct shard *s, enum shard_phase phase,
                     void (*fn)(void *cookie), void *cookie);
 
-/* Runs d->run(d) at the end of this turn, after all phases. */
+/* Runs d->run(d) at the end of this turn, after all phases, which then run
+ * again. d must not be waiting already. */
 void shard_defer(struct shard *s, struct deferred *d);
+
+/* Takes d back; fine when it is not waiting. */
+void shard_undefer(struct deferred *d);
+
+/* The phases have work left: they run again before the loop waits. Work that
+ * never ends does not starve the rest: polling comes in between. */
+void shard_again(struct shard *s);
+
+/* uv_close, but also after the loop is over: then closed (may be NULL) runs at
+ * once. */
+void shard_close_handle(struct shard *s, uv_handle_t *handle,
+                        void (*closed)(uv_handle_t *));
 
 /* The loop's time, cached once per turn; monotonic. */
 uint64_t shard_now_ms(const struct shard *s);

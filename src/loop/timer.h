@@ -19,7 +19,8 @@ struct timer {
 struct timers {
     struct timer **heap; /* heap[1..count] */
     size_t count;
-    size_t room;
+    size_t room;      /* elements allocated */
+    uint64_t wake_ms; /* when the uv_timer fires; UINT64_MAX: it is stopped */
     uv_timer_t wake;
     uv_loop_t *loop;
 };
@@ -30,7 +31,9 @@ void timers_fini(struct timers *ts);
 
 void timer_init(struct timer *t, void (*fire)(struct timer *));
 
-/* Arms or moves; fires once, not before delay_ms, never inside this call. */
+/* Arms or moves; fires once, not before delay_ms have passed since this call,
+ * never inside it. Inside fire the timer is no longer armed and may be
+ * started again. */
 void timer_start(struct timers *ts, struct timer *t, uint64_t delay_ms);
 
 /* A timer that is not armed is fine. After it fire does not run. */
