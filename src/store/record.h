@@ -92,4 +92,8 @@ void message_record_copy(struct message_record *to,
 const char *sender_word(enum sender s);
 const char *status_word(enum message_status s);
 
+/* And back; false (*out untouched) for any other word. Borrow. */
+bool sender_of_word(const char *word, enum sender *out);
+bool status_of_word(const char *word, enum message_status *out);
+
 #endif

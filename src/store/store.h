@@ -16,28 +16,80 @@
  * this room: one writer that commits the waiting jobs of all shards as one
  * transaction (group commit), and some readers. Write jobs of one session are
  * carried out in the order in which they were submitted. A job that was
- * answered with ERR_OK is durable. */
+ * answered with ERR_OK is durable. A read that is submitted after a write's
+ * done sees that write. */
 struct shard;
 struct store;
 
+/* What each needs and answers. "sid" is session.sid (or message.sid; they are
+ * made equal), "owner" is user_id (or session.user_id; made equal): where an
+ * owner is given, a session of somebody else is ERR_NOT_FOUND exactly as one
+ * that is not there. Only with ERR_OK, the other out members mean something.
+ *
+ * SESSION_GET     sid, owner or none → session.
+ * SESSION_LATEST  owner, since_ms → session: the latest activity among those
+ *                 that are active, not archived and have last_ms >= since_ms;
+ *                 else NOT_FOUND.
+ * SESSION_LIST    owner, limit (>= 1), cursor or NULL, query or NULL (part of
+ *                 a name or a message; ASCII letters match either case; at
+ *                 most STORE_QUERY_BYTES) → sessions by latest activity first,
+ *                 archived and ended ones too; next_cursor. BAD_REQUEST: a
+ *                 cursor that is not ours, a query too long.
+ * MESSAGES        sid, owner or none, limit (>= 1), after_seq or before_seq →
+ *                 messages with numbers, oldest first, superseded ones too;
+ *                 never the running answer. more: there are others beyond the
+ *                 limit (or beyond STORE_PAGE_BYTES of content, at which a
+ *                 page ends early): ask again from the last number.
+ * MESSAGE_FIND    sid, owner or none, message.id or else message.client_id →
+ *                 message, and in messages its answers in order, all versions,
+ *                 the running one last.
+ * PING            can it read?
+ * SESSION_PUT     session → session. CONFLICT: the sid is taken.
+ * SESSION_PATCH   sid, owner or none, patch → session. Ending an ended
+ *                 session keeps the first end.
+ * SESSION_DELETE  sid, owner or none: the rows are overwritten with zeros.
+ * MESSAGE_APPEND  session (as it shall be if it is not there yet), message
+ *                 (id, at_ms, type, …) → message.seq, session as it is now:
+ *                 made, counted, renamed if it had no name (to session.name,
+ *                 else to the first line of a user's message), reopened if it
+ *                 had ended (not by SENDER_SYSTEM). With a client_id that is
+ *                 there: duplicate, message is the first one, messages its
+ *                 answers as in FIND, nothing was written. CONFLICT: the
+ *                 message's id is taken.
+ * DRAFT_PUT       sid, message: the running answer as it is now (content,
+ *                 usage and times may grow, the rest is as in the first put).
+ *                 NOT_FOUND: the session is gone. CONFLICT: it has a number.
+ *                 May wait some milliseconds for company (store_worker.h).
+ * DRAFT_DROP      sid, message.id: it ended without anything. Nothing there
+ *                 is fine.
+ * ANSWER_FINISH   sid, owner or none, message with a final status → a
+ *                 numbered message (from the draft or from nothing), session
+ *                 with its counters; message.replaces is superseded. Repeated:
+ *                 duplicate, and message as stored the first time. NOT_FOUND:
+ *                 the session is gone.
+ *
+ * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
     /* reads */
-    STORE_SESSION_GET,    /* by sid; of user_id unless that is empty */
-    STORE_SESSION_LATEST, /* active, not archived, last_ms >= since_ms */
-    STORE_SESSION_LIST,   /* of user_id, newest first: limit, cursor, query */
-    STORE_MESSAGES,       /* of sid: a range of numbers, oldest first */
-    STORE_MESSAGE_FIND,   /* by message_id or client_id, and its answers */
-    STORE_PING,           /* can it read? (readiness) */
+    STORE_SESSION_GET,
+    STORE_SESSION_LATEST,
+    STORE_SESSION_LIST,
+    STORE_MESSAGES,
+    STORE_MESSAGE_FIND,
+    STORE_PING,
     /* writes */
-    STORE_SESSION_PUT,    /* a new session without messages */
-    STORE_SESSION_PATCH,  /* the members named in patch */
-    STORE_SESSION_DELETE, /* with all its messages */
-    STORE_MESSAGE_APPEND, /* gives the next number; makes the session */
-    STORE_DRAFT_PUT,      /* insert or replace the running answer, no number */
-    STORE_DRAFT_DROP,     /* the running answer ended without anything */
-    STORE_ANSWER_FINISH,  /* draft or nothing → numbered message; counters */
+    STORE_SESSION_PUT,
+    STORE_SESSION_PATCH,
+    STORE_SESSION_DELETE,
+    STORE_MESSAGE_APPEND,
+    STORE_DRAFT_PUT,
+    STORE_DRAFT_DROP,
+    STORE_ANSWER_FINISH,
     STORE_OPS
 };
+
+#define STORE_QUERY_BYTES 1000
+#define STORE_PAGE_BYTES ((size_t)32 << 20)
 
 /* Which members STORE_SESSION_PATCH sets, from job->session. */
 enum store_patch {
@@ -61,8 +113,8 @@ struct store_job {
     enum store_op op;
 
     /* in */
-    char *user_id;
-    char *query;        /* LIST: part of a name or a message, or NULL */
+    char *user_id;      /* the owner */
+    char *query;        /* LIST */
     char *cursor;       /* LIST: from next_cursor, or NULL */
     int64_t since_ms;   /* LATEST */
     int64_t after_seq;  /* MESSAGES: numbers > this (from the oldest) … */
@@ -74,9 +126,9 @@ struct store_job {
                                       duplicate client_id the first one) */
 
     /* out */
-    enum err result; /* OK, NOT_FOUND, BAD_REQUEST (cursor), DATABASE_ERROR,
-                        CONFLICT (number taken by somebody else) */
-    bool duplicate;  /* APPEND: client_id was there; nothing was written */
+    enum err result; /* OK, NOT_FOUND, BAD_REQUEST, CONFLICT,
+                        DATABASE_ERROR: see above */
+    bool duplicate;  /* APPEND, FINISH: was there; nothing was written */
     struct session_record *sessions; /* LIST */
     struct message_record *messages; /* MESSAGES; FIND: the answers, in order */
     size_t count;                    /* of the one that is there */
@@ -86,8 +138,11 @@ struct store_job {
 
 struct store_settings {
     const char *data_dir;
-    size_t queue_max; /* jobs waiting at most; more are refused */
+    size_t queue_max; /* writes, and also reads, waiting at most; more are
+                         refused */
     unsigned readers; /* reader threads, >= 1 */
+    unsigned response_times; /* answers that a session's average is over; 0
+                                means 100 */
 };
 
 /* Opens (makes, migrates) the database, closes answers that a crash left
@@ -101,17 +156,20 @@ enum err store_open(const struct store_settings *settings,
  * last submit. NULL is fine. */
 void store_close(struct store *s);
 
-/* A zeroed job. Gives. */
+/* A zeroed job, but message.duration_ms and ttft_ms are -1. Gives. */
 struct store_job *store_job_new(enum store_op op, struct shard *home,
                                 void (*done)(struct store_job *), void *cookie);
+
+/* NULL is fine. */
 void store_job_free(struct store_job *job);
 
 /* Takes the job until done. When the queue is full done still runs (later),
  * with ERR_DATABASE_ERROR. Any shard's thread. */
 void store_submit(struct store *s, struct store_job *job);
 
-/* The last state that the threads saw: false while writes or reads fail.
- * Any thread. */
+/* The last state that the threads saw: false while writes or reads fail. It
+ * turns true again without traffic, within about a second after the cause has
+ * gone. Any thread. */
 bool store_healthy(const struct store *s);
 
 /* For readiness and logs: "sqlite". */
