@@ -26,9 +26,10 @@ enum conn_end {
 
 struct conn_events {
     /* n > 0 bytes are there, writable, borrowed. Returns how many were
-     * consumed; the rest is kept (at most conn_unread_max) and presented
-     * again, at the front of what arrives next. Consuming less than all while
-     * reading is not paused and unread is full ends the connection. */
+     * consumed; the rest is kept and presented again, at the front of what
+     * arrives next (n never exceeds CONN_UNREAD_MAX). Consuming nothing of
+     * CONN_UNREAD_MAX bytes while reading is not paused ends the connection:
+     * CONN_END_ERROR. */
     size_t (*on_bytes)(void *user, char *bytes, size_t n);
     /* The queue has fallen to the low-water mark after having been above the
      * high-water mark. */
@@ -40,6 +41,13 @@ struct conn_events {
     void (*on_closed)(void *user, enum conn_end why);
 };
 
+/* A connection of fd, a connected stream socket (takes it, also on error;
+ * becomes non-blocking). peer may be NULL: unknown. ERR_IO when the system
+ * will not watch it. No TLS. The caller attaches before it returns to the loop.
+ */
+enum err conn_open(struct shard *s, int fd, const struct sockaddr *peer,
+                   struct conn **conn_out) MUST_CHECK;
+
 #define CONN_UNREAD_MAX (64 * 1024)
 #define CONN_LOW_WATER (16 * 1024)
 #define CONN_HIGH_WATER (64 * 1024)
@@ -48,14 +56,16 @@ struct conn_events {
 void conn_attach(struct conn *c, const struct conn_events *events, void *user);
 
 /* Queues n bytes; borrows them. They leave at the end of the turn. Beyond
- * limit_bytes nothing is queued: ERR_TOO_BIG, and the caller decides. */
+ * limit_bytes nothing is queued: ERR_TOO_BIG, and the caller decides. After
+ * conn_finish, conn_abort or a failure: ERR_IO, and on_closed will tell. */
 enum err conn_write(struct conn *c, const void *bytes, size_t n) MUST_CHECK;
 
 /* Room for exactly n bytes at the end of the queue, or NULL as above; the
  * caller fills it before it returns to the loop. */
 char *conn_reserve(struct conn *c, size_t n);
 
-/* The cap of the queue; also counts what TLS holds. Default 1 MiB. */
+/* The cap of the queue, at most 1 GiB; also counts what TLS holds. Initially
+ * output_limit_bytes of net_settings. */
 void conn_set_limit(struct conn *c, size_t limit_bytes);
 
 size_t conn_queued(const struct conn *c);
@@ -65,19 +75,24 @@ size_t conn_queued(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
-/* Sends what is queued, then FIN, then waits up to linger_ms for the peer's
- * FIN, then closes. No on_bytes after it. Idempotent. */
+/* Sends what is queued, then FIN, then waits for the peer's FIN, then closes.
+ * linger_ms is the longest wait without progress in either; when it passes
+ * before all was sent the end is CONN_END_ERROR. Input is dropped: no more
+ * on_bytes, on_eof, on_drain. Idempotent (the first linger_ms counts). */
 void conn_finish(struct conn *c, uint64_t linger_ms);
 
-/* Closes at once, dropping what is queued. on_closed comes at the end of this
- * turn. Idempotent. */
+/* Closes at once, dropping what is queued; when that was something the peer
+ * sees a reset, so that it cannot take what it has for the whole. on_closed
+ * comes at the end of this turn. Idempotent. */
 void conn_abort(struct conn *c);
 
 /* Moves the whole connection (descriptor, TLS object, unread bytes, queued
  * output) to another shard. The user is taken along: on_arrive(to, user) runs
  * there before any other event. Reading must be paused; until arrival nobody
  * may touch conn or user. to == own shard calls on_arrive in this turn's end.
- */
+ * When the connection has failed already, on_closed comes instead, here. When
+ * `to` has stopped meanwhile, on_closed (CONN_END_ABORT) comes from its
+ * shard_fini instead; conn_shard is `to` then. */
 void conn_handover(struct conn *c, struct shard *to,
                    void (*on_arrive)(struct shard *here, void *user));
 
@@ -88,6 +103,8 @@ uint64_t conn_id(const struct conn *c); /* unique in the process, for the log */
 
 /* The peer's address as text ("203.0.113.7", "2001:db8::1"), without port. */
 void conn_peer(const struct conn *c, char *out, size_t size);
-const struct sockaddr_storage *conn_peer_addr(const struct conn *c);
+
+/* AF_INET or AF_INET6; AF_UNSPEC when the peer has no such address. */
+const struct sockaddr *conn_peer_addr(const struct conn *c);
 
 #endif
