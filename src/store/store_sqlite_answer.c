@@ -1,0 +1,369 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing jobs on answers: the draft that grows while the model speaks, its
+ * end as a numbered message, and what a crash left. The draft is on the token
+ * path (once a second per running answer): one statement, found by its id. */
+#include "store/store_sqlite_answer.h"
+
+#include "base/buf.h"
+#include "base/check.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "store/store_sqlite_rows.h"
+
+#include <string.h>
+
+/* -- drafts -- */
+
+static enum err
+update_draft(struct sqlite_link *link, const struct message_record *m,
+             int *changed)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_UPDATE);
+
+    store_sqlite_rows_put_usage(&c, m);
+    store_sqlite_put_bytes(&c, m->content != NULL ? m->content : "",
+                           m->content_n);
+    store_sqlite_put_text(&c, m->id);
+    store_sqlite_put_text(&c, m->sid);
+    return store_sqlite_run(&c, changed);
+}
+
+/* Only into a session that is there: one that was deleted in mid-answer must
+ * not come back as a row of nobody. */
+static enum err
+insert_draft(struct sqlite_link *link, struct message_record *m, int *changed)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_INSERT);
+
+    m->status = STATUS_STREAMING;
+    m->seq = 0;
+    store_sqlite_rows_put_message(&c, m);
+    return store_sqlite_run(&c, changed);
+}
+
+/* Why nothing was inserted. */
+static enum err
+explain_refusal(struct sqlite_link *link, const struct message_record *m)
+{
+    struct session_row row;
+    enum err e = store_sqlite_rows_find(link, m->sid, NULL, &row);
+
+    session_record_fini(&row.record);
+    if (e != ERR_OK) {
+        return e;
+    }
+    return row.n == 0 ? ERR_NOT_FOUND : ERR_CONFLICT;
+}
+
+enum err
+store_sqlite_answer_draft(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    int changed;
+    enum err e;
+
+    CHECK(job->message.id[0] != '\0');
+    e = update_draft(link, &job->message, &changed);
+    if (e != ERR_OK || changed > 0) {
+        return e;
+    }
+    e = insert_draft(link, &job->message, &changed);
+    if (e != ERR_OK || changed > 0) {
+        return e;
+    }
+    return explain_refusal(link, &job->message);
+}
+
+static enum err
+drop_draft(struct sqlite_link *link, const struct message_record *m)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_DROP);
+
+    store_sqlite_put_text(&c, m->id);
+    store_sqlite_put_text(&c, m->sid);
+    return store_sqlite_run(&c, NULL);
+}
+
+enum err
+store_sqlite_answer_drop(struct store_link *base, struct store_job *job)
+{
+    return drop_draft(store_sqlite_of(base), &job->message);
+}
+
+/* -- response times -- */
+
+/* The last numbers of "[1,2,3]", at most `most` of them. */
+static struct str
+last_times(struct str json, size_t most)
+{
+    struct str list = {json.p, 0};
+    size_t commas = 0;
+
+    if (json.n >= 2) {
+        list = (struct str){json.p + 1, json.n - 2};
+    }
+    for (size_t i = list.n; i > 0; i--) {
+        if (list.p[i - 1] == ',' && ++commas == most) {
+            return str_from_at(list, i);
+        }
+    }
+    return most > 0 ? list : STR("");
+}
+
+static void
+average(struct session_record *r, struct str list)
+{
+    struct str part;
+    int64_t sum = 0, count = 0;
+    uint64_t ms;
+
+    while (str_split(&list, ',', &part)) {
+        if (str_to_u64(part, INT64_MAX / 10000, &ms)) {
+            sum += (int64_t)ms;
+            count++;
+        }
+    }
+    r->response_count = count;
+    r->avg_response_ms = count > 0 ? (double)sum / (double)count : 0;
+}
+
+/* The session's list with one more time and without what is too old, also
+ * into the record. Gives the JSON text. */
+static char *
+add_time(const struct sqlite_link *link, struct session_record *r,
+         struct str old, int64_t ms)
+{
+    struct str kept = last_times(old, link->times_max - 1);
+    struct buf json;
+
+    buf_init(&json, (link->times_max + 1) * 24);
+    buf_putc(&json, '[');
+    buf_put_str(&json, kept);
+    if (kept.n > 0) {
+        buf_putc(&json, ',');
+    }
+    buf_put_i64(&json, ms);
+    average(r, (struct str){json.p + 1, json.n - 1});
+    buf_putc(&json, ']');
+    r->max_response_ms = ms > r->max_response_ms ? ms : r->max_response_ms;
+    return buf_give(&json);
+}
+
+/* Adds the answer's time, if it is known. Gives the list to store. */
+static enum err
+response_times(struct sqlite_link *link, struct session_row *row,
+               int64_t duration_ms, char **json_out)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_RESP_TIMES);
+    struct str old = STR("[]");
+
+    *json_out = NULL;
+    store_sqlite_put_int(&c, row->n);
+    if (store_sqlite_row(&c)) {
+        old.p = (const char *)sqlite3_column_text(c.stmt, 0);
+        old.n = (size_t)sqlite3_column_bytes(c.stmt, 0);
+        *json_out = duration_ms >= 0
+                        ? add_time(link, &row->record, old, duration_ms)
+                        : str_dup(old);
+    }
+    return store_sqlite_end(&c);
+}
+
+/* -- the end of an answer -- */
+
+static enum err
+put_numbered(struct sqlite_link *link, const struct message_record *m,
+             int *changed)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_MESSAGE_FINISH);
+
+    store_sqlite_rows_put_message(&c, m);
+    return store_sqlite_run(&c, changed);
+}
+
+static enum err
+supersede(struct sqlite_link *link, const struct message_record *m)
+{
+    struct sqlite_call c;
+
+    if (m->replaces == NULL) {
+        return ERR_OK;
+    }
+    c = store_sqlite_call(link, SQL_MESSAGE_SUPERSEDE);
+    store_sqlite_put_text(&c, m->replaces);
+    store_sqlite_put_text(&c, m->sid);
+    return store_sqlite_run(&c, NULL);
+}
+
+static enum err
+update_answered(struct sqlite_link *link, const struct session_row *row,
+                const char *times)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_ANSWERED);
+    const struct session_record *r = &row->record;
+
+    store_sqlite_put_int(&c, r->last_ms);
+    store_sqlite_put_int(&c, r->seq);
+    store_sqlite_put_int(&c, r->message_count);
+    store_sqlite_put_int(&c, store_sqlite_rows_duration_ms(r));
+    store_sqlite_put_int(&c, r->total_tokens);
+    store_sqlite_put_int(&c, r->max_response_ms);
+    store_sqlite_put_real(&c, r->avg_response_ms);
+    store_sqlite_put_int(&c, r->response_count);
+    store_sqlite_put_text(&c, times);
+    store_sqlite_put_int(&c, row->n);
+    return store_sqlite_run(&c, NULL);
+}
+
+/* The counters, after the message is in. */
+static enum err
+count_answer(struct sqlite_link *link, struct session_row *row,
+             const struct message_record *m)
+{
+    struct session_record *r = &row->record;
+    char *times = NULL;
+    enum err e;
+
+    r->seq = m->seq;
+    r->message_count++;
+    r->last_ms = m->at_ms > r->last_ms ? m->at_ms : r->last_ms;
+    r->total_tokens += m->usage.present ? m->usage.total_tokens : 0;
+    e = response_times(link, row, m->duration_ms, &times);
+    if (e == ERR_OK) {
+        e = update_answered(link, row, times);
+    }
+    xfree(times);
+    return e;
+}
+
+/* Gives the answer the session's next number; *changed is 0 when it has had
+ * one before, and then nothing was written. */
+static enum err
+finish(struct sqlite_link *link, struct message_record *m,
+       struct session_row *row, int *changed)
+{
+    enum err e;
+
+    m->seq = row->record.seq + 1;
+    e = put_numbered(link, m, changed);
+    if (e == ERR_OK && *changed > 0) {
+        e = supersede(link, m);
+    }
+    if (e == ERR_OK && *changed > 0) {
+        e = count_answer(link, row, m);
+    }
+    return e;
+}
+
+/* A repeat: the message as it was stored the first time. */
+static enum err
+find_finished(struct sqlite_link *link, struct store_job *job)
+{
+    struct message_record stored;
+    enum err e = store_sqlite_rows_lookup(
+        link, SQL_MESSAGE_BY_ID, job->message.id, job->message.sid, &stored);
+
+    if (e != ERR_OK) {
+        return e == ERR_NOT_FOUND ? ERR_CONFLICT : e;
+    }
+    job->duplicate = true;
+    message_record_fini(&job->message);
+    job->message = stored;
+    return ERR_OK;
+}
+
+enum err
+store_sqlite_answer_finish(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct session_row row;
+    int changed;
+    enum err e =
+        store_sqlite_rows_find(link, job->session.sid, job->user_id, &row);
+
+    CHECK(job->message.id[0] != '\0');
+    CHECK(job->message.status != STATUS_STREAMING);
+    if (e != ERR_OK || row.n == 0) {
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    e = finish(link, &job->message, &row, &changed);
+    store_sqlite_rows_give(job, &row);
+    return e == ERR_OK && changed == 0 ? find_finished(link, job) : e;
+}
+
+/* -- recovery -- */
+
+struct recovery {
+    int64_t closed;
+    int64_t dropped;
+};
+
+static enum err
+close_draft(struct sqlite_link *link, struct message_record *m,
+            struct recovery *done)
+{
+    struct session_row row;
+    int changed;
+    enum err e = store_sqlite_rows_find(link, m->sid, NULL, &row);
+
+    if (e == ERR_OK && (row.n == 0 || m->content_n == 0)) {
+        done->dropped++;
+        e = drop_draft(link, m);
+    } else if (e == ERR_OK) {
+        done->closed++;
+        m->status = STATUS_INTERRUPTED;
+        xfree(m->finish_reason);
+        m->finish_reason = xstrdup("interrupted");
+        e = finish(link, m, &row, &changed);
+    }
+    session_record_fini(&row.record);
+    return e;
+}
+
+/* One draft; *found false when there is none left. */
+static enum err
+close_next(struct sqlite_link *link, struct recovery *done, bool *found)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_NEXT);
+    struct message_record m;
+    enum err e;
+
+    *found = store_sqlite_row(&c);
+    if (*found) {
+        store_sqlite_rows_message(c.stmt, &m);
+    }
+    e = store_sqlite_end(&c);
+    if (*found) {
+        e = close_draft(link, &m, done);
+        message_record_fini(&m);
+    }
+    return e;
+}
+
+enum err
+store_sqlite_answer_recover(struct store_link *base)
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct recovery done = {0, 0};
+    bool found = true;
+    enum err e = base->backend->begin(base);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    while (e == ERR_OK && found) {
+        e = close_next(link, &done, &found);
+    }
+    if (e == ERR_OK) {
+        e = base->backend->commit(base);
+    }
+    if (e != ERR_OK) {
+        base->backend->rollback(base);
+    } else if (done.closed + done.dropped > 0) {
+        log_warn(EVENT_STORE_RECOVERED,
+                 "Answers that were cut were closed as interrupted.",
+                 log_int("closed", done.closed),
+                 log_int("dropped", done.dropped));
+    }
+    return e;
+}

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: MIT */
+/* Reading jobs, on a reader's own connection. What takes more than one
+ * statement runs in one transaction, so that all of it is of one moment. */
+#include "store/store_sqlite_read.h"
+
+#include "base/check.h"
+#include "base/xalloc.h"
+#include "store/store_sqlite_rows.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Two numbers of 16 hexadecimal digits: the last session's lastActivity and
+ * n, both not negative. */
+#define CURSOR_CHARS 32
+
+enum err
+store_sqlite_read_session(struct store_link *base, struct store_job *job)
+{
+    struct session_row row;
+    enum err e = store_sqlite_rows_find(store_sqlite_of(base), job->session.sid,
+                                        job->user_id, &row);
+
+    if (e != ERR_OK || row.n == 0) {
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    store_sqlite_rows_give(job, &row);
+    return ERR_OK;
+}
+
+enum err
+store_sqlite_read_latest(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_call c =
+        store_sqlite_call(store_sqlite_of(base), SQL_SESSION_LATEST);
+    struct session_row row;
+    bool found;
+    enum err e;
+
+    store_sqlite_put_text(&c, job->user_id);
+    store_sqlite_put_int(&c, job->since_ms);
+    found = store_sqlite_row(&c);
+    if (found) {
+        store_sqlite_rows_session(c.stmt, &row);
+        store_sqlite_rows_give(job, &row);
+    }
+    e = store_sqlite_end(&c);
+    return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
+}
+
+/* -- the list of sessions -- */
+
+struct place {
+    int64_t last_ms;
+    int64_t n;
+};
+
+static bool
+hex_value(const char *p, int64_t *out)
+{
+    uint64_t value = 0;
+
+    for (int i = 0; i < CURSOR_CHARS / 2; i++) {
+        const char *digits = "0123456789abcdef";
+        const char *at = p[i] != '\0' ? strchr(digits, p[i]) : NULL;
+
+        if (at == NULL) {
+            return false;
+        }
+        value = value << 4 | (uint64_t)(at - digits);
+    }
+    *out = (int64_t)value;
+    return value <= INT64_MAX;
+}
+
+/* No cursor: before everything. */
+static bool
+read_cursor(const char *cursor, struct place *from)
+{
+    *from = (struct place){INT64_MAX, INT64_MAX};
+    return cursor == NULL || (strlen(cursor) == CURSOR_CHARS &&
+                              hex_value(cursor, &from->last_ms) &&
+                              hex_value(cursor + CURSOR_CHARS / 2, &from->n));
+}
+
+static char *
+make_cursor(const struct place *at)
+{
+    char text[CURSOR_CHARS + 1];
+
+    snprintf(text, sizeof(text), "%016" PRIx64 "%016" PRIx64,
+             (uint64_t)at->last_ms, (uint64_t)at->n);
+    return xstrdup(text);
+}
+
+/* %query%, what LIKE takes for its own escaped. Gives. */
+static char *
+like_pattern(const char *query)
+{
+    char *pattern = xmalloc(2 * strlen(query) + 3), *to = pattern;
+
+    *to++ = '%';
+    for (; *query != '\0'; query++) {
+        if (*query == '%' || *query == '_' || *query == '\\') {
+            *to++ = '\\';
+        }
+        *to++ = *query;
+    }
+    *to++ = '%';
+    *to = '\0';
+    return pattern;
+}
+
+/* One more than the limit is asked for: whether there is more costs nothing
+ * else. */
+static enum err
+collect_sessions(struct sqlite_call *c, struct store_job *job)
+{
+    struct place last = {0, 0};
+    bool more = false;
+
+    while (store_sqlite_row(c)) {
+        struct session_row row;
+
+        if (job->count == job->limit) {
+            more = true;
+            break;
+        }
+        store_sqlite_rows_session(c->stmt, &row);
+        last = (struct place){row.record.last_ms, row.n};
+        job->sessions =
+            xrealloc(job->sessions, (job->count + 1) * sizeof(*job->sessions));
+        job->sessions[job->count++] = row.record;
+    }
+    job->next_cursor = more ? make_cursor(&last) : NULL;
+    return store_sqlite_end(c);
+}
+
+enum err
+store_sqlite_read_list(struct store_link *base, struct store_job *job)
+{
+    bool search = job->query != NULL && job->query[0] != '\0';
+    char *pattern = NULL;
+    struct sqlite_call c;
+    struct place from;
+    enum err e;
+
+    CHECK(job->limit > 0 && job->limit < INT32_MAX);
+    if (!read_cursor(job->cursor, &from) ||
+        (search && strlen(job->query) > STORE_QUERY_BYTES)) {
+        return ERR_BAD_REQUEST;
+    }
+    c = store_sqlite_call(store_sqlite_of(base),
+                          search ? SQL_SESSION_SEARCH : SQL_SESSION_LIST);
+    store_sqlite_put_text(&c, job->user_id);
+    store_sqlite_put_int(&c, from.last_ms);
+    store_sqlite_put_int(&c, from.n);
+    store_sqlite_put_int(&c, (int64_t)job->limit + 1);
+    if (search) {
+        pattern = like_pattern(job->query);
+        store_sqlite_put_text(&c, pattern);
+    }
+    e = collect_sessions(&c, job);
+    xfree(pattern);
+    return e;
+}
+
+/* -- messages -- */
+
+/* What is beyond the limit, or beyond a page's bytes, is left for the next
+ * call; a page has at least one message. */
+static enum err
+collect_messages(struct sqlite_call *c, struct store_job *job)
+{
+    size_t bytes = 0;
+
+    while (store_sqlite_row(c)) {
+        if (job->count == job->limit || bytes > STORE_PAGE_BYTES) {
+            job->more = true;
+            break;
+        }
+        job->messages =
+            xrealloc(job->messages, (job->count + 1) * sizeof(*job->messages));
+        store_sqlite_rows_message(c->stmt, &job->messages[job->count]);
+        bytes += job->messages[job->count++].content_n;
+    }
+    return store_sqlite_end(c);
+}
+
+static void
+reverse(struct message_record *m, size_t count)
+{
+    for (size_t i = 0; i < count / 2; i++) {
+        struct message_record kept = m[i];
+
+        m[i] = m[count - 1 - i];
+        m[count - 1 - i] = kept;
+    }
+}
+
+static enum err
+read_range(struct sqlite_link *link, struct store_job *job)
+{
+    bool backward = job->before_seq > 0;
+    struct sqlite_call c = store_sqlite_call(
+        link, backward ? SQL_MESSAGES_BEFORE : SQL_MESSAGES_AFTER);
+    enum err e;
+
+    store_sqlite_put_text(&c, job->session.sid);
+    store_sqlite_put_int(&c, backward ? job->before_seq : job->after_seq);
+    store_sqlite_put_int(&c, (int64_t)job->limit + 1);
+    e = collect_messages(&c, job);
+    if (backward) {
+        reverse(job->messages, job->count);
+    }
+    return e;
+}
+
+/* Without an owner the session is not looked at: no messages, no harm. */
+static enum err
+check_owner(struct sqlite_link *link, const struct store_job *job)
+{
+    struct session_row row;
+    enum err e;
+
+    if (job->user_id == NULL || job->user_id[0] == '\0') {
+        return ERR_OK;
+    }
+    e = store_sqlite_rows_find(link, job->session.sid, job->user_id, &row);
+    session_record_fini(&row.record);
+    return e == ERR_OK && row.n == 0 ? ERR_NOT_FOUND : e;
+}
+
+static enum err
+find_message(struct sqlite_link *link, struct store_job *job)
+{
+    struct message_record *wanted = &job->message, found;
+    bool by_id = wanted->id[0] != '\0';
+    enum err e;
+
+    if (!by_id && wanted->client_id == NULL) {
+        return ERR_NOT_FOUND;
+    }
+    e = store_sqlite_rows_lookup(
+        link, by_id ? SQL_MESSAGE_BY_ID : SQL_MESSAGE_BY_CID,
+        by_id ? wanted->id : wanted->client_id, job->session.sid, &found);
+    if (e != ERR_OK) {
+        return e;
+    }
+    message_record_fini(wanted);
+    *wanted = found;
+    return store_sqlite_rows_answers(link, job);
+}
+
+/* Runs `read` after the owner's check, both on one snapshot. */
+static enum err
+in_snapshot(struct store_link *base, struct store_job *job,
+            enum err (*read)(struct sqlite_link *, struct store_job *))
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct sqlite_call begin = store_sqlite_call(link, SQL_BEGIN_READ);
+    struct sqlite_call end = store_sqlite_call(link, SQL_COMMIT);
+    enum err e = store_sqlite_run(&begin, NULL), ended;
+
+    if (e == ERR_OK) {
+        e = check_owner(link, job);
+    }
+    if (e == ERR_OK) {
+        e = read(link, job);
+    }
+    if (sqlite3_get_autocommit(link->db)) {
+        return e;
+    }
+    ended = store_sqlite_run(&end, NULL);
+    return ended == ERR_OK ? e : ended;
+}
+
+enum err
+store_sqlite_read_messages(struct store_link *base, struct store_job *job)
+{
+    CHECK(job->limit > 0 && job->limit < INT32_MAX);
+    return in_snapshot(base, job, read_range);
+}
+
+enum err
+store_sqlite_read_find(struct store_link *base, struct store_job *job)
+{
+    return in_snapshot(base, job, find_message);
+}
+
+enum err
+store_sqlite_read_ping(struct store_link *base, struct store_job *job)
+{
+    (void)job;
+    return base->backend->probe(base);
+}

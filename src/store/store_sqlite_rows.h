@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_STORE_STORE_SQLITE_ROWS_H
+#define CHATBOX_STORE_STORE_SQLITE_ROWS_H
+
+#include "store/record.h"
+#include "store/store_sqlite.h"
+
+#include <stdint.h>
+
+/* Records as rows and back: the one place that knows the columns' order. */
+#define SESSION_COLUMNS                                                        \
+    "n,_id,uid,nm,modelId,ts,endTs,adminAssisted,assistingAdminId,"            \
+    "assistingAdminName,helpRequested,lastActivity,archived,takeoverEpoch,"    \
+    "epoch,seq,msgCount,totalTokens,maxRespTime,avgRespTime,respCount"
+
+#define MESSAGE_COLUMNS                                                        \
+    "_id,sid,seq,cid,ts,sender,type,status,fileId,fileUrl,meta,modelId,"       \
+    "promptTokens,completionTokens,totalTokens,estimated,durMs,ttftMs,"        \
+    "finish,replyTo,replaces,superseded,content"
+
+#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+
+/* A session and its row's own key. */
+struct session_row {
+    struct session_record record;
+    int64_t n; /* 0: there is no such row */
+};
+
+/* The row that a SESSION_… statement stands on, or a MESSAGE… one.
+ * Overwrites; gives. */
+void store_sqlite_rows_session(sqlite3_stmt *stmt, struct session_row *out);
+void store_sqlite_rows_message(sqlite3_stmt *stmt, struct message_record *out);
+
+/* MESSAGE_COLUMNS in order. Borrows until the call has run. */
+void store_sqlite_rows_put_message(struct sqlite_call *c,
+                                   const struct message_record *m);
+
+/* promptTokens to ttftMs in order. */
+void store_sqlite_rows_put_usage(struct sqlite_call *c,
+                                 const struct message_record *m);
+
+/* From the session's start to its end, or to its last activity. */
+int64_t store_sqlite_rows_duration_ms(const struct session_record *r);
+
+/* The stored record takes the place of the caller's. Takes row->record. */
+void store_sqlite_rows_give(struct store_job *job, struct session_row *row);
+
+/* The session by id; out->n is 0 when it is not there, or when owner is not
+ * NULL and not its owner. Gives. */
+enum err store_sqlite_rows_find(struct sqlite_link *link, const char *sid,
+                                const char *owner,
+                                struct session_row *out) MUST_CHECK;
+
+/* A message of the session by one of MESSAGE_BY_ID and MESSAGE_BY_CID.
+ * Overwrites out when found; gives. ERR_NOT_FOUND. */
+enum err store_sqlite_rows_lookup(struct sqlite_link *link, enum sql by,
+                                  const char *key, const char *sid,
+                                  struct message_record *out) MUST_CHECK;
+
+/* The answers to job->message, in order, into job->messages and count. */
+enum err store_sqlite_rows_answers(struct sqlite_link *link,
+                                   struct store_job *job) MUST_CHECK;
+
+#endif

@@ -1,0 +1,239 @@
+/* SPDX-License-Identifier: MIT */
+/* The tables hold the fields of protocol.md section 4 under the same names.
+ * Both are rowid tables with an integer key of their own (n): text keys in a
+ * clustered tree would scatter the long rows. The version is in PRAGMA
+ * user_version. */
+#include "store/store_sqlite_schema.h"
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+/* Unfinished answers have no seq; so the drafts' index is short and, by sid,
+ * also what deletes them with their session. The index on replyTo finds the
+ * answers of a repeated question. */
+static const char step_tables[] =
+    "PRAGMA application_id=0x63686174;"
+    "CREATE TABLE sessions("
+    " n INTEGER PRIMARY KEY,"
+    " _id TEXT NOT NULL UNIQUE,"
+    " uid TEXT NOT NULL,"
+    " nm TEXT,"
+    " modelId TEXT,"
+    " ts INTEGER NOT NULL,"
+    " endTs INTEGER,"
+    " dur INTEGER NOT NULL DEFAULT 0," /* ms from ts to the last activity */
+    " adminAssisted INTEGER NOT NULL DEFAULT 0,"
+    " assistingAdminId TEXT,"
+    " assistingAdminName TEXT,"
+    " helpRequested INTEGER NOT NULL DEFAULT 0,"
+    " totalTokens INTEGER NOT NULL DEFAULT 0,"
+    " lastActivity INTEGER NOT NULL,"
+    " maxRespTime INTEGER NOT NULL DEFAULT 0," /* ms */
+    " avgRespTime REAL NOT NULL DEFAULT 0,"    /* ms, over respTimes */
+    " respCount INTEGER NOT NULL DEFAULT 0,"   /* how many of them */
+    " shareToken TEXT,"
+    " msgCount INTEGER NOT NULL DEFAULT 0,"
+    " seq INTEGER NOT NULL DEFAULT 0,"
+    " epoch TEXT NOT NULL,"
+    " archived INTEGER NOT NULL DEFAULT 0,"
+    " v INTEGER NOT NULL DEFAULT 1,"
+    " takeoverEpoch INTEGER NOT NULL DEFAULT 0,"
+    " respTimes TEXT NOT NULL DEFAULT '[]'" /* the last ones, in ms */
+    ") STRICT;"
+    "CREATE INDEX sessions_activity ON sessions(uid,lastActivity);"
+    "CREATE INDEX sessions_start ON sessions(uid,ts);"
+    "CREATE TABLE messages("
+    " n INTEGER PRIMARY KEY,"
+    " _id TEXT NOT NULL UNIQUE,"
+    " sid TEXT NOT NULL,"
+    " seq INTEGER,"
+    " cid TEXT,"
+    " ts INTEGER NOT NULL,"
+    " sender TEXT NOT NULL,"
+    " type TEXT NOT NULL,"
+    " status TEXT NOT NULL,"
+    " fileId TEXT,"
+    " fileUrl TEXT,"
+    " meta TEXT,"
+    " modelId TEXT,"
+    " promptTokens INTEGER," /* these four: usage */
+    " completionTokens INTEGER,"
+    " totalTokens INTEGER,"
+    " estimated INTEGER,"
+    " durMs INTEGER,"
+    " ttftMs INTEGER,"
+    " finish TEXT,"
+    " replyTo TEXT,"
+    " replaces TEXT,"
+    " superseded INTEGER NOT NULL DEFAULT 0,"
+    " content TEXT NOT NULL"
+    ") STRICT;"
+    "CREATE UNIQUE INDEX messages_seq ON messages(sid,seq)"
+    " WHERE seq IS NOT NULL;"
+    "CREATE UNIQUE INDEX messages_cid ON messages(sid,cid)"
+    " WHERE cid IS NOT NULL;"
+    "CREATE INDEX messages_draft ON messages(sid) WHERE seq IS NULL;"
+    "CREATE INDEX messages_answer ON messages(replyTo)"
+    " WHERE replyTo IS NOT NULL;";
+
+const char *const store_sqlite_schema_steps[] = {step_tables};
+const int store_sqlite_schema_version =
+    sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
+
+static int
+run(sqlite3 *db, const char *sql)
+{
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
+}
+
+int
+store_sqlite_schema_configure(sqlite3 *db, bool writer)
+{
+    /* The writer's cache holds the upper pages of the indexes of a database
+     * of some gigabytes; the log is kept at its size between checkpoints. */
+    int rc = run(db, writer ? "PRAGMA synchronous=FULL;"
+                              "PRAGMA secure_delete=ON;"
+                              "PRAGMA wal_autocheckpoint=0;"
+                              "PRAGMA journal_size_limit=67108864;"
+                              "PRAGMA cache_size=-32768"
+                            : "PRAGMA query_only=ON");
+
+    if (rc == SQLITE_OK) {
+        rc = run(db, "PRAGMA trusted_schema=OFF;"
+                     "PRAGMA cell_size_check=ON");
+    }
+    return rc;
+}
+
+/* A number that a pragma answers; -1 on failure. */
+static int64_t
+pragma_value(sqlite3 *db, const char *sql)
+{
+    sqlite3_stmt *stmt = NULL;
+    int64_t value = -1;
+
+    if (sqlite3_prepare_v2(db, sql, -1, &stmt, NULL) == SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        value = sqlite3_column_int64(stmt, 0);
+    }
+    sqlite3_finalize(stmt);
+    return value;
+}
+
+static int
+set_version(sqlite3 *db, int64_t version)
+{
+    char sql[64];
+
+    snprintf(sql, sizeof(sql), "PRAGMA user_version=%lld", (long long)version);
+    return run(db, sql);
+}
+
+int
+store_sqlite_schema_touch(sqlite3 *db)
+{
+    int64_t version = pragma_value(db, "PRAGMA user_version");
+
+    return version < 0 ? sqlite3_extended_errcode(db)
+                       : set_version(db, version);
+}
+
+static int
+step_up(sqlite3 *db, const char *step, int64_t version)
+{
+    int rc = run(db, "BEGIN IMMEDIATE");
+
+    if (rc != SQLITE_OK) {
+        return rc;
+    }
+    rc = run(db, step);
+    if (rc == SQLITE_OK) {
+        rc = set_version(db, version);
+    }
+    if (rc == SQLITE_OK) {
+        rc = run(db, "COMMIT");
+    }
+    if (rc != SQLITE_OK && !sqlite3_get_autocommit(db)) {
+        (void)run(db, "ROLLBACK");
+    }
+    return rc;
+}
+
+enum err
+store_sqlite_schema_migrate_by(sqlite3 *db, const char *const *steps,
+                               int version, char *why, size_t why_size)
+{
+    int64_t now = pragma_value(db, "PRAGMA user_version");
+
+    if (now < 0) {
+        snprintf(why, why_size, "The database cannot be read: %s.",
+                 sqlite3_errmsg(db));
+        return ERR_DATABASE_ERROR;
+    }
+    if (now > version) {
+        snprintf(why, why_size,
+                 "The database has schema version %lld, made by a newer "
+                 "chatbox; this one knows versions up to %d.",
+                 (long long)now, version);
+        return ERR_DATABASE_ERROR;
+    }
+    for (; now < version; now++) {
+        if (step_up(db, steps[now], now + 1) != SQLITE_OK) {
+            snprintf(why, why_size,
+                     "The database cannot be brought to schema version "
+                     "%lld: %s.",
+                     (long long)now + 1, sqlite3_errmsg(db));
+            return ERR_DATABASE_ERROR;
+        }
+    }
+    return ERR_OK;
+}
+
+/* Ours, or empty. */
+static bool
+is_ours(sqlite3 *db)
+{
+    int64_t id = pragma_value(db, "PRAGMA application_id");
+
+    return id == STORE_SQLITE_APPLICATION_ID ||
+           (id == 0 &&
+            pragma_value(db, "SELECT count(*) FROM sqlite_schema") == 0);
+}
+
+/* Some network file systems cannot; then the pragma keeps the old mode. */
+static bool
+use_wal(sqlite3 *db)
+{
+    sqlite3_stmt *stmt = NULL;
+    bool ok = false;
+
+    if (sqlite3_prepare_v2(db, "PRAGMA journal_mode=WAL", -1, &stmt, NULL) ==
+            SQLITE_OK &&
+        sqlite3_step(stmt) == SQLITE_ROW) {
+        ok = strcmp((const char *)sqlite3_column_text(stmt, 0), "wal") == 0;
+    }
+    sqlite3_finalize(stmt);
+    return ok;
+}
+
+enum err
+store_sqlite_schema_migrate(sqlite3 *db, const char *path, char *why,
+                            size_t why_size)
+{
+    if (!is_ours(db)) {
+        snprintf(why, why_size,
+                 "The file %s is not a chatbox database, or it is damaged.",
+                 path);
+        return ERR_DATABASE_ERROR;
+    }
+    if (!use_wal(db)) {
+        snprintf(why, why_size,
+                 "The database %s cannot be put into WAL mode: %s.", path,
+                 sqlite3_errmsg(db));
+        return ERR_DATABASE_ERROR;
+    }
+    return store_sqlite_schema_migrate_by(db, store_sqlite_schema_steps,
+                                          store_sqlite_schema_version, why,
+                                          why_size);
+}

@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: MIT */
+/* Writing jobs on sessions and questions, on the writer's connection; answers
+ * are in store_sqlite_answer.c.
+ *
+ * There are no savepoints: within a job the statement that a unique key can
+ * refuse comes first, and what follows cannot be refused. So a job that is
+ * refused has written nothing, and the group's other jobs go on. */
+#include "store/store_sqlite_write.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/xalloc.h"
+#include "store/store_sqlite_rows.h"
+
+#include <string.h>
+
+#define NAME_CHARS 80
+
+/* -- sessions -- */
+
+static enum err
+insert_session(struct sqlite_link *link, const struct session_record *r,
+               int *changed)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_INSERT);
+
+    store_sqlite_put_text(&c, r->sid);
+    store_sqlite_put_text(&c, r->user_id);
+    store_sqlite_put_text(&c, r->name);
+    store_sqlite_put_text(&c, r->model_id);
+    store_sqlite_put_int(&c, r->start_ms);
+    store_sqlite_put_time(&c, r->end_ms);
+    store_sqlite_put_int(&c, r->admin_assisted);
+    store_sqlite_put_text(&c, r->assisting_admin_id);
+    store_sqlite_put_text(&c, r->assisting_admin_name);
+    store_sqlite_put_int(&c, r->help_requested);
+    store_sqlite_put_int(&c, r->last_ms);
+    store_sqlite_put_int(&c, r->archived);
+    store_sqlite_put_int(&c, r->takeover_epoch);
+    store_sqlite_put_text(&c, r->epoch);
+    store_sqlite_put_int(&c, r->seq);
+    store_sqlite_put_int(&c, r->message_count);
+    store_sqlite_put_int(&c, store_sqlite_rows_duration_ms(r));
+    return store_sqlite_run(&c, changed);
+}
+
+/* A session begins without counters, and with an epoch of its own. */
+static void
+begin_session(struct session_record *r, int64_t at_ms)
+{
+    char id[RAND_ID_CHARS + 1];
+
+    CHECK(r->sid[0] != '\0' && r->user_id != NULL);
+    r->start_ms = r->start_ms != 0 ? r->start_ms : at_ms;
+    r->last_ms = r->last_ms > r->start_ms ? r->last_ms : r->start_ms;
+    r->seq = r->message_count = r->total_tokens = 0;
+    r->max_response_ms = r->response_count = 0;
+    r->avg_response_ms = 0;
+    if (r->epoch[0] == '\0') {
+        rand_id(id);
+        memcpy(r->epoch, id, RECORD_EPOCH_CHARS);
+        r->epoch[RECORD_EPOCH_CHARS] = '\0';
+    }
+}
+
+enum err
+store_sqlite_write_session(struct store_link *base, struct store_job *job)
+{
+    int changed;
+    enum err e;
+
+    begin_session(&job->session, clock_wall_ms());
+    e = insert_session(store_sqlite_of(base), &job->session, &changed);
+    return e == ERR_OK && changed == 0 ? ERR_CONFLICT : e;
+}
+
+/* The string moves; what was there is freed. */
+static void
+move_text(char **to, char **from)
+{
+    xfree(*to);
+    *to = *from;
+    *from = NULL;
+}
+
+static void
+apply_patch(struct session_record *to, struct session_record *from,
+            unsigned patch)
+{
+    if (patch & STORE_PATCH_NAME) {
+        move_text(&to->name, &from->name);
+    }
+    if (patch & STORE_PATCH_MODEL) {
+        move_text(&to->model_id, &from->model_id);
+    }
+    if (patch & STORE_PATCH_ARCHIVED) {
+        to->archived = from->archived;
+    }
+    if ((patch & STORE_PATCH_END) && (to->end_ms == 0 || from->end_ms == 0)) {
+        to->end_ms = from->end_ms;
+    }
+    if (patch & STORE_PATCH_HELP) {
+        to->help_requested = from->help_requested;
+    }
+    if (patch & STORE_PATCH_ASSIST) {
+        to->admin_assisted = from->admin_assisted;
+        to->takeover_epoch = from->takeover_epoch;
+        move_text(&to->assisting_admin_id, &from->assisting_admin_id);
+        move_text(&to->assisting_admin_name, &from->assisting_admin_name);
+    }
+}
+
+static enum err
+update_patched(struct sqlite_link *link, const struct session_row *row)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_PATCH);
+    const struct session_record *r = &row->record;
+
+    store_sqlite_put_text(&c, r->name);
+    store_sqlite_put_text(&c, r->model_id);
+    store_sqlite_put_time(&c, r->end_ms);
+    store_sqlite_put_int(&c, store_sqlite_rows_duration_ms(r));
+    store_sqlite_put_int(&c, r->archived);
+    store_sqlite_put_int(&c, r->help_requested);
+    store_sqlite_put_int(&c, r->admin_assisted);
+    store_sqlite_put_text(&c, r->assisting_admin_id);
+    store_sqlite_put_text(&c, r->assisting_admin_name);
+    store_sqlite_put_int(&c, r->takeover_epoch);
+    store_sqlite_put_int(&c, row->n);
+    return store_sqlite_run(&c, NULL);
+}
+
+enum err
+store_sqlite_write_patch(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct session_row row;
+    enum err e =
+        store_sqlite_rows_find(link, job->session.sid, job->user_id, &row);
+
+    if (e != ERR_OK || row.n == 0) {
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    apply_patch(&row.record, &job->session, job->patch);
+    e = update_patched(link, &row);
+    store_sqlite_rows_give(job, &row);
+    return e;
+}
+
+static enum err
+delete_by(struct sqlite_link *link, enum sql which, const char *sid)
+{
+    struct sqlite_call c = store_sqlite_call(link, which);
+
+    store_sqlite_put_text(&c, sid);
+    return store_sqlite_run(&c, NULL);
+}
+
+static enum err
+delete_row(struct sqlite_link *link, int64_t n)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_DELETE);
+
+    store_sqlite_put_int(&c, n);
+    return store_sqlite_run(&c, NULL);
+}
+
+enum err
+store_sqlite_write_delete(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct session_row row;
+    enum err e =
+        store_sqlite_rows_find(link, job->session.sid, job->user_id, &row);
+
+    if (e != ERR_OK || row.n == 0) {
+        return e != ERR_OK ? e : ERR_NOT_FOUND;
+    }
+    store_sqlite_rows_give(job, &row);
+    e = delete_by(link, SQL_MESSAGES_DELETE, job->session.sid);
+    if (e == ERR_OK) {
+        e = delete_by(link, SQL_DRAFTS_DELETE, job->session.sid);
+    }
+    if (e == ERR_OK) {
+        e = delete_row(link, row.n);
+    }
+    link->scrub = link->scrub || e == ERR_OK;
+    return e;
+}
+
+/* -- questions -- */
+
+/* The first line, without the space around it, at most NAME_CHARS characters
+ * of valid UTF-8. Borrows. */
+static struct str
+first_line(struct str text)
+{
+    struct str rest = str_trim(text), line = {NULL, 0};
+    size_t chars = 0;
+
+    (void)str_split(&rest, '\n', &line);
+    for (size_t i = 0; i < line.n; i++) {
+        bool begins = ((unsigned char)line.p[i] & 0xc0) != 0x80;
+
+        if (begins && chars++ == NAME_CHARS) {
+            line.n = i;
+        }
+    }
+    return str_trim(line);
+}
+
+static bool
+has_text(const char *s)
+{
+    return s != NULL && s[0] != '\0';
+}
+
+/* A session without a name takes the proposed one, or the first line of a
+ * user's message. */
+static void
+give_name(struct session_record *r, const char *proposed,
+          const struct message_record *m)
+{
+    struct str line = {NULL, 0};
+
+    if (has_text(r->name)) {
+        return;
+    }
+    if (has_text(proposed)) {
+        line = str_from(proposed);
+    } else if (m->sender == SENDER_USER && m->content != NULL) {
+        line = first_line((struct str){m->content, m->content_n});
+    }
+    if (line.n > 0) {
+        xfree(r->name);
+        r->name = str_dup(line);
+    }
+}
+
+static enum err
+insert_message(struct sqlite_link *link, const struct message_record *m,
+               int *changed)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_MESSAGE_INSERT);
+
+    store_sqlite_rows_put_message(&c, m);
+    return store_sqlite_run(&c, changed);
+}
+
+static enum err
+update_appended(struct sqlite_link *link, const struct session_row *row)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_APPENDED);
+    const struct session_record *r = &row->record;
+
+    store_sqlite_put_text(&c, r->name);
+    store_sqlite_put_time(&c, r->end_ms);
+    store_sqlite_put_int(&c, r->last_ms);
+    store_sqlite_put_int(&c, r->seq);
+    store_sqlite_put_int(&c, r->message_count);
+    store_sqlite_put_int(&c, store_sqlite_rows_duration_ms(r));
+    store_sqlite_put_int(&c, row->n);
+    return store_sqlite_run(&c, NULL);
+}
+
+/* The row was refused: the client's id is there, or (which should not be) the
+ * message's own. */
+static enum err
+find_first(struct sqlite_link *link, struct store_job *job)
+{
+    struct message_record first;
+    enum err e = ERR_NOT_FOUND;
+
+    if (job->message.client_id != NULL) {
+        e = store_sqlite_rows_lookup(link, SQL_MESSAGE_BY_CID,
+                                     job->message.client_id, job->message.sid,
+                                     &first);
+    }
+    if (e == ERR_NOT_FOUND) {
+        return ERR_CONFLICT;
+    }
+    if (e == ERR_OK) {
+        job->duplicate = true;
+        message_record_fini(&job->message);
+        job->message = first;
+        e = store_sqlite_rows_answers(link, job);
+    }
+    return e;
+}
+
+static void
+count_message(struct session_record *r, const struct message_record *m)
+{
+    r->seq = m->seq;
+    r->message_count++;
+    r->last_ms = m->at_ms > r->last_ms ? m->at_ms : r->last_ms;
+    if (m->sender != SENDER_SYSTEM) {
+        r->end_ms = 0;
+    }
+}
+
+/* The message first: it is what can be refused. */
+static enum err
+append(struct sqlite_link *link, struct store_job *job, struct session_row *row)
+{
+    struct message_record *m = &job->message;
+    int changed;
+    enum err e;
+
+    m->seq = row->record.seq + 1;
+    e = insert_message(link, m, &changed);
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (changed == 0) {
+        return find_first(link, job);
+    }
+    count_message(&row->record, m);
+    give_name(&row->record, job->session.name, m);
+    return row->n != 0 ? update_appended(link, row)
+                       : insert_session(link, &row->record, &changed);
+}
+
+/* The row as it is, or as the caller wants it to begin (and then moved out of
+ * the job). ERR_NOT_FOUND: it is somebody else's. */
+static enum err
+find_or_begin(struct sqlite_link *link, struct store_job *job,
+              struct session_row *row)
+{
+    enum err e = store_sqlite_rows_find(link, job->session.sid, NULL, row);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    if (row->n == 0) {
+        begin_session(&job->session, job->message.at_ms);
+        row->record = job->session;
+        memset(&job->session, 0, sizeof(job->session));
+    } else if (strcmp(row->record.user_id, job->user_id) != 0) {
+        session_record_fini(&row->record);
+        return ERR_NOT_FOUND;
+    }
+    return ERR_OK;
+}
+
+enum err
+store_sqlite_write_append(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct session_row row;
+    enum err e;
+
+    CHECK(job->message.id[0] != '\0' && job->user_id != NULL);
+    CHECK(job->message.status != STATUS_STREAMING);
+    e = find_or_begin(link, job, &row);
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = append(link, job, &row);
+    store_sqlite_rows_give(job, &row);
+    return e;
+}

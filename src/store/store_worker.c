@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: MIT */
+/* Queues and threads of the storage: see store_worker.h. The writer takes all
+ * that waits, does it in one transaction and answers only when that is
+ * durable; a reader takes one job at a time. Which database it is, only the
+ * link knows. */
+#include "store/store_worker.h"
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "loop/shard.h"
+
+#include <signal.h>
+#include <stddef.h>
+#include <time.h>
+
+#define LOG_EVERY_MS 1000
+
+static struct store_job *
+job_of(struct letter *l)
+{
+    return CONTAINER_OF(l, struct store_job, letter);
+}
+
+static struct store_job *
+next_of(const struct store_job *job)
+{
+    return job->letter.next == NULL ? NULL : job_of(job->letter.next);
+}
+
+/* -- the queue -- */
+
+void
+store_worker_inbox_init(struct store_inbox *inbox, size_t max)
+{
+    pthread_condattr_t attr;
+
+    *inbox = (struct store_inbox){.max = max};
+    CHECK(pthread_mutex_init(&inbox->lock, NULL) == 0);
+    CHECK(pthread_condattr_init(&attr) == 0);
+    CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
+    CHECK(pthread_cond_init(&inbox->wake, &attr) == 0);
+    pthread_condattr_destroy(&attr);
+}
+
+void
+store_worker_inbox_fini(struct store_inbox *inbox)
+{
+    CHECK(inbox->count == 0);
+    pthread_cond_destroy(&inbox->wake);
+    pthread_mutex_destroy(&inbox->lock);
+}
+
+/* Whether the job was put; *wake whether somebody has to hear of it: of the
+ * first one, and of the first that does not linger. */
+static bool
+put(struct store_inbox *inbox, struct store_job *job, bool *wake)
+{
+    bool pressing = job->op != STORE_DRAFT_PUT;
+
+    if (inbox->count >= inbox->max) {
+        return false;
+    }
+    *wake = inbox->count == 0 || (pressing && inbox->pressing == 0);
+    job->letter.next = NULL;
+    if (inbox->count == 0) {
+        inbox->first = job;
+        inbox->since_ms = clock_mono_ms();
+    } else {
+        inbox->last->letter.next = &job->letter;
+    }
+    inbox->last = job;
+    inbox->count++;
+    inbox->pressing += pressing;
+    return true;
+}
+
+bool
+store_worker_push(struct store_inbox *inbox, struct store_job *job)
+{
+    bool taken, wake = false;
+
+    pthread_mutex_lock(&inbox->lock);
+    taken = put(inbox, job, &wake);
+    pthread_mutex_unlock(&inbox->lock);
+    if (wake) {
+        pthread_cond_signal(&inbox->wake);
+    }
+    return taken;
+}
+
+void
+store_worker_inbox_close(struct store_inbox *inbox)
+{
+    pthread_mutex_lock(&inbox->lock);
+    inbox->closing = true;
+    pthread_mutex_unlock(&inbox->lock);
+    pthread_cond_broadcast(&inbox->wake);
+}
+
+/* Milliseconds until the queue is worth a transaction; 0: now, -1: that
+ * depends on what comes. */
+static int
+ripe_in_ms(const struct store_inbox *inbox, size_t most)
+{
+    uint64_t waited_ms;
+
+    if (inbox->closing || inbox->pressing > 0 || inbox->count >= most) {
+        return 0;
+    }
+    if (inbox->count == 0) {
+        return -1;
+    }
+    waited_ms = clock_mono_ms() - inbox->since_ms;
+    return waited_ms >= STORE_LINGER_MS ? 0 : STORE_LINGER_MS - (int)waited_ms;
+}
+
+static void
+wait_until_ms(struct store_inbox *inbox, uint64_t at_ms)
+{
+    struct timespec at = {.tv_sec = (time_t)(at_ms / 1000),
+                          .tv_nsec = (long)(at_ms % 1000) * 1000000};
+
+    (void)pthread_cond_timedwait(&inbox->wake, &inbox->lock, &at);
+}
+
+/* Waits, unlocked, until the queue is ripe; false when idle_ms (-1: for ever)
+ * passed first. */
+static bool
+wait_ripe(struct store_inbox *inbox, size_t most, int idle_ms)
+{
+    uint64_t begin_ms = clock_mono_ms();
+    int ripe_ms;
+
+    while ((ripe_ms = ripe_in_ms(inbox, most)) != 0) {
+        uint64_t now_ms = clock_mono_ms();
+
+        if (ripe_ms > 0) {
+            wait_until_ms(inbox, now_ms + (uint64_t)ripe_ms);
+        } else if (idle_ms < 0) {
+            pthread_cond_wait(&inbox->wake, &inbox->lock);
+        } else if (now_ms - begin_ms >= (uint64_t)idle_ms) {
+            return false;
+        } else {
+            wait_until_ms(inbox, begin_ms + (uint64_t)idle_ms);
+        }
+    }
+    return true;
+}
+
+/* Cuts the first jobs, `most` at the utmost, off the queue. */
+static struct store_job *
+cut(struct store_inbox *inbox, size_t most, size_t *count)
+{
+    struct store_job *first = inbox->first, *last = NULL;
+    struct store_job *rest = first;
+
+    for (*count = 0; rest != NULL && *count < most; (*count)++) {
+        inbox->pressing -= rest->op != STORE_DRAFT_PUT;
+        last = rest;
+        rest = next_of(rest);
+    }
+    if (last != NULL) {
+        last->letter.next = NULL;
+    }
+    inbox->first = rest;
+    inbox->count -= *count;
+    return first;
+}
+
+enum taken { TAKEN_JOBS, TAKEN_IDLE, TAKEN_CLOSED };
+
+/* Blocks; *chain are the jobs in order, linked by their letters. */
+static enum taken
+take(struct store_inbox *inbox, size_t most, int idle_ms,
+     struct store_job **chain)
+{
+    size_t count = 0;
+    bool ripe, left, closed;
+
+    pthread_mutex_lock(&inbox->lock);
+    ripe = wait_ripe(inbox, most, idle_ms);
+    *chain = ripe ? cut(inbox, most, &count) : NULL;
+    left = inbox->count > 0;
+    closed = inbox->closing;
+    pthread_mutex_unlock(&inbox->lock);
+    if (left) {
+        pthread_cond_signal(&inbox->wake); /* for the other readers */
+    }
+    metric_add(METRIC_STORE_QUEUE, -(int64_t)count);
+    if (count > 0) {
+        return TAKEN_JOBS;
+    }
+    return closed ? TAKEN_CLOSED : TAKEN_IDLE;
+}
+
+/* -- answers, failures -- */
+
+static void
+deliver(struct shard *here, struct letter *self)
+{
+    struct store_job *job = job_of(self);
+
+    (void)here;
+    job->done(job);
+}
+
+static void
+destroy(struct letter *self)
+{
+    store_job_free(job_of(self));
+}
+
+void
+store_worker_answer(struct store_job *job, enum err result)
+{
+    metric_count(METRIC_STORE_JOBS);
+    if (result == ERR_DATABASE_ERROR) {
+        metric_count(METRIC_STORE_ERRORS);
+    }
+    job->result = result;
+    job->letter.deliver = deliver;
+    job->letter.destroy = destroy;
+    shard_post(job->home, &job->letter);
+}
+
+/* A storage that is down fails every job; one line a second says so. */
+static void
+log_failure(struct store_worker *w, const char *what)
+{
+    uint64_t now_ms = clock_mono_ms();
+    struct store_fault fault = w->link->backend->fault(w->link);
+
+    if (w->logged_ms != 0 && now_ms - w->logged_ms < LOG_EVERY_MS) {
+        w->unlogged++;
+        return;
+    }
+    log_error(EVENT_STORE_ERROR, what, log_cstr("code", fault.name),
+              log_int("number", fault.code),
+              log_int("unlogged", (int64_t)w->unlogged));
+    w->logged_ms = now_ms;
+    w->unlogged = 0;
+}
+
+/* Every outcome passes here, so that the health is what was seen last. */
+static void
+note_outcome(struct store_worker *w, enum err e, const char *what)
+{
+    bool ok = e == ERR_OK;
+
+    if (!ok) {
+        log_failure(w, what);
+    }
+    if (atomic_exchange(w->healthy, ok) != ok && ok) {
+        log_warn(EVENT_STORE_RECOVERED, "The storage works again.");
+    }
+}
+
+static void
+probe_if_failing(struct store_worker *w)
+{
+    if (!atomic_load(w->healthy)) {
+        note_outcome(w, w->link->backend->probe(w->link),
+                     "The storage still fails.");
+    }
+}
+
+/* -- the writer -- */
+
+static enum err
+do_jobs(struct store_link *link, struct store_job *chain)
+{
+    for (struct store_job *j = chain; j != NULL; j = next_of(j)) {
+        j->result = link->backend->ops[j->op](link, j);
+        if (j->result == ERR_DATABASE_ERROR) {
+            return ERR_DATABASE_ERROR;
+        }
+    }
+    return ERR_OK;
+}
+
+/* One transaction; when it fails, none of its jobs has happened. */
+static enum err
+commit_jobs(struct store_link *link, struct store_job *chain)
+{
+    const struct store_backend *b = link->backend;
+    enum err e = b->begin(link);
+
+    if (e != ERR_OK) {
+        return e;
+    }
+    e = do_jobs(link, chain);
+    if (e == ERR_OK) {
+        e = b->commit(link);
+    }
+    if (e != ERR_OK) {
+        b->rollback(link);
+    }
+    return e;
+}
+
+static void
+write_group(struct store_worker *w, struct store_job *chain)
+{
+    enum err e = commit_jobs(w->link, chain);
+
+    metric_add(METRIC_STORE_COMMITS, e == ERR_OK);
+    if (e == ERR_OK) {
+        probe_if_failing(w); /* the group may have had nothing to write */
+    } else {
+        note_outcome(w, e, "A transaction failed; its jobs were refused.");
+    }
+    while (chain != NULL) {
+        struct store_job *job = chain;
+
+        chain = next_of(job); /* before the letter goes away */
+        store_worker_answer(job, e == ERR_OK ? job->result : e);
+    }
+}
+
+/* The shorter of two waits of which -1 has no end. */
+static int
+shorter(int a, int b)
+{
+    return a < 0 || (b >= 0 && b < a) ? b : a;
+}
+
+static void *
+writer_main(void *arg)
+{
+    struct store_worker *w = arg;
+    const struct store_backend *b = w->link->backend;
+    struct store_job *chain;
+    enum taken taken = TAKEN_IDLE;
+
+    metrics_thread_init();
+    while (taken != TAKEN_CLOSED) {
+        int tend_ms = b->tend(w->link);
+        bool failing = !atomic_load(w->healthy);
+
+        taken = take(w->inbox, b->group_max,
+                     shorter(tend_ms, failing ? STORE_PROBE_MS : -1), &chain);
+        if (taken == TAKEN_JOBS) {
+            write_group(w, chain);
+        } else if (taken == TAKEN_IDLE) {
+            probe_if_failing(w);
+        }
+    }
+    return NULL;
+}
+
+/* -- the readers -- */
+
+static void
+read_one(struct store_worker *w, struct store_job *job)
+{
+    enum err e = w->link->backend->ops[job->op](w->link, job);
+
+    note_outcome(w, e == ERR_DATABASE_ERROR ? e : ERR_OK, "A read failed.");
+    store_worker_answer(job, e);
+}
+
+static void *
+reader_main(void *arg)
+{
+    struct store_worker *w = arg;
+    struct store_job *job;
+    enum taken taken = TAKEN_IDLE;
+
+    metrics_thread_init();
+    while (taken != TAKEN_CLOSED) {
+        bool failing = !atomic_load(w->healthy);
+
+        taken = take(w->inbox, 1, failing ? STORE_PROBE_MS : -1, &job);
+        if (taken == TAKEN_JOBS) {
+            read_one(w, job);
+        } else if (taken == TAKEN_IDLE) {
+            probe_if_failing(w);
+        }
+    }
+    return NULL;
+}
+
+/* -- threads -- */
+
+/* Signals are the main thread's; a thread inherits the mask of its maker. */
+static enum err
+start(struct store_worker *w, void *(*run)(void *), const char *name)
+{
+    sigset_t all, before;
+    int rc;
+
+    sigfillset(&all);
+    CHECK(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    rc = pthread_create(&w->thread, NULL, run, w);
+    CHECK(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    if (rc != 0) {
+        return ERR_IO;
+    }
+    (void)pthread_setname_np(w->thread, name);
+    w->started = true;
+    return ERR_OK;
+}
+
+enum err
+store_worker_start_writer(struct store_worker *w)
+{
+    return start(w, writer_main, "store-writer");
+}
+
+enum err
+store_worker_start_reader(struct store_worker *w)
+{
+    return start(w, reader_main, "store-reader");
+}
+
+void
+store_worker_join(struct store_worker *w)
+{
+    if (w->started) {
+        CHECK(pthread_join(w->thread, NULL) == 0);
+        w->started = false;
+    }
+}
