@@ -2,6 +2,9 @@
 #ifndef CHATBOX_BASE_CHECK_H
 #define CHATBOX_BASE_CHECK_H
 
+#include <stddef.h>
+#include <stdint.h>
+
 /* CHECK(x): x cannot be false whatever a peer sends. Active in release
  * builds too: it prints the place and aborts. Never for input. */
 #define CHECK(x)                                                               \
@@ -17,7 +20,7 @@
 
 /* The object of type that has member at address ptr. */
 #define CONTAINER_OF(ptr, type, member)                                        \
-    ((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+    ((type *)((uintptr_t)(ptr)-offsetof(type, member)))
 
 __attribute__((noreturn, cold)) void check_failed(const char *what,
                                                   const char *file, int line);

@@ -82,8 +82,15 @@ void chat_on_frame(struct outlet *o, struct str text);
 /* The outlet can take more again: pending deltas follow. */
 void chat_on_drain(struct outlet *o);
 
-/* Outlets of this user, attaching ones included (limit per user). */
-size_t chat_user_connections(const struct chat *c, struct str user_id);
+/* How many connections the user would have beside a new one that asks for
+ * session_id (may be empty) from device_id (may be empty): one of the same
+ * device and session would be replaced and does not count. */
+size_t chat_user_connections(const struct chat *c, struct str user_id,
+                             struct str session_id, struct str device_id);
+
+/* An `error` frame that the gate has cause for (EXPIRED_TOKEN). Nothing while
+ * the outlet is not live. */
+void chat_tell_error(struct outlet *o, enum err e);
 
 /* Sends every other outlet of the user a notification that one more
  * connection was refused (protocol.md 2.8). */

@@ -26,6 +26,10 @@ struct outlet_ops {
     /* Starts the closing handshake. The owner answers with chat_detach, not
      * before this call has returned. */
     void (*close)(struct outlet *o, int code, const char *reason);
+    /* Checks and takes a new token of the same user; borrows. OK, or what the
+     * client is told: INVALID_TOKEN, EXPIRED_TOKEN, INSUFFICIENT_PERMISSIONS.
+     */
+    enum err (*auth)(struct outlet *o, struct str token);
     /* Stops (true) or goes on (false) delivering the client's frames to
      * chat_on_frame. An outlet begins stopped; chat starts it when the
      * first frame has been sent. */

@@ -1,0 +1,426 @@
+/* SPDX-License-Identifier: MIT */
+/* The door of the room: making a chat, outlets in and out, changes that come
+ * over HTTP, and the way down at shutdown. */
+#include "chat/chat.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "chat/attach.h"
+#include "chat/frames.h"
+#include "chat/router.h"
+#include "chat/session.h"
+#include "chat/turn_parts.h"
+#include "chat/user.h"
+#include "loop/shard.h"
+
+/* help_request: 3 per session in 5 minutes (protocol.md 2.4). */
+#define HELP_COUNT 3
+#define HELP_WINDOW_MS (5 * 60 * 1000)
+
+/* No look at idle sessions more often than this, however short the ttl. */
+#define SWEEP_MIN_MS 100
+
+static struct str
+user_key(const struct map_node *node)
+{
+    return user_id(CONTAINER_OF(node, struct user, node));
+}
+
+static struct str
+session_key(const struct map_node *node)
+{
+    return session_id(CONTAINER_OF(node, struct session, node));
+}
+
+/* --- housekeeping ------------------------------------------------------- */
+
+static void
+purge(struct chat *c, struct limit *limit, const char *name)
+{
+    size_t removed = limit_purge(limit, clock_mono_us());
+
+    if (removed > 0) {
+        log_info(EVENT_LIMITER_CLEANUP, "keys left the limiter",
+                 log_cstr("limiter", name),
+                 log_int("removed", (int64_t)removed),
+                 log_int("left", (int64_t)limit_count(limit)));
+    }
+    (void)c;
+}
+
+static void
+purge_limits(struct chat *c, uint64_t now_ms)
+{
+    if (c->limits_swept_ms + c->settings->limit_cleanup_interval_ms > now_ms) {
+        return;
+    }
+    c->limits_swept_ms = now_ms;
+    purge(c, c->messages, "message");
+    purge(c, c->help, "help");
+}
+
+static void
+on_sweep(struct timer *timer)
+{
+    struct chat *c = CONTAINER_OF(timer, struct chat, sweep);
+    uint64_t now_ms = shard_now_ms(c->shard);
+    uint64_t next = c->settings->cleanup_interval_ms;
+
+    (void)session_sweep(c, now_ms);
+    purge_limits(c, now_ms);
+    if (c->settings->limit_cleanup_interval_ms < next) {
+        next = c->settings->limit_cleanup_interval_ms;
+    }
+    timer_start(&c->shard->timers, &c->sweep,
+                next > SWEEP_MIN_MS ? next : SWEEP_MIN_MS);
+}
+
+/* --- life --------------------------------------------------------------- */
+
+static void
+name_slots(struct chat *c)
+{
+    size_t count = c->settings->provider_count;
+
+    c->slots = xcalloc(count, sizeof(*c->slots));
+    for (size_t i = 0; i < count; i++) {
+        const char *id = c->settings->providers[i].id;
+
+        c->slots[i] = (struct provider_slots){
+            .requests = metrics_slot(METRIC_LLM_REQUESTS, id),
+            .latency = metrics_slot(METRIC_LLM_LATENCY, id),
+            .errors = metrics_slot(METRIC_LLM_ERRORS, id),
+            .retries = metrics_slot(METRIC_LLM_RETRIES, id),
+            .bad_events = metrics_slot(METRIC_LLM_BAD_EVENTS, id),
+            .tokens = metrics_slot(METRIC_TOKENS_USED, id),
+        };
+    }
+}
+
+enum err
+chat_init(struct shard *s, const struct chat_settings *settings,
+          struct store *store)
+{
+    struct chat *c = xcalloc(1, sizeof(*c));
+
+    CHECK(settings->provider_count > 0 &&
+          settings->provider_count <= UINT16_MAX);
+    c->shard = s;
+    c->settings = settings;
+    c->store = store;
+    map_init(&c->users, user_key);
+    map_init(&c->sessions, session_key);
+    list_init(&c->idle);
+    list_init(&c->dirty);
+    list_init(&c->upstreams);
+    buf_init(&c->frame, SIZE_MAX / 2);
+    c->messages =
+        limit_new(settings->message_limit, settings->message_window_ms,
+                  settings->limit_max_keys);
+    c->help = limit_new(HELP_COUNT, HELP_WINDOW_MS, settings->limit_max_keys);
+    name_slots(c);
+    timer_init(&c->sweep, on_sweep);
+    timer_start(&s->timers, &c->sweep, 0);
+    shard_at_phase(s, SHARD_PHASE_CHAT, turn_show_dirty, c);
+    s->chat = c;
+    return ERR_OK;
+}
+
+static void
+free_session(struct map_node *node, void *arg)
+{
+    struct session *s = CONTAINER_OF(node, struct session, node);
+
+    (void)arg;
+    turn_free_all(s);
+    session_free(s);
+}
+
+void
+chat_fini(struct shard *s)
+{
+    struct chat *c = s->chat;
+
+    if (c == NULL) {
+        return;
+    }
+    shard_at_phase(s, SHARD_PHASE_CHAT, NULL, NULL);
+    timer_cancel(&s->timers, &c->sweep);
+    map_each(&c->sessions, free_session, NULL);
+    upstream_fini_all(c);
+    map_fini(&c->sessions);
+    map_fini(&c->users);
+    limit_free(c->messages);
+    limit_free(c->help);
+    buf_fini(&c->frame);
+    xfree(c->slots);
+    xfree(c);
+    s->chat = NULL;
+}
+
+/* --- outlets ------------------------------------------------------------ */
+
+void
+chat_attach(struct chat *c, struct outlet *o,
+            const struct attach_request *request)
+{
+    o->user = user_get(c, request->user_id);
+    o->user->connections++;
+    o->admin = request->admin;
+    o->device_id =
+        request->device_id.n > 0 ? str_dup(request->device_id) : NULL;
+    attach_start(o, request);
+}
+
+void
+chat_detach(struct outlet *o)
+{
+    struct user *u = o->user;
+
+    if (o->state != OUTLET_GONE) {
+        u->connections--;
+    }
+    if (o->state == OUTLET_LIVE) {
+        session_leave(o->session, o);
+    } else if (o->state == OUTLET_ATTACHING) {
+        attach_forget(o);
+    }
+    xfree(o->device_id);
+    o->device_id = NULL;
+    o->session = NULL;
+    o->user = NULL;
+    o->state = OUTLET_GONE;
+    user_release(u);
+}
+
+void
+chat_on_frame(struct outlet *o, struct str text)
+{
+    if (o->state == OUTLET_LIVE) {
+        router_on_frame(o, text);
+    }
+}
+
+void
+chat_on_drain(struct outlet *o)
+{
+    if (o->state == OUTLET_LIVE && o->session->running != NULL) {
+        turn_show_later(o->session);
+    }
+}
+
+void
+chat_tell_error(struct outlet *o, enum err e)
+{
+    struct proto_error what = {.err = e, .retry_after_ms = -1};
+
+    if (o->state == OUTLET_LIVE) {
+        router_tell(o, &what, (struct str){NULL, 0}, (struct str){NULL, 0});
+    }
+}
+
+/* --- connections of a user ---------------------------------------------- */
+
+size_t
+chat_user_connections(const struct chat *c, struct str id, struct str session,
+                      struct str device)
+{
+    struct user *u = user_find(c, id);
+    size_t count = u != NULL ? u->connections : 0;
+
+    if (u == NULL) {
+        return 0;
+    }
+    LIST_FOREACH (it, &u->sessions) {
+        struct session *s = CONTAINER_OF(it, struct session, in_user);
+
+        LIST_FOREACH (at, &s->outlets) {
+            count -= attach_replaces(CONTAINER_OF(at, struct outlet, link),
+                                     session, device);
+        }
+    }
+    return count;
+}
+
+void
+chat_notify_refused(struct chat *c, struct str id)
+{
+    struct user *u = user_find(c, id);
+
+    if (u == NULL) {
+        return;
+    }
+    LIST_FOREACH (it, &u->sessions) {
+        struct session *s = CONTAINER_OF(it, struct session, in_user);
+
+        session_broadcast(
+            s, NULL,
+            frame_notification(c, session_id(s), "connection_limit",
+                               "Another connection was refused: there are "
+                               "too many already."));
+    }
+}
+
+/* --- changes over HTTP -------------------------------------------------- */
+
+/* What the asker wanted to hear, put aside while the session hears it. */
+struct write {
+    struct session *session;
+    void (*done)(struct store_job *job);
+    void *cookie;
+    enum store_op op;
+    unsigned patch;
+    bool was_ended;
+};
+
+static void
+tell_ended(struct session *s)
+{
+    struct frame_status status = {.content = "Session ended",
+                                  .event = "session_ended"};
+
+    metric_count(METRIC_SESSIONS_ENDED);
+    session_broadcast(s, NULL, frame_status(s, &status));
+}
+
+static void
+tell_model(struct session *s, const struct session_record *r)
+{
+    int model = chat_model_find(s->user->chat->settings, str_from(r->model_id));
+    struct frame_status status = {.content = "Model changed"};
+
+    if (model >= 0 && s->model != model) {
+        s->model = (uint16_t)model;
+        session_broadcast(s, NULL, frame_status(s, &status));
+    }
+}
+
+static void
+take_write(const struct write *w, const struct store_job *job)
+{
+    struct session *s = w->session;
+
+    if (job->op == STORE_SESSION_DELETE) {
+        session_kill(s, 4410, "session deleted");
+        return;
+    }
+    session_update(s, &job->session);
+    if ((w->patch & STORE_PATCH_END) != 0 && s->ended && !w->was_ended) {
+        tell_ended(s);
+    }
+    if ((w->patch & STORE_PATCH_MODEL) != 0) {
+        tell_model(s, &job->session);
+    }
+}
+
+static void
+on_written(struct store_job *job)
+{
+    struct write *w = job->cookie;
+    struct session *s = w->session;
+
+    if (job->result == ERR_OK && !s->gone) {
+        take_write(w, job);
+    }
+    job->done = w->done;
+    job->cookie = w->cookie;
+    xfree(w);
+    session_job_end(s);
+    job->done(job);
+}
+
+/* A session that is not in memory has nobody to tell. */
+static void
+on_written_alone(struct store_job *job)
+{
+    struct write *w = job->cookie;
+
+    if (job->result == ERR_OK && job->op == STORE_SESSION_PUT) {
+        metric_count(METRIC_SESSIONS_CREATED);
+    }
+    job->done = w->done;
+    job->cookie = w->cookie;
+    xfree(w);
+    job->done(job);
+}
+
+void
+chat_session_write(struct chat *c, struct store_job *job)
+{
+    struct session *s = session_find(c, str_from(job->session.sid));
+    struct write *w = xcalloc(1, sizeof(*w));
+
+    *w = (struct write){.done = job->done,
+                        .cookie = job->cookie,
+                        .op = job->op,
+                        .patch = job->patch};
+    job->cookie = w;
+    job->done = on_written_alone;
+    if (s != NULL && str_is(user_id(s->user), job->user_id)) {
+        w->session = s;
+        w->was_ended = s->ended;
+        job->done = on_written;
+        session_job_begin(s);
+    }
+    store_submit(c->store, job);
+}
+
+int
+chat_model_find(const struct chat_settings *settings, struct str model_id)
+{
+    for (size_t i = 0; i < settings->provider_count; i++) {
+        if (str_is(model_id, settings->providers[i].id)) {
+            return (int)i;
+        }
+    }
+    return -1;
+}
+
+/* --- shutdown ----------------------------------------------------------- */
+
+static void
+refuse_waiting(struct map_node *node, void *arg)
+{
+    (void)arg;
+    turn_refuse_waiting(CONTAINER_OF(node, struct session, node));
+}
+
+void
+chat_drain(struct chat *c, void (*on_idle)(void *cookie), void *cookie)
+{
+    c->draining = true;
+    c->on_idle = NULL;
+    map_each(&c->sessions, refuse_waiting, NULL);
+    if (c->turns == 0) {
+        on_idle(cookie);
+        return;
+    }
+    c->on_idle = on_idle;
+    c->on_idle_cookie = cookie;
+}
+
+static void
+cut(struct map_node *node, void *arg)
+{
+    struct session *s = CONTAINER_OF(node, struct session, node);
+
+    (void)arg;
+    if (s->running != NULL) {
+        turn_end(s->running, TURN_END_SHUTDOWN);
+    }
+}
+
+void
+chat_cut(struct chat *c)
+{
+    c->draining = true;
+    map_each(&c->sessions, cut, NULL);
+}
+
+size_t
+chat_turns(const struct chat *c)
+{
+    return c->turns;
+}

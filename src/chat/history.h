@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_HISTORY_H
+#define CHATBOX_CHAT_HISTORY_H
+
+#include "chat/state.h"
+#include "provider/provider.h"
+
+/* What the model sees: the system prompt, the newest earlier pairs of question
+ * and answer that fit into the budget of tokens, and the new message. Pairs
+ * are tied by reply_to, never by their place in the log, and are taken whole
+ * or not at all. Read from the store page by page, newest first, no further
+ * back than the budget reaches. */
+struct history;
+
+/* Reads for question (borrowed until done or cancel). done runs once, later,
+ * with OK or DATABASE_ERROR. */
+struct history *history_start(struct session *s,
+                              const struct message_record *question,
+                              void (*done)(void *cookie, enum err e),
+                              void *cookie);
+
+/* Valid after done with OK until history_cancel. */
+const struct provider_turn *history_prompt(const struct history *h);
+
+/* Estimated tokens of that prompt. */
+uint64_t history_tokens(const struct history *h);
+
+/* Frees it, before or after done; done does not run any more. NULL is fine. */
+void history_cancel(struct history *h);
+
+/* The pure part, for tests: which of count records (newest first, as read)
+ * become messages. budget is what is left for earlier pairs, in tokens. Gives
+ * the records chosen, oldest pair first, as indices question, answer,
+ * question, answer …; returns their number. reached_out: no older record can
+ * matter any more. */
+size_t history_choose(const struct message_record *records, size_t count,
+                      int64_t before_seq, uint64_t budget, size_t *chosen,
+                      bool *reached_out);
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* Exactly once, the second half: the store refuses a second message with the
+ * same client_id, and this finds out how far the first one got. Also
+ * regenerate, which begins with the same question: what became of it? */
+#include "chat/repeat.h"
+
+#include "base/xalloc.h"
+#include "chat/frames.h"
+#include "chat/router.h"
+#include "chat/session.h"
+#include "chat/turn_parts.h"
+#include "loop/shard.h"
+
+#include <string.h>
+
+#define NONE ((struct str){NULL, 0})
+
+/* The newest answer that stands: numbered and not regenerated since. */
+static const struct message_record *
+standing_answer(const struct store_job *job)
+{
+    for (size_t i = job->count; i-- > 0;) {
+        const struct message_record *m = &job->messages[i];
+
+        if (m->sender == SENDER_AI && !m->superseded &&
+            m->status != STATUS_STREAMING) {
+            return m;
+        }
+    }
+    return NULL;
+}
+
+static void
+take_record(struct message_record *to, struct message_record *from)
+{
+    *to = *from;
+    *from = (struct message_record){.seq = 0};
+}
+
+void
+repeat_answer(struct turn *t, struct store_job *job)
+{
+    struct session *s = t->session;
+    struct outlet *o = t->asker;
+    const struct message_record *answer = standing_answer(job);
+    struct turn *first = turn_find(s, job->message.id);
+
+    session_job_begin(s);
+    if (!s->stored) {
+        session_update(s, &job->session);
+    }
+    turn_free(t);
+    if (o != NULL) {
+        router_send(
+            o, frame_ack(s, str_from(job->message.client_id), &job->message));
+    }
+    if (first != NULL) {
+        if (o != NULL && first == s->running) {
+            turn_show(s, o);
+        }
+    } else if (answer != NULL) {
+        if (o != NULL) {
+            router_send(o, frame_answer(s, answer));
+        }
+    } else {
+        struct message_record question;
+
+        take_record(&question, &job->message);
+        turn_begin_stored(s, o, &question, NULL);
+    }
+    session_job_end(s);
+}
+
+/* --- regenerate --------------------------------------------------------- */
+
+/* Who asked for what, while the store looks. The outlet may leave meanwhile:
+ * then it is not in the session's list any more. */
+struct regenerate {
+    struct session *session;
+    struct outlet *outlet;
+    char *replaces; /* the answer named, once it was found */
+};
+
+static bool
+still_here(const struct regenerate *r)
+{
+    LIST_FOREACH (it, &r->session->outlets) {
+        if (CONTAINER_OF(it, struct outlet, link) == r->outlet) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void
+finish(struct regenerate *r)
+{
+    struct session *s = r->session;
+
+    xfree(r->replaces);
+    xfree(r);
+    session_job_end(s);
+}
+
+static void
+refuse(struct regenerate *r, enum err e)
+{
+    struct proto_error what = {
+        .err = e,
+        .retry_after_ms = e == ERR_DATABASE_ERROR ? 1000 : -1,
+        .field = e == ERR_NOT_FOUND ? "message_id" : NULL,
+    };
+
+    if (still_here(r)) {
+        router_tell(r->outlet, &what, NONE, NONE);
+    }
+    finish(r);
+}
+
+static void look_up(struct regenerate *r, struct str message_id);
+
+/* A question was found, with all its answers. */
+static void
+ask_again(struct regenerate *r, struct store_job *job)
+{
+    const struct message_record *standing = standing_answer(job);
+    struct turn *running = turn_find(r->session, job->message.id);
+    struct message_record question;
+
+    if (running != NULL) {
+        refuse(r, ERR_SERVICE_ERROR);
+        return;
+    }
+    if (standing != NULL) {
+        xfree(r->replaces);
+        r->replaces = xstrdup(standing->id);
+    }
+    take_record(&question, &job->message);
+    turn_begin_stored(r->session, still_here(r) ? r->outlet : NULL, &question,
+                      r->replaces);
+    finish(r);
+}
+
+static void
+on_found(struct store_job *job)
+{
+    struct regenerate *r = job->cookie;
+    const struct message_record *m = &job->message;
+
+    if (r->session->gone) {
+        finish(r);
+    } else if (job->result != ERR_OK) {
+        refuse(r, job->result == ERR_NOT_FOUND ? ERR_NOT_FOUND
+                                               : ERR_DATABASE_ERROR);
+    } else if (m->sender == SENDER_USER) {
+        ask_again(r, job);
+    } else if (m->sender == SENDER_AI && m->reply_to != NULL &&
+               r->replaces == NULL) {
+        r->replaces = xstrdup(m->id);
+        look_up(r, str_from(m->reply_to));
+    } else {
+        refuse(r, ERR_NOT_FOUND);
+    }
+    store_job_free(job);
+}
+
+static void
+look_up(struct regenerate *r, struct str message_id)
+{
+    struct session *s = r->session;
+    struct store_job *job =
+        store_job_new(STORE_MESSAGE_FIND, s->user->chat->shard, on_found, r);
+
+    job->user_id = str_dup(user_id(s->user));
+    memcpy(job->session.sid, s->id, sizeof(job->session.sid));
+    if (message_id.n == RAND_ID_CHARS) {
+        memcpy(job->message.id, message_id.p, RAND_ID_CHARS);
+    }
+    store_submit(s->user->chat->store, job);
+}
+
+void
+repeat_regenerate(struct outlet *o, struct str message_id)
+{
+    struct regenerate *r = xcalloc(1, sizeof(*r));
+
+    r->session = o->session;
+    r->outlet = o;
+    session_job_begin(r->session);
+    if (message_id.n != RAND_ID_CHARS) {
+        refuse(r, ERR_NOT_FOUND);
+        return;
+    }
+    look_up(r, message_id);
+}

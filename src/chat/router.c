@@ -1,0 +1,378 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of what a client may send. A frame is decoded and validated
+ * before anything else; the handler gets the sanitised message. A new type is
+ * a row in proto/message.def and a function in this table. */
+#include "chat/router.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "chat/frames.h"
+#include "chat/repeat.h"
+#include "chat/session.h"
+#include "chat/turn.h"
+#include "proto/message.h"
+
+#include <stdio.h>
+
+/* One turn may run and three may wait per connection. */
+#define ASKED_MAX 4
+
+/* What to tell a connection that has four: an answer takes seconds. */
+#define ASKED_RETRY_MS 2000
+
+#define NONE ((struct str){NULL, 0})
+
+void
+router_send(struct outlet *o, struct str frame)
+{
+    metric_count(METRIC_MESSAGES_SENT);
+    o->ops->send(o, frame);
+}
+
+void
+router_tell(struct outlet *o, const struct proto_error *what,
+            struct str message_id, struct str client_id)
+{
+    struct chat *c = o->user->chat;
+    struct str sid = o->session != NULL ? session_id(o->session) : NONE;
+
+    metric_count(METRIC_MESSAGE_ERRORS);
+    router_send(o, frame_error(c, sid, what, message_id, client_id));
+}
+
+/* Refuses m: an error that names the client's own id, if it gave one. */
+static void
+refuse(struct outlet *o, const struct proto_message *m,
+       const struct proto_error *what)
+{
+    router_tell(o, what, NONE, m->field[PROTO_CLIENT_ID]);
+}
+
+static void
+refuse_simply(struct outlet *o, const struct proto_message *m, enum err e,
+              const char *field)
+{
+    struct proto_error what = {.err = e, .retry_after_ms = -1, .field = field};
+
+    refuse(o, m, &what);
+}
+
+/* True when the limit lets it pass; else the client has been told. */
+static bool
+within_limit(struct outlet *o, const struct proto_message *m,
+             struct limit *limit, struct str key, const char *name)
+{
+    struct proto_error what = {.err = ERR_TOO_MANY_REQUESTS};
+    uint64_t retry_ms;
+
+    if (limit_check(limit, key, clock_mono_us(), &retry_ms)) {
+        return true;
+    }
+    what.retry_after_ms = (int64_t)retry_ms;
+    metric_count_at(METRIC_RATELIMIT_BLOCKED,
+                    metrics_slot(METRIC_RATELIMIT_BLOCKED, name));
+    log_warn(EVENT_RATE_LIMITED, "too many messages", log_cstr("limiter", name),
+             log_str("user_id", user_id(o->user)),
+             log_str("session_id", session_id(o->session)),
+             log_int("wait_ms", what.retry_after_ms));
+    refuse(o, m, &what);
+    return false;
+}
+
+static char *
+optional_dup(struct str s)
+{
+    return s.n > 0 ? str_dup(s) : NULL;
+}
+
+/* --- handlers ----------------------------------------------------------- */
+
+/* The model of one message: its own, or the session's; -1: refused. */
+static int
+model_of(struct outlet *o, const struct proto_message *m)
+{
+    struct str id = m->field[PROTO_MODEL_ID];
+    int model = o->session->model;
+
+    if (id.n > 0) {
+        model = chat_model_find(o->user->chat->settings, id);
+        if (model < 0) {
+            refuse_simply(o, m, ERR_NOT_FOUND, "model_id");
+        }
+    }
+    return model;
+}
+
+/* Uploads do not exist in this version, so no file_id can be the user's own.
+ */
+static bool
+files_ok(struct outlet *o, const struct proto_message *m)
+{
+    if (m->field[PROTO_FILE_ID].n == 0) {
+        return true;
+    }
+    refuse_simply(o, m, ERR_NOT_FOUND, "file_id");
+    return false;
+}
+
+static bool
+has_room(struct outlet *o, const struct proto_message *m)
+{
+    struct proto_error what = {.err = ERR_SERVICE_ERROR,
+                               .retry_after_ms = ASKED_RETRY_MS};
+
+    if (o->asked < ASKED_MAX && !o->user->chat->draining) {
+        return true;
+    }
+    refuse(o, m, &what);
+    return false;
+}
+
+static void
+record_of(const struct outlet *o, const struct proto_message *m,
+          struct message_record *out)
+{
+    struct str content = m->field[PROTO_CONTENT];
+
+    *out = (struct message_record){
+        .at_ms = clock_wall_ms(),
+        .sender = SENDER_USER,
+        .status = STATUS_COMPLETE,
+        .type = xstrdup(message_word(m->type)),
+        .content = str_dup(content),
+        .content_n = content.n,
+        .client_id = optional_dup(m->field[PROTO_CLIENT_ID]),
+        .file_url = optional_dup(m->field[PROTO_FILE_URL]),
+        .metadata = m->metadata != NULL ? xstrdup(m->metadata) : NULL,
+        .duration_ms = -1,
+        .ttft_ms = -1,
+    };
+    rand_id(out->id);
+    snprintf(out->sid, sizeof(out->sid), "%s", o->session->id);
+}
+
+static void
+on_user_message(struct outlet *o, const struct proto_message *m)
+{
+    struct chat *c = o->user->chat;
+    struct message_record question;
+    int model;
+
+    if (!within_limit(o, m, c->messages, user_id(o->user), "message") ||
+        !files_ok(o, m) || (model = model_of(o, m)) < 0 || !has_room(o, m)) {
+        return;
+    }
+    record_of(o, m, &question);
+    turn_begin(o->session, o, &question, (uint16_t)model);
+}
+
+/* A change of the session's row, told to everybody once it is stored. */
+struct change {
+    struct session *session;
+    char text[160];
+};
+
+static void
+on_changed(struct store_job *job)
+{
+    struct change *change = job->cookie;
+    struct session *s = change->session;
+    struct proto_error what = {.err = ERR_DATABASE_ERROR,
+                               .retry_after_ms = 1000};
+
+    if (s->gone) {
+        /* nobody is left to be told */
+    } else if (job->result == ERR_OK) {
+        struct frame_status status = {.content = change->text};
+
+        session_broadcast(s, NULL, frame_status(s, &status));
+    } else {
+        session_broadcast(
+            s, NULL,
+            frame_error(s->user->chat, session_id(s), &what, NONE, NONE));
+    }
+    session_job_end(s);
+    xfree(change);
+    store_job_free(job);
+}
+
+/* Stores what patch names of s. A session that is not stored yet carries the
+ * change to its first message. */
+static void
+store_change(struct session *s, unsigned patch, const char *text)
+{
+    struct change *change = xcalloc(1, sizeof(*change));
+    struct store_job *job = store_job_new(
+        STORE_SESSION_PATCH, s->user->chat->shard, on_changed, change);
+
+    change->session = s;
+    snprintf(change->text, sizeof(change->text), "%s", text);
+    session_job_begin(s);
+    if (!s->stored) {
+        on_changed(job);
+        return;
+    }
+    job->user_id = str_dup(user_id(s->user));
+    session_to_record(s, &job->session);
+    job->session.help_requested = s->help_requested;
+    job->patch = patch;
+    store_submit(s->user->chat->store, job);
+}
+
+static void
+on_model_select(struct outlet *o, const struct proto_message *m)
+{
+    struct session *s = o->session;
+    int model = model_of(o, m);
+    char text[160];
+
+    if (model < 0) {
+        return;
+    }
+    s->model = (uint16_t)model;
+    snprintf(text, sizeof(text), "Model changed to %.128s",
+             session_provider(s)->name);
+    store_change(s, STORE_PATCH_MODEL, text);
+}
+
+static void
+on_help_request(struct outlet *o, const struct proto_message *m)
+{
+    struct session *s = o->session;
+
+    if (!within_limit(o, m, s->user->chat->help, session_id(s), "help")) {
+        return;
+    }
+    s->help_requested = true;
+    store_change(s, STORE_PATCH_HELP, "Help requested");
+}
+
+static void
+on_file(struct outlet *o, const struct proto_message *m)
+{
+    (void)files_ok(o, m);
+}
+
+static void
+on_typing(struct outlet *o, const struct proto_message *m)
+{
+    session_broadcast(o->session, o, frame_pass_on(o->session, m, "user"));
+}
+
+static void
+on_cancel(struct outlet *o, const struct proto_message *m)
+{
+    if (!turn_cancel(o->session, m->field[PROTO_MESSAGE_ID])) {
+        refuse_simply(o, m, ERR_NOT_FOUND,
+                      m->field[PROTO_MESSAGE_ID].n > 0 ? "message_id" : NULL);
+    }
+}
+
+static void
+on_regenerate(struct outlet *o, const struct proto_message *m)
+{
+    struct chat *c = o->user->chat;
+
+    if (within_limit(o, m, c->messages, user_id(o->user), "message") &&
+        has_room(o, m)) {
+        repeat_regenerate(o, m->field[PROTO_MESSAGE_ID]);
+    }
+}
+
+static void
+on_operator(struct outlet *o, const struct proto_message *m)
+{
+    refuse_simply(o, m, ERR_INSUFFICIENT_PERMISSIONS, NULL);
+}
+
+static void
+on_auth(struct outlet *o, const struct proto_message *m)
+{
+    enum err e = o->ops->auth(o, m->field[PROTO_TOKEN]);
+
+    if (e != ERR_OK) {
+        refuse_simply(o, m, e, NULL);
+        return;
+    }
+    router_send(o, frame_ack(o->session, m->field[PROTO_CLIENT_ID], NULL));
+}
+
+static void
+on_ping(struct outlet *o, const struct proto_message *m)
+{
+    (void)m;
+    router_send(o, frame_pong(o->session));
+}
+
+static void (*const handlers[MESSAGE_TYPES])(struct outlet *,
+                                             const struct proto_message *) = {
+    [MESSAGE_USER_MESSAGE] = on_user_message,
+    [MESSAGE_MODEL_SELECT] = on_model_select,
+    [MESSAGE_HELP_REQUEST] = on_help_request,
+    [MESSAGE_FILE_UPLOAD] = on_file,
+    [MESSAGE_VOICE_MESSAGE] = on_file,
+    [MESSAGE_TYPING_INDICATOR] = on_typing,
+    [MESSAGE_CANCEL] = on_cancel,
+    [MESSAGE_REGENERATE] = on_regenerate,
+    [MESSAGE_ADMIN_JOIN] = on_operator,
+    [MESSAGE_ADMIN_LEAVE] = on_operator,
+    [MESSAGE_AUTH] = on_auth,
+    [MESSAGE_PING] = on_ping,
+};
+
+/* --- the way in --------------------------------------------------------- */
+
+static void
+on_fault(struct outlet *o, struct str text, const struct proto_fault *fault)
+{
+    struct proto_error what = {
+        .err = fault->err, .retry_after_ms = -1, .field = fault->field};
+
+    log_warn(EVENT_VALIDATION_FAILED, "a message was refused",
+             log_str("session_id", session_id(o->session)),
+             log_str("user_id", user_id(o->user)),
+             log_cstr("code", err_info(fault->err)->code),
+             log_cstr("type", fault->type < MESSAGE_TYPES
+                                  ? message_word(fault->type)
+                                  : "unknown"),
+             log_cstr("field", fault->field), log_int("size", (int64_t)text.n));
+    router_tell(o, &what, NONE, NONE);
+}
+
+static bool
+right_session(struct outlet *o, const struct proto_message *m)
+{
+    struct str named = m->field[PROTO_SESSION_ID];
+
+    if (named.n == 0 || str_eq(named, session_id(o->session))) {
+        return true;
+    }
+    refuse_simply(o, m, ERR_NOT_FOUND, "session_id");
+    return false;
+}
+
+void
+router_on_frame(struct outlet *o, struct str text)
+{
+    struct chat *c = o->user->chat;
+    struct proto_rules rules = {
+        .max_content_chars = c->settings->max_content_chars,
+        .now_ms = clock_wall_ms(),
+        .file_prefix = str_from(c->settings->own_file_prefix),
+    };
+    struct proto_message m;
+    struct proto_fault fault;
+
+    metric_count(METRIC_MESSAGES_RECEIVED);
+    if (proto_decode(text, &rules, &m, &fault) != ERR_OK) {
+        on_fault(o, text, &fault);
+        return;
+    }
+    CHECK(handlers[m.type] != NULL);
+    if (right_session(o, &m)) {
+        handlers[m.type](o, &m);
+    }
+    proto_message_fini(&m);
+}

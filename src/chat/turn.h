@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_TURN_H
+#define CHATBOX_CHAT_TURN_H
+
+#include "chat/state.h"
+#include "chat/upstream.h"
+
+/* A turn: one question and its answer, from arrival to its one end. A table
+ * of named steps (turn.def); whatever ends it early enters turn_end, which
+ * produces exactly one end (turn_end.def). Turns of a session run one at a
+ * time in the order of arrival. A turn belongs to its session, not to the
+ * connection that asked: that may leave at any time. */
+
+enum turn_step {
+#define STEP(NAME, function, text) TURN_##NAME,
+#include "chat/turn.def"
+#undef STEP
+    TURN_STEPS
+};
+
+enum turn_ending {
+#define END(NAME, finish, status, error, text) TURN_END_##NAME,
+#include "chat/turn_end.def"
+#undef END
+    TURN_ENDINGS
+};
+
+struct turn {
+    struct list link; /* session->turns, in order of arrival */
+    struct session *session;
+    struct outlet *asker; /* NULL once it has gone */
+    enum turn_step step;
+    enum turn_ending ending; /* valid from STORE on */
+    struct message_record question;
+    struct message_record answer; /* id, reply_to, … from the start */
+    struct buf text;              /* of the answer so far */
+    uint64_t begun_ms;            /* when the model was first asked */
+    uint64_t first_ms;            /* when its first text came; 0: not yet */
+    uint64_t drafted_ms;          /* when a checkpoint was last sent off */
+    size_t drafted;               /* bytes of text in that checkpoint */
+    size_t durable;               /* bytes of text that the store has */
+    int64_t retry_after_ms;       /* of the last failure; -1: unknown */
+    struct upstream *upstream;    /* NULL while none is open */
+    struct timer timer;           /* RETRY: when to ask again; STREAM: drafts */
+    struct timer deadline;        /* llm.stream_timeout */
+    struct history *history;      /* from READ until the first text */
+    uint64_t prompt_tokens;       /* of the prompt, by estimate */
+    unsigned attempts;            /* requests so far */
+    uint16_t provider;
+    uint8_t jobs;            /* store jobs that will call back */
+    bool drafting;           /* a checkpoint is on its way */
+    bool paused;             /* upstream waits for the slowest outlet */
+    bool dropped;            /* the session is gone; say nothing */
+    enum turn_ending finish; /* what the provider's finish reason means */
+};
+
+/* A client's message becomes a turn: stored, acknowledged, run. Takes the
+ * question's strings. o is the asker. */
+void turn_begin(struct session *s, struct outlet *o,
+                struct message_record *question, uint16_t provider);
+
+/* A question that is stored already is asked (again): no SAVE. replaces is
+ * the id of the answer that this one takes the place of, or NULL. Takes the
+ * question's strings. */
+void turn_begin_stored(struct session *s, struct outlet *o,
+                       struct message_record *question, const char *replaces);
+
+/* The turn of the session that answers this question, or NULL. */
+struct turn *turn_find(const struct session *s, const char *question_id);
+
+/* Stops the running turn for a client. False when none runs, or message_id is
+ * given and is neither its answer's nor its question's. */
+bool turn_cancel(struct session *s, struct str message_id);
+
+/* o goes: no turn may speak to it any more. */
+void turn_forget_outlet(struct session *s, struct outlet *o);
+
+/* The session is deleted: its turns stop without a word. */
+void turn_drop_all(struct session *s);
+
+/* The same, whatever is under way; for chat_fini, when no job comes back. */
+void turn_free_all(struct session *s);
+
+/* Shutdown: turns that do not run yet end now. */
+void turn_refuse_waiting(struct session *s);
+
+/* For the other files of the turn. enter runs the step's function; next
+ * starts the first waiting turn if none runs; free takes an OVER turn out. */
+void turn_enter(struct turn *t, enum turn_step step);
+void turn_next(struct session *s);
+void turn_free(struct turn *t);
+
+/* A store job of the turn, of its session, that counts as under way until
+ * turn_job_done has been called first thing in done. Gives. */
+struct store_job *turn_job(struct turn *t, enum store_op op,
+                           void (*done)(struct store_job *));
+
+/* False: the turn was dropped meanwhile (and may be freed by now); the caller
+ * frees the job and says nothing. */
+bool turn_job_done(struct turn *t);
+
+#endif

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* A turn asks its model: READ the earlier turns, ASK, RETRY while nothing has
+ * been shown, STREAM. What the provider says arrives here and becomes text or
+ * an end. */
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "chat/frames.h"
+#include "chat/history.h"
+#include "chat/session.h"
+#include "chat/turn_parts.h"
+#include "codec/utf8.h"
+#include "loop/shard.h"
+
+static struct chat *
+chat_of(const struct turn *t)
+{
+    return t->session->user->chat;
+}
+
+static const struct chat_settings *
+settings_of(const struct turn *t)
+{
+    return chat_of(t)->settings;
+}
+
+static uint64_t
+now_ms(const struct turn *t)
+{
+    return shard_now_ms(chat_of(t)->shard);
+}
+
+/* --- READ --------------------------------------------------------------- */
+
+static void
+on_history(void *cookie, enum err e)
+{
+    struct turn *t = cookie;
+
+    if (e != ERR_OK) {
+        turn_end(t, TURN_END_STORAGE);
+        return;
+    }
+    turn_enter(t, TURN_ASK);
+}
+
+static void
+on_deadline(struct timer *timer)
+{
+    struct turn *t = CONTAINER_OF(timer, struct turn, deadline);
+
+    log_warn(EVENT_LLM_TIMEOUT, "the whole answer took too long",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", settings_of(t)->providers[t->provider].id),
+             log_int("wait_ms", (int64_t)settings_of(t)->stream_timeout_ms));
+    turn_end(t, TURN_END_TIMEOUT);
+}
+
+void
+turn_ask_read(struct turn *t)
+{
+    struct session *s = t->session;
+    struct chat *c = chat_of(t);
+
+    LIST_FOREACH (it, &s->outlets) {
+        struct outlet *o = CONTAINER_OF(it, struct outlet, link);
+
+        o->sent = o->chunk = 0;
+    }
+    t->begun_ms = now_ms(t);
+    t->answer.model_id =
+        str_dup(str_from(c->settings->providers[t->provider].id));
+    session_broadcast(s, NULL, frame_loading(s, t->answer.id, t->question.id));
+    timer_init(&t->deadline, on_deadline);
+    timer_start(&c->shard->timers, &t->deadline,
+                c->settings->stream_timeout_ms);
+    t->history = history_start(s, &t->question, on_history, t);
+}
+
+/* --- ASK ---------------------------------------------------------------- */
+
+static void on_text(void *cookie, struct str text);
+static void on_usage(void *cookie, const struct usage *usage);
+static void on_finish(void *cookie, enum provider_finish reason);
+static void on_end(void *cookie, const struct upstream_failure *why);
+
+static const struct upstream_events events = {on_text, on_usage, on_finish,
+                                              on_end};
+
+void
+turn_ask_send(struct turn *t)
+{
+    struct chat *c = chat_of(t);
+
+    t->attempts++;
+    t->prompt_tokens = history_tokens(t->history);
+    t->finish = TURN_END_STOP;
+    metric_count_at(METRIC_LLM_REQUESTS, c->slots[t->provider].requests);
+    t->upstream =
+        upstream_start(c, t->provider, history_prompt(t->history), &events, t);
+}
+
+/* --- RETRY -------------------------------------------------------------- */
+
+/* Doubling from retry_delay to retry_max_delay, less up to half of it so that
+ * many turns do not ask again at the same moment; what the provider itself
+ * asks for is kept. */
+static uint64_t
+retry_delay_ms(const struct turn *t)
+{
+    const struct chat_settings *set = settings_of(t);
+    uint64_t delay = set->retry_delay_ms;
+
+    for (unsigned i = 1; i < t->attempts && delay < set->retry_max_delay_ms;
+         i++) {
+        delay *= 2;
+    }
+    delay = delay < set->retry_max_delay_ms ? delay : set->retry_max_delay_ms;
+    delay -= rand_below(delay / 2 + 1);
+    if (t->retry_after_ms > (int64_t)delay) {
+        delay = (uint64_t)t->retry_after_ms;
+    }
+    return delay;
+}
+
+static void
+on_retry(struct timer *timer)
+{
+    turn_enter(CONTAINER_OF(timer, struct turn, timer), TURN_ASK);
+}
+
+void
+turn_ask_retry(struct turn *t)
+{
+    uint64_t delay = retry_delay_ms(t);
+
+    log_warn(EVENT_LLM_RETRY, "asking the provider again",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", settings_of(t)->providers[t->provider].id),
+             log_int("attempt", t->attempts + 1),
+             log_int("wait_ms", (int64_t)delay));
+    metric_count_at(METRIC_LLM_RETRIES, chat_of(t)->slots[t->provider].retries);
+    timer_init(&t->timer, on_retry);
+    timer_start(&chat_of(t)->shard->timers, &t->timer, delay);
+}
+
+/* Whether asking again may help and fits before the deadline. */
+static bool
+may_retry(const struct turn *t, const struct upstream_failure *why)
+{
+    const struct chat_settings *set = settings_of(t);
+    uint64_t spent = now_ms(t) - t->begun_ms;
+    uint64_t wait = why->retry_after_ms > 0 ? (uint64_t)why->retry_after_ms : 0;
+
+    return why->retryable && t->text.n == 0 &&
+           t->attempts < set->retry_attempts &&
+           spent + wait < set->stream_timeout_ms && !chat_of(t)->draining;
+}
+
+/* --- STREAM ------------------------------------------------------------- */
+
+static void
+on_draft_due(struct timer *timer)
+{
+    struct turn *t = CONTAINER_OF(timer, struct turn, timer);
+
+    turn_draft_check(t);
+    timer_start(&chat_of(t)->shard->timers, &t->timer, TURN_DRAFT_MS);
+}
+
+void
+turn_ask_stream(struct turn *t)
+{
+    t->first_ms = t->drafted_ms = now_ms(t);
+    history_cancel(t->history);
+    t->history = NULL;
+    timer_init(&t->timer, on_draft_due);
+    timer_start(&chat_of(t)->shard->timers, &t->timer, TURN_DRAFT_MS);
+}
+
+static void
+on_text(void *cookie, struct str text)
+{
+    struct turn *t = cookie;
+    size_t room = t->text.max - t->text.n;
+    bool too_long = text.n > room;
+
+    if (t->step == TURN_ASK) {
+        turn_enter(t, TURN_STREAM);
+    }
+    if (too_long) {
+        text.n = utf8_cut(text, room).n;
+    }
+    buf_put_str(&t->text, text);
+    turn_show_later(t->session);
+    if (t->text.n - t->drafted >= TURN_DRAFT_BYTES) {
+        turn_draft_check(t);
+    }
+    if (too_long) {
+        turn_end(t, TURN_END_LENGTH);
+    }
+}
+
+static void
+on_usage(void *cookie, const struct usage *usage)
+{
+    struct turn *t = cookie;
+
+    t->answer.usage = *usage;
+    t->answer.usage.present = true;
+}
+
+static void
+on_finish(void *cookie, enum provider_finish reason)
+{
+    static const enum turn_ending endings[] = {
+        [PROVIDER_STOP] = TURN_END_STOP,
+        [PROVIDER_LENGTH] = TURN_END_LENGTH,
+        [PROVIDER_CONTENT_FILTER] = TURN_END_CONTENT_FILTER,
+    };
+    struct turn *t = cookie;
+
+    t->finish = endings[reason];
+}
+
+static void
+log_failure(const struct turn *t, const struct upstream_failure *why)
+{
+    enum event event =
+        why->end == UPSTREAM_TIMEOUT ? EVENT_LLM_TIMEOUT : EVENT_LLM_ERROR;
+
+    log_warn(event, "the provider failed",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", settings_of(t)->providers[t->provider].id),
+             log_cstr("reason", why->word), log_int("status", why->status),
+             log_int("attempt", t->attempts),
+             log_int("bytes", (int64_t)t->text.n));
+    metric_count_at(METRIC_LLM_ERRORS, chat_of(t)->slots[t->provider].errors);
+}
+
+static enum turn_ending
+ending_of(const struct turn *t, enum upstream_end end)
+{
+    switch (end) {
+    case UPSTREAM_COMPLETE:
+        return t->finish;
+    case UPSTREAM_CUT:
+        return TURN_END_INTERRUPTED;
+    case UPSTREAM_TIMEOUT:
+        return TURN_END_TIMEOUT;
+    case UPSTREAM_REFUSED:
+    case UPSTREAM_ERROR:
+        return TURN_END_PROVIDER_ERROR;
+    }
+    return TURN_END_PROVIDER_ERROR;
+}
+
+static void
+on_end(void *cookie, const struct upstream_failure *why)
+{
+    struct turn *t = cookie;
+
+    t->upstream = NULL;
+    t->retry_after_ms = why->retry_after_ms;
+    if (why->end != UPSTREAM_COMPLETE) {
+        log_failure(t, why);
+        if (may_retry(t, why)) {
+            turn_enter(t, TURN_RETRY);
+            return;
+        }
+    }
+    turn_end(t, ending_of(t, why->end));
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_TURN_PARTS_H
+#define CHATBOX_CHAT_TURN_PARTS_H
+
+#include "chat/turn.h"
+
+/* The steps of turn.def and what the files of the turn ask of one another. */
+#define STEP(NAME, function, text) void function(struct turn *t);
+#include "chat/turn.def"
+#undef STEP
+
+/* The one way to an end, from any step; nothing from STORE on. */
+void turn_end(struct turn *t, enum turn_ending ending);
+
+/* Text that the store does not have yet goes there when it is due. */
+void turn_draft_check(struct turn *t);
+
+/* Bytes a client may lose by a crash: text beyond the last durable
+ * checkpoint is not shown further than this (protocol.md 2.6). */
+#define TURN_UNSAVED_MAX 2048
+
+/* A checkpoint is sent off at the latest this long after new text … */
+#define TURN_DRAFT_MS 900
+
+/* … or once this much of it is not in a checkpoint: half of what may be lost,
+ * so that the stream does not stall for the disk. */
+#define TURN_DRAFT_BYTES 1024
+
+/* The outlet gets the running answer as it stands, then live. */
+void turn_show(struct session *s, struct outlet *o);
+
+/* The session's running answer has text that outlets have not seen. */
+void turn_show_later(struct session *s);
+
+/* All of it to everyone now, whatever their queues hold (before the end). */
+void turn_show_rest(struct turn *t);
+
+/* SHARD_PHASE_CHAT: what is dirty becomes frames. cookie is the chat. */
+void turn_show_dirty(void *cookie);
+
+#endif

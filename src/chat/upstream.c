@@ -1,0 +1,430 @@
+/* SPDX-License-Identifier: MIT */
+/* One request to a provider. Bytes of a fetch go through the provider's
+ * digester, a local provider is asked again and again by a timer; either way
+ * events come out, and exactly one end. A complete answer ends as soon as the
+ * provider says so: what the connection still has to say is read and thrown
+ * away, so that it can be used again. */
+#include "chat/upstream.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "loop/shard.h"
+#include "net/fetch.h"
+
+/* Of the body of a refusal: enough for an error object. */
+#define FAULT_BYTES 4096
+
+/* Of a request: a context window of text, escaped. */
+#define BODY_BYTES (64u << 20)
+
+/* What may still come behind a complete answer. */
+#define TAIL_BYTES 65536
+
+struct upstream {
+    struct list link; /* chat->upstreams */
+    struct chat *chat;
+    const struct provider_config *config;
+    const struct upstream_events *events;
+    void *cookie;
+    void *state;                 /* of the digester or the local provider */
+    struct fetch *fetch;         /* NULL: local, or not any more */
+    struct timer timer;          /* local */
+    struct deferred gone;        /* frees at the end of the turn of the loop */
+    struct buf refusal;          /* first bytes of the body of a bad status */
+    struct provider_event local; /* waits for the timer */
+    struct provider_fault fault;
+    size_t tail;
+    unsigned bad_events; /* metrics slot */
+    int status;
+    int64_t retry_after_ms;
+    bool finished; /* FINISH or DONE was seen */
+    bool done;     /* DONE: nothing more can come */
+    bool failed;   /* ERROR: fault is valid */
+    bool told;     /* on_end was called, or nobody listens */
+    bool paused;
+};
+
+/* --- ends --------------------------------------------------------------- */
+
+static void
+upstream_free(struct upstream *u)
+{
+    list_remove(&u->link);
+    u->config->ops->close(u->state);
+    buf_fini(&u->refusal);
+    xfree(u);
+}
+
+static void
+on_gone(struct deferred *d)
+{
+    upstream_free(CONTAINER_OF(d, struct upstream, gone));
+}
+
+/* No more work and no more callbacks. */
+static void
+halt(struct upstream *u)
+{
+    timer_cancel(&u->chat->shard->timers, &u->timer);
+    if (u->fetch != NULL) {
+        fetch_cancel(u->fetch);
+        u->fetch = NULL;
+    }
+    u->told = true;
+}
+
+static void
+bury(struct upstream *u)
+{
+    halt(u);
+    list_remove(&u->link);
+    shard_defer(u->chat->shard, &u->gone);
+}
+
+static void
+tell(struct upstream *u, const struct upstream_failure *why)
+{
+    if (!u->told) {
+        u->told = true;
+        u->events->on_end(u->cookie, why);
+    }
+}
+
+static void
+tell_complete(struct upstream *u)
+{
+    struct upstream_failure why = {.end = UPSTREAM_COMPLETE,
+                                   .retry_after_ms = -1,
+                                   .status = u->status,
+                                   .word = "complete"};
+
+    tell(u, &why);
+}
+
+static void
+tell_fault(struct upstream *u, enum upstream_end end)
+{
+    struct upstream_failure why = {
+        .end = u->fault.err == ERR_LLM_TIMEOUT ? UPSTREAM_TIMEOUT : end,
+        .retryable = u->fault.retryable,
+        .retry_after_ms = u->retry_after_ms,
+        .status = u->status,
+        .word = u->fault.code[0] != '\0' ? u->fault.code : "provider_error",
+    };
+
+    tell(u, &why);
+}
+
+/* --- events of the digester --------------------------------------------- */
+
+static void
+on_delta(struct upstream *u, struct str text)
+{
+    if (text.n > 0) {
+        u->events->on_text(u->cookie, text);
+    }
+}
+
+static void
+on_provider_usage(struct upstream *u, const struct provider_usage *p)
+{
+    struct usage usage = {
+        .prompt_tokens = p->prompt_tokens,
+        .completion_tokens = p->completion_tokens,
+        .total_tokens = p->total_tokens,
+        .present = true,
+    };
+
+    u->events->on_usage(u->cookie, &usage);
+}
+
+static void
+on_event(void *cookie, const struct provider_event *e)
+{
+    struct upstream *u = cookie;
+
+    if (u->told) {
+        return;
+    }
+    switch (e->kind) {
+    case PROVIDER_DELTA:
+        on_delta(u, e->text);
+        break;
+    case PROVIDER_USAGE:
+        on_provider_usage(u, &e->usage);
+        break;
+    case PROVIDER_FINISH:
+        u->finished = true;
+        u->events->on_finish(u->cookie, e->finish);
+        break;
+    case PROVIDER_ERROR:
+        u->failed = true;
+        u->fault = *e->fault;
+        break;
+    case PROVIDER_DONE:
+        u->finished = u->done = true;
+        break;
+    case PROVIDER_BAD_EVENT:
+        metric_count_at(METRIC_LLM_BAD_EVENTS, u->bad_events);
+        break;
+    }
+}
+
+/* --- remote ------------------------------------------------------------- */
+
+static void
+on_head(void *cookie, const struct fetch_head *head)
+{
+    struct upstream *u = cookie;
+
+    u->status = head->status;
+    u->retry_after_ms = head->retry_after_ms;
+    if (head->status >= 200 && head->status < 300) {
+        u->state = u->config->ops->open(head->content_type,
+                                        u->chat->settings->max_answer_bytes);
+    }
+}
+
+/* What follows a complete answer is bounded, too. */
+static void
+on_tail(struct upstream *u, size_t n)
+{
+    u->tail += n;
+    if (u->tail > TAIL_BYTES) {
+        bury(u);
+    }
+}
+
+static void
+keep_refusal(struct upstream *u, struct str bytes)
+{
+    size_t room = u->refusal.max - u->refusal.n;
+
+    buf_put(&u->refusal, bytes.p, bytes.n < room ? bytes.n : room);
+}
+
+static void
+on_data(void *cookie, struct str bytes)
+{
+    struct upstream *u = cookie;
+    struct provider_sink sink = {on_event, u};
+
+    if (u->done || u->failed) {
+        on_tail(u, bytes.n);
+        return;
+    }
+    if (u->state == NULL) {
+        keep_refusal(u, bytes);
+        return;
+    }
+    u->config->ops->digest(u->state, bytes, &sink);
+    if (u->done) {
+        tell_complete(u);
+    } else if (u->failed && !u->told) {
+        tell_fault(u, UPSTREAM_ERROR);
+        bury(u);
+    }
+}
+
+static const struct {
+    enum upstream_end end;
+    bool retryable;
+} fetch_ends[] = {
+    [FETCH_DONE] = {UPSTREAM_CUT, true},
+    [FETCH_RESOLVE_FAILED] = {UPSTREAM_REFUSED, true},
+    [FETCH_CONNECT_FAILED] = {UPSTREAM_REFUSED, true},
+    [FETCH_TLS_FAILED] = {UPSTREAM_REFUSED, false},
+    [FETCH_CONNECT_TIMEOUT] = {UPSTREAM_TIMEOUT, true},
+    [FETCH_FIRST_BYTE_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
+    [FETCH_IDLE_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
+    [FETCH_TOTAL_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
+    [FETCH_CUT] = {UPSTREAM_CUT, true},
+    [FETCH_FAILED] = {UPSTREAM_REFUSED, true},
+};
+
+static void
+tell_fetch_end(struct upstream *u, enum fetch_end end)
+{
+    struct upstream_failure why = {
+        .end = fetch_ends[end].end,
+        .retryable = fetch_ends[end].retryable,
+        .retry_after_ms = -1,
+        .status = u->status,
+        .word = end == FETCH_DONE ? "no_finish_reason" : fetch_end_word(end),
+    };
+
+    tell(u, &why);
+}
+
+static void
+on_fetch_end(void *cookie, enum fetch_end end)
+{
+    struct upstream *u = cookie;
+    struct provider_sink sink = {on_event, u};
+
+    u->fetch = NULL;
+    if (u->state != NULL && end == FETCH_DONE && !u->done && !u->failed) {
+        u->config->ops->end(u->state, &sink);
+    }
+    if (u->finished) {
+        tell_complete(u);
+    } else if (u->failed) {
+        tell_fault(u, UPSTREAM_ERROR);
+    } else if (u->status >= 300 || (u->status > 0 && u->status < 200)) {
+        u->config->ops->fault(u->status, buf_str(&u->refusal), &u->fault);
+        tell_fault(u, UPSTREAM_REFUSED);
+    } else {
+        tell_fetch_end(u, end);
+    }
+    bury(u);
+}
+
+static const struct fetch_events fetch_events = {on_head, on_data,
+                                                 on_fetch_end};
+
+/* A request that cannot be built is told later, like every end. */
+static void
+on_unbuilt(struct timer *timer)
+{
+    struct upstream *u = CONTAINER_OF(timer, struct upstream, timer);
+    struct upstream_failure why = {.end = UPSTREAM_REFUSED,
+                                   .retry_after_ms = -1,
+                                   .word = "request_too_large"};
+
+    tell(u, &why);
+    bury(u);
+}
+
+static void
+start_remote(struct upstream *u, const struct provider_turn *prompt)
+{
+    const struct chat_settings *set = u->chat->settings;
+    struct provider_request request;
+
+    provider_request_init(&request, BODY_BYTES);
+    if (u->config->ops->build(u->config, prompt, &request) != ERR_OK) {
+        timer_init(&u->timer, on_unbuilt);
+        timer_start(&u->chat->shard->timers, &u->timer, 0);
+    } else {
+        struct fetch_request fetch = {
+            .method = "POST",
+            .url = request.url,
+            .headers = request.headers,
+            .body = buf_str(&request.body),
+            .connect_timeout_ms = set->connect_timeout_ms,
+            .first_byte_timeout_ms = set->first_byte_timeout_ms,
+            .idle_timeout_ms = set->idle_timeout_ms,
+            .total_timeout_ms = set->stream_timeout_ms,
+        };
+
+        u->fetch = fetch_start(u->chat->shard, &fetch, &fetch_events, u);
+    }
+    provider_request_fini(&request);
+}
+
+/* --- local -------------------------------------------------------------- */
+
+static void
+next_local(struct upstream *u)
+{
+    uint64_t delay_ms = 0;
+
+    u->config->ops->next(u->state, &u->local, &delay_ms);
+    timer_start(&u->chat->shard->timers, &u->timer, delay_ms);
+}
+
+static void
+on_local_due(struct timer *timer)
+{
+    struct upstream *u = CONTAINER_OF(timer, struct upstream, timer);
+
+    if (u->paused) {
+        return; /* resume looks again */
+    }
+    on_event(u, &u->local);
+    if (u->told) {
+        return; /* cancelled from inside */
+    }
+    if (u->done) {
+        tell_complete(u);
+        bury(u);
+    } else {
+        next_local(u);
+    }
+}
+
+static void
+start_local(struct upstream *u, const struct provider_turn *prompt)
+{
+    timer_init(&u->timer, on_local_due);
+    u->state = u->config->ops->begin(u->config, prompt);
+    next_local(u);
+}
+
+/* --- the door ----------------------------------------------------------- */
+
+struct upstream *
+upstream_start(struct chat *c, unsigned provider,
+               const struct provider_turn *prompt,
+               const struct upstream_events *events, void *cookie)
+{
+    struct upstream *u = xcalloc(1, sizeof(*u));
+
+    u->chat = c;
+    u->config = &c->settings->providers[provider];
+    u->events = events;
+    u->cookie = cookie;
+    u->bad_events = c->slots[provider].bad_events;
+    list_push_back(&c->upstreams, &u->link);
+    u->retry_after_ms = -1;
+    u->gone.run = on_gone;
+    buf_init(&u->refusal, FAULT_BYTES);
+    timer_init(&u->timer, NULL);
+    if (provider_is_local(u->config)) {
+        start_local(u, prompt);
+    } else {
+        start_remote(u, prompt);
+    }
+    return u;
+}
+
+void
+upstream_cancel(struct upstream *u)
+{
+    if (u != NULL && !u->told) {
+        bury(u);
+    }
+}
+
+void
+upstream_pause(struct upstream *u)
+{
+    u->paused = true;
+    if (u->fetch != NULL) {
+        fetch_pause(u->fetch);
+    }
+}
+
+void
+upstream_resume(struct upstream *u)
+{
+    u->paused = false;
+    if (u->fetch != NULL) {
+        fetch_resume(u->fetch);
+    } else if (u->state != NULL && !timer_armed(&u->timer)) {
+        timer_start(&u->chat->shard->timers, &u->timer, 0);
+    }
+}
+
+void
+upstream_fini_all(struct chat *c)
+{
+    while (!list_empty(&c->upstreams)) {
+        struct upstream *u =
+            CONTAINER_OF(c->upstreams.next, struct upstream, link);
+
+        halt(u);
+        upstream_free(u);
+    }
+}

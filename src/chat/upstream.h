@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_UPSTREAM_H
+#define CHATBOX_CHAT_UPSTREAM_H
+
+#include "chat/state.h"
+#include "provider/provider.h"
+
+/* One request to a provider, remote (a fetch) or local (paced by a timer),
+ * with its bytes digested into events. Hides from the turn which it is. */
+struct upstream;
+
+enum upstream_end {
+    UPSTREAM_COMPLETE, /* a finish reason was given */
+    UPSTREAM_CUT,      /* the stream ended without one */
+    UPSTREAM_REFUSED,  /* no answer: connection, status, error object */
+    UPSTREAM_TIMEOUT,  /* one of the time limits */
+    UPSTREAM_ERROR     /* an error event inside the stream */
+};
+
+struct upstream_failure {
+    enum upstream_end end;
+    bool retryable;         /* asking again may help */
+    int64_t retry_after_ms; /* as the provider said; -1: it did not */
+    int status;             /* HTTP status, 0: none */
+    const char *word;       /* fixed, for the log: "connect_failed" */
+};
+
+/* Called on the shard's thread, never inside upstream_start. After on_end the
+ * upstream is void. */
+struct upstream_events {
+    void (*on_text)(void *cookie, struct str text); /* not empty; borrowed */
+    void (*on_usage)(void *cookie, const struct usage *usage);
+    void (*on_finish)(void *cookie, enum provider_finish reason);
+    void (*on_end)(void *cookie, const struct upstream_failure *why);
+};
+
+/* Asks provider (an index of the settings). Borrows prompt until the end. */
+struct upstream *upstream_start(struct chat *c, unsigned provider,
+                                const struct provider_turn *prompt,
+                                const struct upstream_events *events,
+                                void *cookie);
+
+/* Closes at once; no callback after it. May be called inside one. NULL is
+ * fine. */
+void upstream_cancel(struct upstream *u);
+
+/* Frees those that still read what follows a complete answer (chat_fini). */
+void upstream_fini_all(struct chat *c);
+
+void upstream_pause(struct upstream *u);
+void upstream_resume(struct upstream *u);
+
+#endif

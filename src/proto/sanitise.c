@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* What is done to every text of a client between validation and routing
+ * (protocol.md 2.3): NUL bytes go, surrounding white space goes, nothing else
+ * is touched. HTML is escaped where it is shown, not here. */
+#include "proto/sanitise.h"
+
+#include <stdbool.h>
+
+/* White_Space beyond ASCII, as UTF-8 (Unicode 15, PropList). */
+static const struct str spaces[] = {
+    {"\xc2\x85", 2},     {"\xc2\xa0", 2},     {"\xe1\x9a\x80", 3},
+    {"\xe2\x80\x80", 3}, {"\xe2\x80\x81", 3}, {"\xe2\x80\x82", 3},
+    {"\xe2\x80\x83", 3}, {"\xe2\x80\x84", 3}, {"\xe2\x80\x85", 3},
+    {"\xe2\x80\x86", 3}, {"\xe2\x80\x87", 3}, {"\xe2\x80\x88", 3},
+    {"\xe2\x80\x89", 3}, {"\xe2\x80\x8a", 3}, {"\xe2\x80\xa8", 3},
+    {"\xe2\x80\xa9", 3}, {"\xe2\x80\xaf", 3}, {"\xe2\x81\x9f", 3},
+    {"\xe3\x80\x80", 3},
+};
+
+static bool
+is_ascii_space(char c)
+{
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+/* Bytes of the white space that s begins (or ends) with; 0 for none. */
+static size_t
+space_at(struct str s, bool at_end)
+{
+    if (s.n > 0 && is_ascii_space(s.p[at_end ? s.n - 1 : 0])) {
+        return 1;
+    }
+    for (unsigned i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
+        if (at_end ? str_ends(s, spaces[i]) : str_starts(s, spaces[i])) {
+            return spaces[i].n;
+        }
+    }
+    return 0;
+}
+
+struct str
+sanitise_trim(struct str s)
+{
+    size_t n;
+
+    while (s.n > 0 && (n = space_at(s, false)) > 0) {
+        s = str_from_at(s, n);
+    }
+    while (s.n > 0 && (n = space_at(s, true)) > 0) {
+        s.n -= n;
+    }
+    return s;
+}
+
+struct str
+sanitise_text(struct str raw, char *at, size_t *used_out)
+{
+    struct str clean = {at, 0};
+
+    for (size_t i = 0; i < raw.n; i++) {
+        if (raw.p[i] != '\0') {
+            at[clean.n++] = raw.p[i];
+        }
+    }
+    *used_out = clean.n;
+    clean = sanitise_trim(clean);
+    return clean.n > 0 ? clean : (struct str){NULL, 0};
+}
