@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: MIT
+// The list at the side: newest first, page by page, filtered by a search.
+import { ApiError } from './api';
+import type { Api, Item } from './api';
+
+export class SessionList extends EventTarget {
+  items: Item[] = [];
+  query = '';
+  next?: string;
+  loading = false;
+  failed = false;
+  loaded = false;
+  private round = 0;
+
+  constructor(private readonly api: Api) {
+    super();
+  }
+
+  /** The first page anew, with at least as many rows as are shown. */
+  async refresh(): Promise<void> {
+    const want = Math.min(100, Math.max(30, this.items.length));
+    await this.fetch(undefined, want);
+  }
+
+  async search(query: string): Promise<void> {
+    this.query = query;
+    this.items = [];
+    this.next = undefined;
+    await this.fetch(undefined, 30);
+  }
+
+  async more(): Promise<void> {
+    if (this.next && !this.loading) await this.fetch(this.next, 30);
+  }
+
+  find(id: string | undefined): Item | undefined {
+    return this.items.find((item) => item.id === id);
+  }
+
+  async rename(id: string, name: string): Promise<void> {
+    await this.api.rename(id, name);
+    const item = this.find(id);
+    if (item) item.name = name;
+    this.changed();
+  }
+
+  async remove(id: string): Promise<void> {
+    await this.api.remove(id);
+    this.items = this.items.filter((item) => item.id !== id);
+    this.changed();
+  }
+
+  private async fetch(cursor: string | undefined, limit: number) {
+    const round = ++this.round;
+    this.loading = true;
+    this.changed();
+    try {
+      const page = await this.api.sessions(this.query, cursor, limit);
+      if (round !== this.round) return;
+      this.take(page.items, cursor !== undefined);
+      this.next = page.next;
+      this.failed = false;
+      this.loaded = true;
+    } catch (error) {
+      if (round === this.round) this.onError(error);
+    } finally {
+      if (round === this.round) this.loading = false;
+      this.changed();
+    }
+  }
+
+  /** A chat that moved up between two pages is shown once. */
+  private take(items: Item[], append: boolean): void {
+    const known = new Set(append ? this.items.map((item) => item.id) : []);
+    const fresh = items.filter((item) => !known.has(item.id));
+    this.items = append ? [...this.items, ...fresh] : fresh;
+  }
+
+  private onError(error: unknown): void {
+    this.failed = true;
+    if (error instanceof ApiError && error.status === 401)
+      this.dispatchEvent(new Event('token-needed'));
+  }
+
+  private changed(): void {
+    this.dispatchEvent(new Event('change'));
+  }
+}

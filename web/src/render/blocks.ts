@@ -1,0 +1,85 @@
+// SPDX-License-Identifier: MIT
+// Cuts growing Markdown into blocks. Blocks that can no longer change are
+// frozen: they are parsed and rendered once, however long the answer gets.
+// Only the last, open block is parsed again when text arrives.
+import { Lexer } from 'marked';
+import type { MarkedOptions, Token, TokensList } from 'marked';
+
+type Links = TokensList['links'];
+
+/** An open code fence: its text grows without any parsing. */
+export interface OpenFence {
+  language: string;
+  code: string;
+}
+
+export class BlockSplitter {
+  /** Source that is frozen; a new text must begin with it. */
+  frozen = '';
+  private text = '';
+  private linesSeen = 0; // length of the complete lines already looked at
+  readonly links: Links = {};
+
+  constructor(private readonly options: MarkedOptions) {}
+
+  /**
+   * Takes the whole text so far. Gives the blocks that froze by it, in order;
+   * undefined when the text does not continue the frozen one: start anew.
+   */
+  feed(text: string): Token[] | undefined {
+    if (!text.startsWith(this.frozen)) return undefined;
+    this.text = text;
+    const lines = text.lastIndexOf('\n') + 1;
+    if (lines <= this.linesSeen) return [];
+    this.linesSeen = lines;
+    if (this.openFence()) return [];
+    return this.freeze(text.slice(this.frozen.length, lines));
+  }
+
+  /** The end of the text: everything freezes. */
+  finish(): Token[] {
+    const rest = this.lex(this.text.slice(this.frozen.length));
+    this.frozen = this.text;
+    this.linesSeen = this.text.length;
+    return rest;
+  }
+
+  /** The text after the last frozen block, as blocks. */
+  open(): Token[] {
+    return this.lex(this.text.slice(this.frozen.length));
+  }
+
+  /** When the open block is a fence at the margin that has not ended. */
+  openFence(): OpenFence | undefined {
+    const tail = this.text.slice(this.frozen.length);
+    const begin = /^\n*(`{3,}|~{3,})[ \t]*([^\s`]*)[^\n`]*\n/.exec(tail);
+    if (!begin) return undefined;
+    const mark = begin[1]!;
+    const body = tail.slice(begin[0].length);
+    const end = new RegExp(`^ {0,3}${mark[0]}{${mark.length},}[ \\t]*$`, 'm');
+    if (end.test(body)) return undefined;
+    return { language: begin[2] ?? '', code: body };
+  }
+
+  /**
+   * Only complete lines are looked at, and of these all blocks but the last:
+   * no later line can change those. (An incomplete line could: "2" is a
+   * paragraph after a list until it becomes "2. ".)
+   */
+  private freeze(lines: string): Token[] {
+    const tokens = this.lex(lines);
+    let last = tokens.length - 1;
+    while (last >= 0 && tokens[last]!.type === 'space') last--;
+    const done = tokens.slice(0, Math.max(0, last));
+    this.frozen += done.map((t) => t.raw).join('');
+    return done;
+  }
+
+  private lex(source: string): Token[] {
+    const lexer = new Lexer(this.options);
+    Object.assign(lexer.tokens.links, this.links);
+    const tokens = lexer.lex(source);
+    Object.assign(this.links, lexer.tokens.links);
+    return tokens;
+  }
+}

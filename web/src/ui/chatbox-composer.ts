@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: MIT
+// Where the person writes: the text, the choice of the model, send and stop.
+import { LitElement, css, html, nothing } from 'lit';
+import { customElement, property, query, state } from 'lit/decorators.js';
+import type { Model } from '../core/frame';
+import { icon } from './icons';
+import { basics } from './styles';
+
+/** The server's default limit; a server may be configured otherwise. */
+const USUAL_LIMIT = 10_000;
+const TALLEST_PX = 280;
+
+@customElement('chatbox-composer')
+export class ChatboxComposer extends LitElement {
+  @property({ attribute: false }) models: Model[] = [];
+  @property() modelId = '';
+  @property({ type: Boolean }) running = false;
+  @property({ type: Boolean }) disabled = false;
+  @property() placeholder = 'Write a message';
+  @state() private length = 0;
+  @query('textarea') private area!: HTMLTextAreaElement;
+
+  override focus(): void {
+    this.area?.focus();
+  }
+
+  get text(): string {
+    return this.area?.value ?? '';
+  }
+
+  set text(value: string) {
+    this.area.value = value;
+    this.onInput();
+  }
+
+  protected override render() {
+    const empty = this.length === 0;
+    return html`
+      <div class="card" @click=${this.onCard}>
+        <label class="visually-hidden" for="text">Message</label>
+        <textarea
+          id="text"
+          rows="1"
+          autocomplete="off"
+          enterkeyhint="send"
+          aria-describedby="hint"
+          placeholder=${this.placeholder}
+          ?disabled=${this.disabled}
+          @input=${this.onInput}
+          @keydown=${this.onKey}
+        ></textarea>
+        <div class="bar">
+          ${this.modelTemplate()}
+          <span class="hint" id="hint">${this.hint()}</span>
+          ${this.running
+            ? html`<button
+                class="round stop"
+                title="Stop (Esc)"
+                aria-label="Stop the answer"
+                @click=${() => this.emit('chatbox-stop')}
+              >
+                ${icon('stop')}
+              </button>`
+            : nothing}
+          ${this.running && empty
+            ? nothing
+            : html`<button
+                class="round primary"
+                title="Send (Enter)"
+                aria-label="Send"
+                ?disabled=${empty || this.disabled}
+                @click=${this.send}
+              >
+                ${icon('send')}
+              </button>`}
+        </div>
+      </div>
+    `;
+  }
+
+  private modelTemplate() {
+    if (this.models.length === 0) return nothing;
+    return html`
+      <label class="model" title="The model that answers">
+        <span class="visually-hidden">Model</span>
+        <select ?disabled=${this.disabled} @change=${this.onModel}>
+          ${this.models.map(
+            (m) => html`<option
+              value=${m.id}
+              .selected=${m.id === this.modelId}
+            >
+              ${m.name || m.id}
+            </option>`,
+          )}
+        </select>
+        ${icon('chevron')}
+      </label>
+    `;
+  }
+
+  private hint() {
+    if (this.length > USUAL_LIMIT * 0.9)
+      return html`<b class=${this.length > USUAL_LIMIT ? 'over' : ''}>
+        ${this.length.toLocaleString('en')} of
+        ${USUAL_LIMIT.toLocaleString('en')} characters</b
+      >`;
+    return html`<span class="keys"
+      >Enter to send, Shift + Enter for a new line</span
+    >`;
+  }
+
+  /** Anywhere on the card is the text field. */
+  private onCard(event: Event): void {
+    if (event.target === event.currentTarget) this.focus();
+  }
+
+  private onInput(): void {
+    const area = this.area;
+    this.length = area.value.trim() ? [...area.value].length : 0;
+    area.style.height = 'auto';
+    area.style.height = `${Math.min(TALLEST_PX, area.scrollHeight)}px`;
+    if (this.length > 0) this.emit('chatbox-typing');
+  }
+
+  private onKey(event: KeyboardEvent): void {
+    // An Enter that ends a composition (Japanese, Chinese) is not ours.
+    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    this.send();
+  }
+
+  private send(): void {
+    const text = this.area.value.trim();
+    if (!text || this.disabled) return;
+    this.text = '';
+    this.emit('chatbox-send', text);
+  }
+
+  private onModel(event: Event): void {
+    this.emit('chatbox-model', (event.target as HTMLSelectElement).value);
+  }
+
+  private emit(type: string, detail?: string): void {
+    this.dispatchEvent(new CustomEvent(type, { detail }));
+  }
+
+  static override styles = [
+    basics,
+    css`
+      :host {
+        display: block;
+      }
+
+      .card {
+        display: flex;
+        flex-direction: column;
+        border: 1px solid var(--line);
+        border-radius: 1.35rem;
+        background: var(--raised);
+        box-shadow: var(--shadow);
+        cursor: text;
+        transition: border-color 120ms;
+      }
+
+      .card:focus-within {
+        border-color: var(--line-strong);
+      }
+
+      textarea {
+        width: 100%;
+        min-height: 3rem;
+        padding: 0.85rem 1.15rem 0.25rem;
+        border: 0;
+        outline: 0;
+        background: transparent;
+        line-height: 1.5;
+        resize: none;
+      }
+
+      textarea::placeholder {
+        color: var(--muted);
+        opacity: 1;
+      }
+
+      .bar {
+        display: flex;
+        align-items: center;
+        gap: 0.5rem;
+        padding: 0.25rem 0.55rem 0.55rem 0.55rem;
+      }
+
+      .hint {
+        flex: 1;
+        min-width: 0;
+        overflow: hidden;
+        text-align: end;
+        text-overflow: ellipsis;
+        white-space: nowrap;
+        font-size: 0.78rem;
+        color: var(--muted);
+      }
+
+      .hint b {
+        font-weight: 600;
+      }
+
+      .hint .over {
+        color: var(--danger);
+      }
+
+      .keys {
+        opacity: 0;
+        transition: opacity 200ms;
+      }
+
+      .card:focus-within .keys {
+        opacity: 1;
+      }
+
+      .round {
+        flex: none;
+        width: 2.3rem;
+        height: 2.3rem;
+        padding: 0;
+        border-radius: 50%;
+      }
+
+      .round.primary:disabled {
+        background: var(--hover);
+        color: var(--muted);
+      }
+
+      .round.stop {
+        background: var(--text);
+        color: var(--ground);
+      }
+
+      .round.stop:hover {
+        background: var(--muted);
+      }
+
+      .model {
+        position: relative;
+        display: flex;
+        flex: 0 1 auto;
+        min-width: 0;
+        align-items: center;
+        border-radius: 0.75rem;
+        color: var(--muted);
+        font-size: 0.88rem;
+        cursor: pointer;
+      }
+
+      .model:hover {
+        background: var(--hover);
+        color: var(--text);
+      }
+
+      .model svg {
+        position: absolute;
+        inset-inline-end: 0.45rem;
+        width: 1rem;
+        height: 1rem;
+        pointer-events: none;
+      }
+
+      select {
+        min-width: 0;
+        max-width: 14rem;
+        padding: 0.42rem 1.65rem 0.42rem 0.7rem;
+        border: 0;
+        border-radius: inherit;
+        background: transparent;
+        text-overflow: ellipsis;
+        appearance: none;
+        cursor: inherit;
+      }
+
+      option {
+        background: var(--raised);
+        color: var(--text);
+      }
+
+      @media (pointer: coarse), (max-width: 40rem) {
+        .keys {
+          display: none;
+        }
+      }
+    `,
+  ];
+}
