@@ -1,0 +1,683 @@
+/* SPDX-License-Identifier: MIT */
+/* The scanner and the writer of the token path: see json.h. Each model token
+ * comes in as a JSON text of a few hundred bytes and leaves as another; a
+ * document built and freed for each would cost more than all the rest of its
+ * way. Strings are looked through eight bytes at a time. */
+#include "codec/json.h"
+
+#include "codec/utf8.h"
+
+#include <endian.h>
+
+#define ONES UINT64_C(0x0101010101010101)
+#define HIGHS UINT64_C(0x8080808080808080)
+
+static uint64_t
+load(const char *p)
+{
+    uint64_t word;
+
+    memcpy(&word, p, 8);
+    return le64toh(word);
+}
+
+/* The high bit of each byte that is zero; bits above the lowest one may be
+ * wrong, and are not used (Mycroft's test). */
+static uint64_t
+zero_bytes(uint64_t x)
+{
+    return (x - ONES) & ~x & HIGHS;
+}
+
+/* The high bit of each byte that ends a run of plain text: quote, backslash,
+ * control character. As exact as zero_bytes. */
+static uint64_t
+special_bytes(uint64_t x)
+{
+    return zero_bytes(x ^ (ONES * '"')) | zero_bytes(x ^ (ONES * '\\')) |
+           ((x - ONES * 0x20) & ~x & HIGHS);
+}
+
+static bool
+is_special(char c)
+{
+    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
+}
+
+/* The first quote, backslash or control character, or end. *high is set when
+ * a byte beyond ASCII may have been passed. */
+static const char *
+plain_end(const char *p, const char *end, bool *high)
+{
+    uint64_t seen = 0;
+
+    while (end - p >= 8) {
+        uint64_t word = load(p);
+        uint64_t special = special_bytes(word);
+
+        seen |= word;
+        if (special != 0) {
+            *high |= (seen & HIGHS) != 0;
+            return p + __builtin_ctzll(special) / 8;
+        }
+        p += 8;
+    }
+    for (; p < end && !is_special(*p); p++) {
+        seen |= (uint64_t)(unsigned char)*p;
+    }
+    *high |= (seen & HIGHS) != 0;
+    return p;
+}
+
+/* --- scanning ----------------------------------------------------------- */
+
+void
+json_scan_init(struct json_scan *s, struct str text)
+{
+    *s = (struct json_scan){.p = text.p, .end = text.p};
+    if (text.n > 0) {
+        s->end = text.p + text.n;
+    }
+}
+
+/* At the end nothing is found any more, so one test of failed is enough. */
+static bool
+fail(struct json_scan *s)
+{
+    s->p = s->end;
+    s->failed = true;
+    return false;
+}
+
+void
+json_scan_fail(struct json_scan *s)
+{
+    fail(s);
+}
+
+static inline char
+peek(struct json_scan *s)
+{
+    while (s->p < s->end) {
+        char c = *s->p;
+
+        if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
+            return c;
+        }
+        s->p++;
+    }
+    return '\0';
+}
+
+char
+json_scan_peek(struct json_scan *s)
+{
+    return peek(s);
+}
+
+bool
+json_scan_enter(struct json_scan *s, char open)
+{
+    if (peek(s) != open || s->depth == JSON_DEPTH_MAX || s->p == s->end) {
+        return fail(s);
+    }
+    s->p++;
+    s->depth++;
+    s->fresh = true;
+    return true;
+}
+
+static void
+leave(struct json_scan *s)
+{
+    s->p++;
+    s->depth--;
+    s->fresh = false;
+}
+
+static int
+hex_digit(char c)
+{
+    if (c >= '0' && c <= '9') {
+        return c - '0';
+    }
+    c |= 0x20;
+    return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
+}
+
+/* Four hexadecimal digits, or -1. */
+static int
+hex4(const char *p, const char *end)
+{
+    int value = 0;
+
+    if (end - p < 4) {
+        return -1;
+    }
+    for (int i = 0; i < 4; i++) {
+        int digit = hex_digit(p[i]);
+
+        if (digit < 0) {
+            return -1;
+        }
+        value = value << 4 | digit;
+    }
+    return value;
+}
+
+static bool
+is_high_surrogate(int unit)
+{
+    return (unit & 0xFC00) == 0xD800;
+}
+
+static bool
+is_low_surrogate(int unit)
+{
+    return (unit & 0xFC00) == 0xDC00;
+}
+
+/* Behind a \u: the whole character, with its second half (RFC 8259, section
+ * 7). Returns what follows, NULL if it is none. */
+static const char *
+unicode_escape(const char *p, const char *end, uint32_t *out)
+{
+    int unit = hex4(p, end), low;
+
+    if (unit < 0 || is_low_surrogate(unit)) {
+        return NULL;
+    }
+    *out = (uint32_t)unit;
+    if (!is_high_surrogate(unit)) {
+        return p + 4;
+    }
+    if (end - p < 10 || p[4] != '\\' || p[5] != 'u') {
+        return NULL;
+    }
+    low = hex4(p + 6, end);
+    if (low < 0 || !is_low_surrogate(low)) {
+        return NULL;
+    }
+    *out = 0x10000 + (((uint32_t)unit & 0x3FF) << 10 | ((uint32_t)low & 0x3FF));
+    return p + 10;
+}
+
+/* p at a backslash. Returns what follows the escape, NULL if it is none. */
+static const char *
+escape_end(const char *p, const char *end)
+{
+    uint32_t ignored;
+
+    if (end - p < 2) {
+        return NULL;
+    }
+    if (p[1] == 'u') {
+        return unicode_escape(p + 2, end, &ignored);
+    }
+    return p[1] != '\0' && strchr("\"\\/bfnrt", p[1]) != NULL ? p + 2 : NULL;
+}
+
+/* The cursor at the opening quote. */
+static bool
+string(struct json_scan *s, struct json_text *out)
+{
+    const char *begin = s->p + 1, *p = begin;
+    bool high = false;
+
+    out->escaped = false;
+    for (;;) {
+        p = plain_end(p, s->end, &high);
+        if (p == s->end || (*p != '"' && *p != '\\')) {
+            return fail(s);
+        }
+        if (*p == '"') {
+            break;
+        }
+        p = escape_end(p, s->end);
+        if (p == NULL) {
+            return fail(s);
+        }
+        out->escaped = true;
+    }
+    out->raw = (struct str){begin, (size_t)(p - begin)};
+    if (high && !utf8_valid(out->raw)) {
+        return fail(s);
+    }
+    s->p = p + 1;
+    return true;
+}
+
+bool
+json_scan_string(struct json_scan *s, struct json_text *out)
+{
+    return peek(s) == '"' ? string(s, out) : fail(s);
+}
+
+bool
+json_scan_member(struct json_scan *s, struct json_text *key)
+{
+    char c = peek(s);
+
+    if (c == '}' && s->depth > 0) {
+        leave(s);
+        return false;
+    }
+    if (!s->fresh) {
+        if (c != ',') {
+            return fail(s);
+        }
+        s->p++;
+    }
+    s->fresh = false;
+    if (!json_scan_string(s, key) || peek(s) != ':') {
+        return fail(s);
+    }
+    s->p++;
+    return true;
+}
+
+bool
+json_scan_element(struct json_scan *s)
+{
+    char c = peek(s);
+
+    if (c == ']' && s->depth > 0) {
+        leave(s);
+        return false;
+    }
+    if (!s->fresh) {
+        if (c != ',') {
+            return fail(s);
+        }
+        s->p++;
+    }
+    s->fresh = false;
+    return s->failed ? false : true;
+}
+
+static bool
+is_digit(char c)
+{
+    return c >= '0' && c <= '9';
+}
+
+/* Moves over digits; false if there is none. */
+static bool
+digits(const char **p, const char *end)
+{
+    const char *begin = *p;
+
+    while (*p < end && is_digit(**p)) {
+        ++*p;
+    }
+    return *p > begin;
+}
+
+/* What follows the number at p, NULL if it is none (RFC 8259, section 6). */
+static const char *
+number_end(const char *p, const char *end)
+{
+    const char *first;
+
+    p += p < end && *p == '-';
+    first = p;
+    if (!digits(&p, end) || (*first == '0' && p - first > 1)) {
+        return NULL;
+    }
+    if (p < end && *p == '.') {
+        p++;
+        if (!digits(&p, end)) {
+            return NULL;
+        }
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        p += p < end && (*p == '+' || *p == '-');
+        if (!digits(&p, end)) {
+            return NULL;
+        }
+    }
+    return p;
+}
+
+bool
+json_scan_number(struct json_scan *s, struct str *out)
+{
+    const char *begin, *after;
+
+    peek(s);
+    begin = s->p;
+    after = number_end(begin, s->end);
+    if (after == NULL) {
+        return fail(s);
+    }
+    *out = (struct str){begin, (size_t)(after - begin)};
+    s->p = after;
+    return true;
+}
+
+static bool
+literal(struct json_scan *s, struct str word)
+{
+    peek(s);
+    if ((size_t)(s->end - s->p) < word.n ||
+        memcmp(s->p, word.p, word.n) != 0) {
+        return fail(s);
+    }
+    s->p += word.n;
+    return true;
+}
+
+bool
+json_scan_bool(struct json_scan *s, bool *out)
+{
+    *out = peek(s) == 't';
+    return literal(s, *out ? STR("true") : STR("false"));
+}
+
+bool
+json_scan_null(struct json_scan *s)
+{
+    return literal(s, STR("null"));
+}
+
+static bool
+skip_scalar(struct json_scan *s, char first)
+{
+    struct json_text text;
+    struct str number;
+    bool value;
+
+    switch (first) {
+    case '"':
+        return string(s, &text);
+    case 'n':
+        return json_scan_null(s);
+    case 't':
+    case 'f':
+        return json_scan_bool(s, &value);
+    default:
+        return json_scan_number(s, &number);
+    }
+}
+
+/* Whether the container that the scan is in has one more value. */
+static bool
+next_value(struct json_scan *s, uint64_t objects)
+{
+    struct json_text key;
+
+    return (objects >> (s->depth - 1) & 1) != 0 ? json_scan_member(s, &key)
+                                                : json_scan_element(s);
+}
+
+/* Bit d - 1 of objects says what the container at depth d is; this is why
+ * JSON_DEPTH_MAX is 64. */
+bool
+json_scan_skip(struct json_scan *s)
+{
+    uint64_t objects = 0;
+    unsigned base = s->depth;
+
+    do {
+        char c = peek(s);
+
+        if (c == '{' || c == '[') {
+            if (!json_scan_enter(s, c)) {
+                return false;
+            }
+            objects &= ~(UINT64_C(1) << (s->depth - 1));
+            objects |= (uint64_t)(c == '{') << (s->depth - 1);
+        } else if (!skip_scalar(s, c)) {
+            return false;
+        }
+        while (s->depth > base && !next_value(s, objects)) {
+            if (s->failed) {
+                return false;
+            }
+        }
+    } while (s->depth > base);
+    return true;
+}
+
+bool
+json_scan_end(struct json_scan *s)
+{
+    peek(s);
+    return !s->failed && s->depth == 0 && s->p == s->end;
+}
+
+bool
+json_valid(struct str text, unsigned max_depth)
+{
+    struct json_scan s;
+
+    CHECK(max_depth <= JSON_DEPTH_MAX);
+    json_scan_init(&s, text);
+    s.depth = JSON_DEPTH_MAX - max_depth;
+    json_scan_skip(&s);
+    peek(&s);
+    return !s.failed && s.p == s.end;
+}
+
+/* --- values ------------------------------------------------------------- */
+
+static size_t
+utf8_put(uint32_t c, char out[static 4])
+{
+    if (c < 0x80) {
+        out[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        out[0] = (char)(0xC0 | c >> 6);
+        out[1] = (char)(0x80 | (c & 0x3F));
+        return 2;
+    }
+    if (c < 0x10000) {
+        out[0] = (char)(0xE0 | c >> 12);
+        out[1] = (char)(0x80 | (c >> 6 & 0x3F));
+        out[2] = (char)(0x80 | (c & 0x3F));
+        return 3;
+    }
+    out[0] = (char)(0xF0 | c >> 18);
+    out[1] = (char)(0x80 | (c >> 12 & 0x3F));
+    out[2] = (char)(0x80 | (c >> 6 & 0x3F));
+    out[3] = (char)(0x80 | (c & 0x3F));
+    return 4;
+}
+
+/* The byte that a one-letter escape stands for. */
+static char
+short_escape(char letter)
+{
+    static const char letters[] = "bfnrt", bytes[] = "\b\f\n\r\t";
+    const char *at = strchr(letters, letter);
+
+    return at != NULL ? bytes[at - letters] : letter;
+}
+
+/* p at a backslash of a checked string. Returns what follows. */
+static const char *
+put_unescaped(const char *p, const char *end, struct buf *out)
+{
+    uint32_t c;
+    char bytes[4];
+
+    if (p[1] != 'u') {
+        buf_putc(out, short_escape(p[1]));
+        return p + 2;
+    }
+    p = unicode_escape(p + 2, end, &c);
+    CHECK(p != NULL);
+    buf_put(out, bytes, utf8_put(c, bytes));
+    return p;
+}
+
+void
+json_unescape(const struct json_text *t, struct buf *out)
+{
+    const char *p = t->raw.p, *end = p + t->raw.n;
+
+    while (p < end) {
+        const char *slash = memchr(p, '\\', (size_t)(end - p));
+        const char *stop = slash != NULL ? slash : end;
+
+        buf_put(out, p, (size_t)(stop - p));
+        p = slash != NULL ? put_unescaped(slash, end, out) : end;
+    }
+}
+
+bool
+json_text_is_escaped(const struct json_text *t, struct str plain)
+{
+    struct buf text;
+    bool equal;
+
+    buf_init(&text, t->raw.n);
+    json_unescape(t, &text);
+    equal = str_eq(buf_str(&text), plain);
+    buf_fini(&text);
+    return equal;
+}
+
+bool
+json_to_i64(struct str number, int64_t *out)
+{
+    bool minus = number.n > 0 && number.p[0] == '-';
+    uint64_t limit = (uint64_t)INT64_MAX + minus, value;
+
+    if (!str_to_u64(str_from_at(number, minus), limit, &value)) {
+        return false;
+    }
+    *out = minus ? (int64_t)(0 - value) : (int64_t)value;
+    return true;
+}
+
+/* --- writing ------------------------------------------------------------ */
+
+static void
+put_escaped(struct buf *b, char c)
+{
+    static const char hex[] = "0123456789abcdef";
+    static const char bytes[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
+    const char *at = c != '\0' ? strchr(bytes, c) : NULL;
+    char text[6] = {'\\', 'u', '0', '0', '0', '0'};
+
+    if (at != NULL) {
+        text[1] = letters[at - bytes];
+        buf_put(b, text, 2);
+        return;
+    }
+    text[4] = hex[(unsigned char)c >> 4];
+    text[5] = hex[c & 0xF];
+    buf_put(b, text, 6);
+}
+
+/* Bytes of the character at the beginning of s, 0 if there is no valid one. */
+static size_t
+character(struct str s)
+{
+    for (size_t n = 1; n <= 4 && n <= s.n; n++) {
+        if (utf8_valid((struct str){s.p, n})) {
+            return n;
+        }
+    }
+    return 0;
+}
+
+static void
+put_repaired(struct buf *b, struct str text)
+{
+    while (text.n > 0) {
+        size_t n = character(text);
+
+        if (n == 0) {
+            buf_puts(b, "\xEF\xBF\xBD");
+            n = 1;
+        } else if (n == 1 && is_special(text.p[0])) {
+            put_escaped(b, text.p[0]);
+        } else {
+            buf_put(b, text.p, n);
+        }
+        text = str_from_at(text, n);
+    }
+}
+
+static void
+put_runs(struct buf *b, struct str text)
+{
+    const char *p = text.p, *end = p + text.n;
+    bool high = false;
+
+    while (p < end) {
+        const char *stop = plain_end(p, end, &high);
+
+        buf_put(b, p, (size_t)(stop - p));
+        if (stop < end) {
+            put_escaped(b, *stop++);
+        }
+        p = stop;
+    }
+}
+
+void
+json_put_string(struct buf *b, struct str text)
+{
+    bool high = false;
+
+    buf_putc(b, '"');
+    if (text.n > 0) {
+        const char *end = text.p + text.n;
+        const char *stop = plain_end(text.p, end, &high);
+
+        if (stop == end && !high) {
+            buf_put_str(b, text);
+        } else if (utf8_valid(text)) {
+            put_runs(b, text);
+        } else {
+            put_repaired(b, text);
+        }
+    }
+    buf_putc(b, '"');
+}
+
+void
+json_put_comma(struct buf *b)
+{
+    char last = b->n > 0 ? b->p[b->n - 1] : '{';
+
+    if (last != '{' && last != '[' && last != ':' && last != ',') {
+        buf_putc(b, ',');
+    }
+}
+
+void
+json_put_key(struct buf *b, const char *name)
+{
+    json_put_comma(b);
+    buf_putc(b, '"');
+    buf_puts(b, name);
+    buf_put(b, "\":", 2);
+}
+
+void
+json_put_member(struct buf *b, const char *name, struct str text)
+{
+    json_put_key(b, name);
+    json_put_string(b, text);
+}
+
+void
+json_put_member_i64(struct buf *b, const char *name, int64_t value)
+{
+    json_put_key(b, name);
+    buf_put_i64(b, value);
+}
+
+void
+json_put_member_bool(struct buf *b, const char *name, bool value)
+{
+    json_put_key(b, name);
+    buf_puts(b, value ? "true" : "false");
+}
