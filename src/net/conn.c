@@ -220,9 +220,20 @@ send_fin(struct conn *c)
         return;
     }
     (void)shutdown(c->fd, SHUT_WR);
+    timer_cancel(&c->shard->timers, &c->timer);
     if (c->linger_ms == 0) {
         conn_end(c, CONN_END_LOCAL);
-    } else {
+    }
+}
+
+/* The rest of conn_finish, once per turn until FIN has been sent. */
+static void
+settle_finish(struct conn *c, bool moved)
+{
+    if (c->out.n == 0 && !c->handshaking && !c->blocked) {
+        send_fin(c);
+    }
+    if (!c->ended && (moved || !timer_armed(&c->timer))) {
         timer_start(&c->shard->timers, &c->timer, c->linger_ms);
     }
 }
@@ -233,19 +244,14 @@ settle_output(struct conn *c)
 {
     uint32_t before = c->out.n;
 
-    if (c->ended || c->blocked || c->handshaking) {
-        return;
+    if (!c->blocked && !c->handshaking) {
+        conn_out_flush(c);
     }
-    conn_out_flush(c);
     if (c->ended) {
         return;
     }
     if (c->finishing && !c->fin_sent) {
-        if (c->out.n == 0) {
-            send_fin(c);
-        } else if (c->out.n < before) {
-            timer_start(&c->shard->timers, &c->timer, c->linger_ms);
-        }
+        settle_finish(c, c->out.n < before);
     } else if (c->above_high && c->out.n <= CONN_LOW_WATER) {
         c->above_high = false;
         c->events->on_drain(c->user);
@@ -346,8 +352,7 @@ conn_finish(struct conn *c, uint64_t linger_ms)
     c->linger_ms = linger_ms < UINT32_MAX ? (uint32_t)linger_ms : UINT32_MAX;
     xfree(c->unread);
     c->unread = NULL;
-    timer_start(&c->shard->timers, &c->timer, c->linger_ms);
-    conn_due(c);
+    conn_due(c); /* the wait begins after what is queued was offered once */
 }
 
 void

@@ -33,9 +33,9 @@ struct fixture {
 struct user {
     struct conn *conn;
     struct buf got;
-    size_t consume;     /* of each presentation at most this much */
+    size_t consume;    /* of each presentation at most this much */
     size_t shown_most; /* the largest presentation */
-    int shown; /* how often */
+    int shown;         /* how often */
     int eofs;
     int drains;
     int closed;
@@ -157,6 +157,20 @@ fixture_pair(struct fixture *f, struct user *u, int type)
     assert_int_equal(conn_open(&f->shard, fds[0], NULL, &u->conn), ERR_OK);
     conn_attach(u->conn, &user_events, u);
     return fds[1];
+}
+
+/* Ends what has not ended yet; the user has then heard of it exactly once. */
+static inline void
+fixture_drop(struct fixture *f, struct user *u, int peer)
+{
+    if (!u->closed) {
+        conn_abort(u->conn);
+        PUMP_UNTIL(f, u->closed);
+    }
+    pump_idle(f);
+    assert_int_equal(u->closed, 1);
+    (void)close(peer);
+    buf_fini(&u->got);
 }
 
 /* Two ends of a TCP connection over loopback. */

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/conn.h"
+
+#include "net_fixture.h"
+
+static struct fixture f;
+
+static int
+setup(void **state)
+{
+    (void)state;
+    fixture_open(&f);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    fixture_close(&f);
+    return 0;
+}
+
+static void
+what_a_user_writes_in_one_turn_leaves_as_one_packet(void **state)
+{
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_SEQPACKET);
+    char packet[16];
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, "one ", 4), ERR_OK);
+    memcpy(conn_reserve(u.conn, 4), "two ", 4);
+    assert_int_equal(conn_write(u.conn, "three", 5), ERR_OK);
+    assert_int_equal(conn_queued(u.conn), 13);
+    assert_int_equal(recv(peer, packet, sizeof(packet), 0), -1);
+    PUMP_UNTIL(&f, conn_queued(u.conn) == 0);
+    assert_int_equal(recv(peer, packet, sizeof(packet), 0), 13);
+    assert_memory_equal(packet, "one two three", 13);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
+the_queue_never_exceeds_its_limit(void **state)
+{
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char *bytes = pattern(1000);
+
+    (void)state;
+    conn_set_limit(u.conn, 1000);
+    assert_int_equal(conn_write(u.conn, bytes, 600), ERR_OK);
+    assert_int_equal(conn_write(u.conn, bytes, 401), ERR_TOO_BIG);
+    assert_null(conn_reserve(u.conn, 401));
+    assert_int_equal(conn_queued(u.conn), 600);
+    assert_int_equal(conn_write(u.conn, bytes, 400), ERR_OK);
+    PUMP_UNTIL(&f, conn_queued(u.conn) == 0);
+    assert_int_equal(conn_write(u.conn, bytes, 1000), ERR_OK);
+    xfree(bytes);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
+a_slow_reader_gets_everything_and_the_user_hears_when_it_drained(void **state)
+{
+    enum { SIZE = 900000 };
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char *bytes = pattern(SIZE);
+    char *back = xmalloc(SIZE);
+    size_t queued = 0;
+
+    (void)state;
+    while (queued < SIZE) {
+        size_t n = SIZE - queued < 7001 ? SIZE - queued : 7001;
+
+        assert_int_equal(conn_write(u.conn, bytes + queued, n), ERR_OK);
+        queued += n;
+        (void)uv_run(&f.shard.loop, UV_RUN_NOWAIT);
+    }
+    assert_true(conn_queued(u.conn) > CONN_HIGH_WATER);
+    assert_int_equal(u.drains, 0);
+    fixture_recv(&f, peer, back, SIZE);
+    assert_memory_equal(back, bytes, SIZE);
+    PUMP_UNTIL(&f, u.drains == 1);
+    assert_int_equal(conn_queued(u.conn), 0);
+    pump_idle(&f);
+    assert_int_equal(u.drains, 1);
+    xfree(bytes);
+    xfree(back);
+    fixture_drop(&f, &u, peer);
+}
+
+int
+main(void)
+{
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(what_a_user_writes_in_one_turn_leaves_as_one_packet),
+        CASE(the_queue_never_exceeds_its_limit),
+        CASE(a_slow_reader_gets_everything_and_the_user_hears_when_it_drained),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
