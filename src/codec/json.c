@@ -46,7 +46,7 @@ is_special(char c)
 
 /* The first quote, backslash or control character, or end. *high is set when
  * a byte beyond ASCII may have been passed. */
-static const char *
+static inline const char *
 plain_end(const char *p, const char *end, bool *high)
 {
     uint64_t seen = 0;
@@ -95,44 +95,47 @@ json_scan_fail(struct json_scan *s)
     fail(s);
 }
 
-static inline char
-peek(struct json_scan *s)
-{
-    while (s->p < s->end) {
-        char c = *s->p;
+/* The functions below that return where something ends return NULL when it is
+ * not there. They work on pointers of their own, because going through
+ * s->p at each step is what costs the time. */
 
-        if (c != ' ' && c != '\n' && c != '\r' && c != '\t') {
-            return c;
-        }
-        s->p++;
+static inline const char *
+space_end(const char *p, const char *end)
+{
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) {
+        p++;
     }
-    return '\0';
+    return p;
+}
+
+/* The scan is behind `after`, or failed when that is NULL. */
+static inline bool
+move(struct json_scan *s, const char *after)
+{
+    if (after == NULL) {
+        return fail(s);
+    }
+    s->p = after;
+    return true;
 }
 
 char
 json_scan_peek(struct json_scan *s)
 {
-    return peek(s);
+    s->p = space_end(s->p, s->end);
+    return s->p < s->end ? *s->p : '\0';
 }
 
 bool
 json_scan_enter(struct json_scan *s, char open)
 {
-    if (peek(s) != open || s->depth == JSON_DEPTH_MAX || s->p == s->end) {
+    if (s->depth == JSON_DEPTH_MAX || json_scan_peek(s) != open) {
         return fail(s);
     }
     s->p++;
     s->depth++;
     s->fresh = true;
     return true;
-}
-
-static void
-leave(struct json_scan *s)
-{
-    s->p++;
-    s->depth--;
-    s->fresh = false;
 }
 
 static int
@@ -217,82 +220,82 @@ escape_end(const char *p, const char *end)
     return p[1] != '\0' && strchr("\"\\/bfnrt", p[1]) != NULL ? p + 2 : NULL;
 }
 
-/* The cursor at the opening quote. */
-static bool
-string(struct json_scan *s, struct json_text *out)
+static inline const char *
+string_end(const char *p, const char *end, struct json_text *out)
 {
-    const char *begin = s->p + 1, *p = begin;
+    const char *begin = p + 1;
     bool high = false;
 
+    if (p == end || *p != '"') {
+        return NULL;
+    }
     out->escaped = false;
-    for (;;) {
-        p = plain_end(p, s->end, &high);
-        if (p == s->end || (*p != '"' && *p != '\\')) {
-            return fail(s);
+    for (p = begin;; out->escaped = true) {
+        p = plain_end(p, end, &high);
+        if (p == end || (unsigned char)*p < 0x20) {
+            return NULL;
         }
         if (*p == '"') {
             break;
         }
-        p = escape_end(p, s->end);
+        p = escape_end(p, end);
         if (p == NULL) {
-            return fail(s);
+            return NULL;
         }
-        out->escaped = true;
     }
     out->raw = (struct str){begin, (size_t)(p - begin)};
-    if (high && !utf8_valid(out->raw)) {
-        return fail(s);
-    }
-    s->p = p + 1;
-    return true;
+    return high && !utf8_valid(out->raw) ? NULL : p + 1;
 }
 
 bool
 json_scan_string(struct json_scan *s, struct json_text *out)
 {
-    return peek(s) == '"' ? string(s, out) : fail(s);
+    return move(s, string_end(space_end(s->p, s->end), s->end, out));
+}
+
+/* Moves to the next member or element of the container. False at its end,
+ * which is left, and when there is none (then failed is set). */
+static inline bool
+next(struct json_scan *s, char close)
+{
+    const char *p = space_end(s->p, s->end);
+
+    if (p < s->end && *p == close && s->depth > 0) {
+        s->p = p + 1;
+        s->depth--;
+        s->fresh = false;
+        return false;
+    }
+    if (!s->fresh) {
+        if (p == s->end || *p != ',') {
+            return fail(s);
+        }
+        p = space_end(p + 1, s->end);
+    }
+    s->fresh = false;
+    return p < s->end ? move(s, p) : fail(s);
 }
 
 bool
 json_scan_member(struct json_scan *s, struct json_text *key)
 {
-    char c = peek(s);
+    const char *p;
 
-    if (c == '}' && s->depth > 0) {
-        leave(s);
+    if (!next(s, '}')) {
         return false;
     }
-    if (!s->fresh) {
-        if (c != ',') {
-            return fail(s);
-        }
-        s->p++;
-    }
-    s->fresh = false;
-    if (!json_scan_string(s, key) || peek(s) != ':') {
+    p = string_end(s->p, s->end, key);
+    if (p == NULL) {
         return fail(s);
     }
-    s->p++;
-    return true;
+    p = space_end(p, s->end);
+    return move(s, p < s->end && *p == ':' ? p + 1 : NULL);
 }
 
 bool
 json_scan_element(struct json_scan *s)
 {
-    char c = peek(s);
-
-    if (c == ']' && s->depth > 0) {
-        leave(s);
-        return false;
-    }
-    if (!s->fresh) {
-        if (c != ',') {
-            return fail(s);
-        }
-        s->p++;
-    }
-    s->fresh = false;
-    return s->failed ? false : true;
+    return next(s, ']');
 }
 
 static bool
@@ -343,61 +346,51 @@ number_end(const char *p, const char *end)
 bool
 json_scan_number(struct json_scan *s, struct str *out)
 {
-    const char *begin, *after;
+    const char *begin = space_end(s->p, s->end);
+    const char *after = number_end(begin, s->end);
 
-    peek(s);
-    begin = s->p;
-    after = number_end(begin, s->end);
-    if (after == NULL) {
-        return fail(s);
-    }
-    *out = (struct str){begin, (size_t)(after - begin)};
-    s->p = after;
-    return true;
+    *out =
+        (struct str){begin, (size_t)((after != NULL ? after : begin) - begin)};
+    return move(s, after);
 }
 
-static bool
-literal(struct json_scan *s, struct str word)
+static const char *
+word_end(const char *p, const char *end, struct str word)
 {
-    peek(s);
-    if ((size_t)(s->end - s->p) < word.n ||
-        memcmp(s->p, word.p, word.n) != 0) {
-        return fail(s);
-    }
-    s->p += word.n;
-    return true;
+    return (size_t)(end - p) >= word.n && memcmp(p, word.p, word.n) == 0
+               ? p + word.n
+               : NULL;
 }
 
 bool
 json_scan_bool(struct json_scan *s, bool *out)
 {
-    *out = peek(s) == 't';
-    return literal(s, *out ? STR("true") : STR("false"));
+    *out = json_scan_peek(s) == 't';
+    return move(s, word_end(s->p, s->end, *out ? STR("true") : STR("false")));
 }
 
 bool
 json_scan_null(struct json_scan *s)
 {
-    return literal(s, STR("null"));
+    return move(s, word_end(space_end(s->p, s->end), s->end, STR("null")));
 }
 
-static bool
-skip_scalar(struct json_scan *s, char first)
+static const char *
+scalar_end(const char *p, const char *end)
 {
     struct json_text text;
-    struct str number;
-    bool value;
 
-    switch (first) {
+    switch (p < end ? *p : '\0') {
     case '"':
-        return string(s, &text);
+        return string_end(p, end, &text);
     case 'n':
-        return json_scan_null(s);
+        return word_end(p, end, STR("null"));
     case 't':
+        return word_end(p, end, STR("true"));
     case 'f':
-        return json_scan_bool(s, &value);
+        return word_end(p, end, STR("false"));
     default:
-        return json_scan_number(s, &number);
+        return number_end(p, end);
     }
 }
 
@@ -420,7 +413,7 @@ json_scan_skip(struct json_scan *s)
     unsigned base = s->depth;
 
     do {
-        char c = peek(s);
+        char c = json_scan_peek(s);
 
         if (c == '{' || c == '[') {
             if (!json_scan_enter(s, c)) {
@@ -428,7 +421,7 @@ json_scan_skip(struct json_scan *s)
             }
             objects &= ~(UINT64_C(1) << (s->depth - 1));
             objects |= (uint64_t)(c == '{') << (s->depth - 1);
-        } else if (!skip_scalar(s, c)) {
+        } else if (!move(s, scalar_end(s->p, s->end))) {
             return false;
         }
         while (s->depth > base && !next_value(s, objects)) {
@@ -443,7 +436,7 @@ json_scan_skip(struct json_scan *s)
 bool
 json_scan_end(struct json_scan *s)
 {
-    peek(s);
+    json_scan_peek(s);
     return !s->failed && s->depth == 0 && s->p == s->end;
 }
 
@@ -456,7 +449,7 @@ json_valid(struct str text, unsigned max_depth)
     json_scan_init(&s, text);
     s.depth = JSON_DEPTH_MAX - max_depth;
     json_scan_skip(&s);
-    peek(&s);
+    json_scan_peek(&s);
     return !s.failed && s.p == s.end;
 }
 
