@@ -6,6 +6,7 @@
 #include "net/conn.h"
 
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/xalloc.h"
 #include "net/conn_internal.h"
 
@@ -89,6 +90,7 @@ on_time_up(struct timer *t)
     struct conn *c = CONTAINER_OF(t, struct conn, timer);
 
     if (c->handshaking) {
+        metric_count(METRIC_TLS_HANDSHAKE_ERRORS);
         log_debug(EVENT_TLS_ERROR, "the handshake took too long",
                   log_int("conn", (int64_t)c->id));
     }
