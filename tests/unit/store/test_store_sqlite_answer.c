@@ -1,0 +1,338 @@
+/* SPDX-License-Identifier: MIT */
+#include "fixture.h"
+
+static struct store_job *
+find(struct fixture *f, unsigned session, unsigned id)
+{
+    struct store_job *job = new_job(STORE_MESSAGE_FIND, session, NULL);
+
+    id_of(id, job->message.id);
+    (void)run(f, job);
+    return job;
+}
+
+/* -- drafts -- */
+
+static void
+a_draft_grows_beside_the_log(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
+                     ERR_OK);
+    job = new_answer(STORE_DRAFT_PUT, 1, 12, 11, "Hello, wor");
+    job->message.usage = (struct usage){3, 4, 7, true, true};
+    job->message.ttft_ms = 25;
+    assert_int_equal(run_free(f, job), ERR_OK);
+
+    job = find(f, 1, 12);
+    assert_int_equal(job->result, ERR_OK);
+    assert_string_equal(job->message.content, "Hello, wor");
+    assert_int_equal(job->message.status, STATUS_STREAMING);
+    assert_int_equal(job->message.seq, 0);
+    assert_int_equal(job->message.ttft_ms, 25);
+    assert_true(job->message.usage.present);
+    assert_true(job->message.usage.estimated);
+    assert_int_equal(job->message.usage.total_tokens, 7);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT seq FROM sessions"), 1);
+    assert_int_equal(number(f, "SELECT msgCount FROM sessions"), 1);
+}
+
+static void
+a_draft_does_not_bring_back_a_deleted_session(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
+                     ERR_OK);
+    assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 1, "ann")),
+                     ERR_OK);
+    assert_int_equal(
+        run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "Hell")),
+        ERR_NOT_FOUND);
+    assert_int_equal(
+        run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 12, 11, "Hello")),
+        ERR_NOT_FOUND);
+    assert_int_equal(number(f, "SELECT count(*) FROM messages"), 0);
+}
+
+static void
+a_finished_answer_is_no_draft_any_more(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(
+        run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 12, 11, "all")), ERR_OK);
+    assert_int_equal(
+        run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "late")),
+        ERR_CONFLICT);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_DROP, 1, 12, 11, "")),
+                     ERR_OK);
+    assert_int_equal(number(f, "SELECT content='all' FROM messages"
+                               " WHERE sender='ai'"),
+                     1);
+}
+
+static void
+a_dropped_draft_leaves_nothing(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
+                     ERR_OK);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            run_free(f, new_answer(STORE_DRAFT_DROP, 1, 12, 11, "")), ERR_OK);
+        assert_int_equal(number(f, "SELECT count(*) FROM messages"), 1);
+    }
+}
+
+/* -- the end -- */
+
+static struct store_job *
+whole_answer(unsigned session, unsigned id, unsigned question)
+{
+    struct store_job *job =
+        new_answer(STORE_ANSWER_FINISH, session, id, question, "Hello, world.");
+    struct message_record *m = &job->message;
+
+    m->finish_reason = xstrdup("stop");
+    m->model_id = xstrdup("demo");
+    m->usage = (struct usage){3, 4, 7, true, false};
+    m->duration_ms = 120;
+    m->ttft_ms = 20;
+    return job;
+}
+
+static void
+check_whole_answer(struct fixture *f, bool with_draft)
+{
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    if (with_draft) {
+        assert_int_equal(
+            run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")), ERR_OK);
+    }
+    job = whole_answer(1, 12, 11);
+    assert_int_equal(run(f, job), ERR_OK);
+    assert_int_equal(job->message.seq, 2);
+    assert_false(job->duplicate);
+    assert_int_equal(job->session.seq, 2);
+    assert_int_equal(job->session.message_count, 2);
+    assert_int_equal(job->session.total_tokens, 7);
+    assert_int_equal(job->session.max_response_ms, 120);
+    assert_int_equal(job->session.response_count, 1);
+    assert_int_equal(job->session.last_ms, T0 + 12);
+    store_job_free(job);
+
+    job = find(f, 1, 12);
+    assert_string_equal(job->message.content, "Hello, world.");
+    assert_int_equal(job->message.status, STATUS_COMPLETE);
+    assert_int_equal(job->message.seq, 2);
+    assert_string_equal(job->message.finish_reason, "stop");
+    assert_string_equal(job->message.model_id, "demo");
+    assert_int_equal(job->message.duration_ms, 120);
+    assert_int_equal(job->message.ttft_ms, 20);
+    assert_int_equal(job->message.usage.prompt_tokens, 3);
+    assert_int_equal(job->message.usage.completion_tokens, 4);
+    assert_false(job->message.usage.estimated);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT count(*) FROM messages"), 2);
+}
+
+static void
+a_draft_becomes_a_numbered_message(void **state)
+{
+    check_whole_answer(*state, true);
+}
+
+static void
+an_answer_without_a_draft_becomes_one_too(void **state)
+{
+    check_whole_answer(*state, false);
+}
+
+static void
+finishing_twice_counts_once(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, whole_answer(1, 12, 11)), ERR_OK);
+    ask(f, 1, "ann", 13);
+    job = whole_answer(1, 12, 11);
+    set_content(&job->message, "something else");
+    assert_int_equal(run(f, job), ERR_OK);
+    assert_true(job->duplicate);
+    assert_int_equal(job->message.seq, 2);
+    assert_string_equal(job->message.content, "Hello, world.");
+    assert_int_equal(job->session.seq, 3);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT msgCount FROM sessions"), 3);
+    assert_int_equal(number(f, "SELECT totalTokens FROM sessions"), 7);
+}
+
+static void
+an_answer_of_another_session_is_a_conflict(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    ask(f, 2, "bob", 21);
+    assert_int_equal(run_free(f, whole_answer(1, 12, 11)), ERR_OK);
+    assert_int_equal(run_free(f, whole_answer(2, 12, 21)), ERR_CONFLICT);
+    assert_int_equal(number(f, "SELECT sum(seq) FROM sessions"), 3);
+}
+
+static void
+a_new_version_supersedes_the_old_one(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, whole_answer(1, 12, 11)), ERR_OK);
+    job = whole_answer(1, 13, 11);
+    job->message.replaces = xmalloc(RAND_ID_CHARS + 1);
+    id_of(12, job->message.replaces);
+    assert_int_equal(run_free(f, job), ERR_OK);
+
+    job = find(f, 1, 11);
+    assert_int_equal(job->count, 2);
+    assert_true(job->messages[0].superseded);
+    assert_false(job->messages[1].superseded);
+    assert_string_equal(job->messages[1].replaces, job->messages[0].id);
+    store_job_free(job);
+}
+
+static void
+an_ended_session_stays_ended(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    job = new_job(STORE_SESSION_PATCH, 1, "ann");
+    job->patch = STORE_PATCH_END;
+    job->session.end_ms = T0 + 500;
+    assert_int_equal(run_free(f, job), ERR_OK);
+    job = whole_answer(1, 12, 11);
+    assert_int_equal(run(f, job), ERR_OK);
+    assert_int_equal(job->session.end_ms, T0 + 500);
+    store_job_free(job);
+}
+
+static void
+response_times_are_a_window_of_the_last_ones(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job = NULL;
+
+    store_sqlite_of(f->writer)->times_max = 3;
+    ask(f, 1, "ann", 11);
+    for (unsigned i = 0; i < 5; i++) { /* 900, 10, 20, 30, 40 */
+        store_job_free(job);
+        job = whole_answer(1, 100 + i, 11);
+        job->message.duration_ms = i == 0 ? 900 : i * 10;
+        assert_int_equal(run(f, job), ERR_OK);
+    }
+    assert_int_equal(job->session.response_count, 3);
+    assert_true(job->session.avg_response_ms == 30);
+    assert_int_equal(job->session.max_response_ms, 900);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT respTimes='[20,30,40]' FROM sessions"),
+                     1);
+
+    store_sqlite_of(f->writer)->times_max = 1;
+    job = whole_answer(1, 200, 11);
+    job->message.duration_ms = 0;
+    assert_int_equal(run(f, job), ERR_OK);
+    assert_int_equal(job->session.response_count, 1);
+    assert_true(job->session.avg_response_ms == 0);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT respTimes='[0]' FROM sessions"), 1);
+}
+
+static void
+an_unknown_response_time_is_not_counted(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    job = whole_answer(1, 12, 11);
+    job->message.duration_ms = -1;
+    assert_int_equal(run(f, job), ERR_OK);
+    assert_int_equal(job->session.response_count, 0);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT respTimes='[]' FROM sessions"), 1);
+}
+
+/* -- recovery -- */
+
+static void
+cut_answers_are_closed_at_open(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    for (unsigned s = 1; s <= 3; s++) {
+        ask(f, s, "ann", s * 10);
+    }
+    job = new_answer(STORE_DRAFT_PUT, 1, 11, 10, "cut he");
+    job->message.usage = (struct usage){1, 2, 3, true, true};
+    assert_int_equal(run_free(f, job), ERR_OK);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 2, 21, 20, "")),
+                     ERR_OK);
+    fixture_close(f);
+    fixture_open(f);
+
+    job = find(f, 1, 11);
+    assert_string_equal(job->message.content, "cut he");
+    assert_int_equal(job->message.status, STATUS_INTERRUPTED);
+    assert_string_equal(job->message.finish_reason, "interrupted");
+    assert_int_equal(job->message.seq, 2);
+    store_job_free(job);
+    job = find(f, 2, 21);
+    assert_int_equal(job->result, ERR_NOT_FOUND);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT count(*) FROM messages"), 4);
+    assert_int_equal(number(f, "SELECT sum(seq) FROM sessions"), 4);
+    assert_int_equal(number(f, "SELECT sum(msgCount) FROM sessions"), 4);
+    assert_int_equal(number(f, "SELECT sum(totalTokens) FROM sessions"), 3);
+
+    fixture_close(f); /* and only once */
+    fixture_open(f);
+    assert_int_equal(number(f, "SELECT sum(seq) FROM sessions"), 4);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_draft_grows_beside_the_log),
+        TEST(a_draft_does_not_bring_back_a_deleted_session),
+        TEST(a_finished_answer_is_no_draft_any_more),
+        TEST(a_dropped_draft_leaves_nothing),
+        TEST(a_draft_becomes_a_numbered_message),
+        TEST(an_answer_without_a_draft_becomes_one_too),
+        TEST(finishing_twice_counts_once),
+        TEST(an_answer_of_another_session_is_a_conflict),
+        TEST(a_new_version_supersedes_the_old_one),
+        TEST(an_ended_session_stays_ended),
+        TEST(response_times_are_a_window_of_the_last_ones),
+        TEST(an_unknown_response_time_is_not_counted),
+        TEST(cut_answers_are_closed_at_open),
+    };
+
+    return cmocka_run_group_tests_name("store/store_sqlite_answer", tests, NULL,
+                                       NULL);
+}

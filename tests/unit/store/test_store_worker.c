@@ -1,0 +1,478 @@
+/* SPDX-License-Identifier: MIT */
+/* The workers with a database that the test plays itself: what is one
+ * transaction, who is answered when, and what health is. */
+#include "store/store_worker.h"
+
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "loop/shard.h"
+
+#include <poll.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+/* The played database. The test holds the writer inside begin until it lets
+ * it go by a byte, so that it decides what a group is. */
+struct fake {
+    struct store_link link;
+    int gate[2];     /* a byte lets one begin pass */
+    int entered[2];  /* a byte for each begin */
+    atomic_int fail; /* begin, op, commit fail while it is 1, 2, 3 */
+    atomic_int commits;
+    atomic_int rollbacks;
+    atomic_int probes;
+    atomic_int done; /* jobs carried out */
+    char order[64];  /* the first letters of their cookies */
+};
+
+static struct fake *
+fake_of(struct store_link *link)
+{
+    return CONTAINER_OF(link, struct fake, link);
+}
+
+static void
+wait_byte(int fd)
+{
+    char byte;
+
+    assert_int_equal(read(fd, &byte, 1), 1);
+}
+
+static void
+give_byte(int fd)
+{
+    assert_int_equal(write(fd, "x", 1), 1);
+}
+
+static enum err
+fails_at(struct fake *f, int step)
+{
+    return atomic_load(&f->fail) == step ? ERR_DATABASE_ERROR : ERR_OK;
+}
+
+static enum err
+fake_begin(struct store_link *link)
+{
+    struct fake *f = fake_of(link);
+
+    give_byte(f->entered[1]);
+    wait_byte(f->gate[0]);
+    return fails_at(f, 1);
+}
+
+static enum err
+fake_commit(struct store_link *link)
+{
+    atomic_fetch_add(&fake_of(link)->commits, 1);
+    return fails_at(fake_of(link), 3);
+}
+
+static void
+fake_rollback(struct store_link *link)
+{
+    atomic_fetch_add(&fake_of(link)->rollbacks, 1);
+}
+
+static enum err
+fake_probe(struct store_link *link)
+{
+    atomic_fetch_add(&fake_of(link)->probes, 1);
+    return atomic_load(&fake_of(link)->fail) != 0 ? ERR_DATABASE_ERROR : ERR_OK;
+}
+
+static int
+fake_tend(struct store_link *link)
+{
+    (void)link;
+    return -1;
+}
+
+static struct store_fault
+fake_fault(struct store_link *link)
+{
+    (void)link;
+    return (struct store_fault){"FAKE", 1};
+}
+
+static enum err
+fake_op(struct store_link *link, struct store_job *job)
+{
+    struct fake *f = fake_of(link);
+    int n = atomic_fetch_add(&f->done, 1);
+
+    f->order[n] = *(const char *)job->cookie;
+    return fails_at(f, 2) != ERR_OK         ? ERR_DATABASE_ERROR
+           : job->op == STORE_SESSION_PATCH ? ERR_NOT_FOUND
+                                            : ERR_OK;
+}
+
+static const struct store_backend fake_backend = {
+    .kind = "fake",
+    .group_max = 4,
+    .begin = fake_begin,
+    .commit = fake_commit,
+    .rollback = fake_rollback,
+    .probe = fake_probe,
+    .tend = fake_tend,
+    .fault = fake_fault,
+    .ops = {[STORE_PING] = fake_op,
+            [STORE_MESSAGE_APPEND] = fake_op,
+            [STORE_SESSION_PATCH] = fake_op,
+            [STORE_DRAFT_PUT] = fake_op},
+};
+
+struct house {
+    struct fake fake;
+    struct store_inbox inbox;
+    struct store_worker worker;
+    atomic_bool healthy;
+    struct shard shard;
+    int answers[2]; /* pointers of jobs that are done */
+};
+
+/* The jobs' only way home; the cookie is a letter, so the pipe is found by
+ * the shard. */
+static void
+on_done(struct store_job *job)
+{
+    struct house *h = CONTAINER_OF(job->home, struct house, shard);
+
+    assert_int_equal(write(h->answers[1], &job, sizeof(job)), sizeof(job));
+}
+
+static int
+setup(void **state)
+{
+    struct house *h = xcalloc(1, sizeof(*h));
+
+    log_set_level(LOG_ERROR);
+    assert_int_equal(pipe(h->fake.gate), 0);
+    assert_int_equal(pipe(h->fake.entered), 0);
+    assert_int_equal(pipe(h->answers), 0);
+    h->fake.link.backend = &fake_backend;
+    atomic_init(&h->healthy, true);
+    store_worker_inbox_init(&h->inbox, 6);
+    h->worker = (struct store_worker){
+        .inbox = &h->inbox, .link = &h->fake.link, .healthy = &h->healthy};
+    assert_int_equal(shard_init(&h->shard, 0), ERR_OK);
+    assert_int_equal(shard_start(&h->shard, NULL), ERR_OK);
+    *state = h;
+    return 0;
+}
+
+static void
+stop_here(struct shard *here, struct letter *self)
+{
+    (void)self;
+    shard_stop(here);
+}
+
+static int
+teardown(void **state)
+{
+    struct house *h = *state;
+    struct letter stop = {.deliver = stop_here};
+
+    for (int i = 0; i < 20; i++) { /* whoever still waits may pass */
+        give_byte(h->fake.gate[1]);
+    }
+    store_worker_inbox_close(&h->inbox);
+    store_worker_join(&h->worker);
+    store_worker_inbox_fini(&h->inbox);
+    shard_post(&h->shard, &stop);
+    shard_join(&h->shard);
+    shard_fini(&h->shard);
+    for (int i = 0; i < 2; i++) {
+        close(h->fake.gate[i]);
+        close(h->fake.entered[i]);
+        close(h->answers[i]);
+    }
+    xfree(h);
+    return 0;
+}
+
+static void
+push_as(struct house *h, enum store_op op, const char *letter, bool taken)
+{
+    struct store_job *job =
+        store_job_new(op, &h->shard, on_done, (void *)(uintptr_t)letter);
+
+    assert_int_equal(store_worker_push(&h->inbox, job), taken);
+    if (!taken) {
+        store_job_free(job);
+    }
+}
+
+static void
+push(struct house *h, const char *letter)
+{
+    push_as(h, STORE_MESSAGE_APPEND, letter, true);
+}
+
+/* Waits for an answer and checks it. */
+static void
+expect(struct house *h, char letter, enum err result)
+{
+    struct store_job *job;
+
+    assert_int_equal(read(h->answers[0], &job, sizeof(job)), sizeof(job));
+    assert_int_equal(*(const char *)job->cookie, letter);
+    assert_int_equal(job->result, result);
+    store_job_free(job);
+}
+
+static bool
+answer_waits(struct house *h)
+{
+    struct pollfd p = {.fd = h->answers[0], .events = POLLIN};
+
+    return poll(&p, 1, 0) == 1;
+}
+
+static void
+start_writer(struct house *h)
+{
+    assert_int_equal(store_worker_start_writer(&h->worker), ERR_OK);
+}
+
+static void
+what_waits_is_one_transaction_and_is_answered_in_order(void **state)
+{
+    struct house *h = *state;
+
+    start_writer(h);
+    push(h, "a");
+    wait_byte(h->fake.entered[0]); /* the writer is busy with a */
+    push(h, "b");
+    push(h, "c");
+    push_as(h, STORE_SESSION_PATCH, "d", true);
+    assert_false(answer_waits(h));
+    give_byte(h->fake.gate[1]);
+    expect(h, 'a', ERR_OK);
+    wait_byte(h->fake.entered[0]);
+    assert_false(answer_waits(h)); /* not before the commit */
+    give_byte(h->fake.gate[1]);
+    expect(h, 'b', ERR_OK);
+    expect(h, 'c', ERR_OK);
+    expect(h, 'd', ERR_NOT_FOUND);
+    assert_int_equal(atomic_load(&h->fake.commits), 2);
+    assert_string_equal(h->fake.order, "abcd");
+}
+
+static void
+a_group_has_a_largest_size(void **state)
+{
+    struct house *h = *state;
+
+    for (int i = 0; i < 6; i++) {
+        push(h, &"abcdef"[i]);
+    }
+    start_writer(h);
+    give_byte(h->fake.gate[1]);
+    for (int i = 0; i < 4; i++) {
+        expect(h, "abcd"[i], ERR_OK);
+    }
+    give_byte(h->fake.gate[1]);
+    expect(h, 'e', ERR_OK);
+    expect(h, 'f', ERR_OK);
+    assert_int_equal(atomic_load(&h->fake.commits), 2);
+}
+
+static void
+a_full_queue_refuses(void **state)
+{
+    struct house *h = *state;
+
+    for (int i = 0; i < 6; i++) {
+        push(h, "a");
+    }
+    push_as(h, STORE_MESSAGE_APPEND, "b", false);
+    give_byte(h->fake.gate[1]);
+    give_byte(h->fake.gate[1]);
+    start_writer(h);
+    for (int i = 0; i < 6; i++) {
+        expect(h, 'a', ERR_OK);
+    }
+    push(h, "c"); /* there is room again */
+    give_byte(h->fake.gate[1]);
+    expect(h, 'c', ERR_OK);
+}
+
+static void
+a_failure_anywhere_fails_the_whole_group(void **state)
+{
+    struct house *h = *state;
+
+    start_writer(h);
+    for (int step = 1; step <= 3; step++) {
+        atomic_store(&h->fake.fail, 0);
+        push(h, "x");
+        wait_byte(h->fake.entered[0]);
+        push(h, "a");
+        push_as(h, STORE_SESSION_PATCH, "b", true);
+        give_byte(h->fake.gate[1]);
+        expect(h, 'x', ERR_OK);
+        wait_byte(h->fake.entered[0]);
+        atomic_store(&h->fake.fail, step);
+        give_byte(h->fake.gate[1]);
+        expect(h, 'a', ERR_DATABASE_ERROR);
+        expect(h, 'b', ERR_DATABASE_ERROR);
+        assert_false(atomic_load(&h->healthy));
+        assert_int_equal(atomic_load(&h->fake.rollbacks), step - 1);
+    }
+}
+
+static void
+a_failing_storage_is_probed_until_it_works(void **state)
+{
+    struct house *h = *state;
+
+    start_writer(h);
+    atomic_store(&h->fake.fail, 3);
+    give_byte(h->fake.gate[1]);
+    push(h, "a");
+    expect(h, 'a', ERR_DATABASE_ERROR);
+    assert_false(atomic_load(&h->healthy));
+    while (atomic_load(&h->fake.probes) < 1) {
+        usleep(1000);
+    }
+    assert_false(atomic_load(&h->healthy));
+    atomic_store(&h->fake.fail, 0);
+    while (!atomic_load(&h->healthy)) {
+        usleep(1000);
+    }
+    assert_true(atomic_load(&h->fake.probes) >= 2);
+}
+
+static void
+a_group_that_wrote_nothing_proves_no_health(void **state)
+{
+    struct house *h = *state;
+
+    start_writer(h);
+    atomic_store(&h->fake.fail, 3);
+    give_byte(h->fake.gate[1]);
+    push(h, "a");
+    expect(h, 'a', ERR_DATABASE_ERROR);
+    atomic_store(&h->fake.fail, 4); /* only the probe fails */
+    give_byte(h->fake.gate[1]);
+    push_as(h, STORE_SESSION_PATCH, "b", true);
+    expect(h, 'b', ERR_NOT_FOUND);
+    assert_false(atomic_load(&h->healthy));
+}
+
+static void
+drafts_wait_for_company_and_others_do_not(void **state)
+{
+    struct house *h = *state;
+    uint64_t begin_ms;
+
+    start_writer(h);
+    give_byte(h->fake.gate[1]);
+    push_as(h, STORE_DRAFT_PUT, "a", true);
+    push_as(h, STORE_DRAFT_PUT, "b", true);
+    push(h, "c");
+    expect(h, 'a', ERR_OK);
+    expect(h, 'b', ERR_OK);
+    expect(h, 'c', ERR_OK);
+    assert_int_equal(atomic_load(&h->fake.commits), 1);
+
+    give_byte(h->fake.gate[1]);
+    begin_ms = uv_hrtime() / 1000000;
+    push_as(h, STORE_DRAFT_PUT, "d", true);
+    push_as(h, STORE_DRAFT_PUT, "e", true);
+    expect(h, 'd', ERR_OK);
+    expect(h, 'e', ERR_OK);
+    assert_true(uv_hrtime() / 1000000 - begin_ms >= STORE_LINGER_MS - 1);
+    assert_int_equal(atomic_load(&h->fake.commits), 2);
+
+    give_byte(h->fake.gate[1]); /* a full group waits for nothing */
+    for (int i = 0; i < 4; i++) {
+        push_as(h, STORE_DRAFT_PUT, &"fghi"[i], true);
+    }
+    for (int i = 0; i < 4; i++) {
+        expect(h, "fghi"[i], ERR_OK);
+    }
+    assert_int_equal(atomic_load(&h->fake.commits), 3);
+}
+
+static void
+closing_finishes_what_is_queued(void **state)
+{
+    struct house *h = *state;
+
+    for (int i = 0; i < 6; i++) {
+        push_as(h, STORE_DRAFT_PUT, &"abcdef"[i], true);
+    }
+    store_worker_inbox_close(&h->inbox);
+    give_byte(h->fake.gate[1]);
+    give_byte(h->fake.gate[1]);
+    start_writer(h);
+    store_worker_join(&h->worker);
+    for (int i = 0; i < 6; i++) {
+        expect(h, "abcdef"[i], ERR_OK);
+    }
+}
+
+static void
+a_failing_read_is_one_jobs_matter_and_health(void **state)
+{
+    struct house *h = *state;
+
+    assert_int_equal(store_worker_start_reader(&h->worker), ERR_OK);
+    push_as(h, STORE_PING, "a", true);
+    expect(h, 'a', ERR_OK);
+    atomic_store(&h->fake.fail, 2);
+    push_as(h, STORE_PING, "b", true);
+    expect(h, 'b', ERR_DATABASE_ERROR);
+    assert_false(atomic_load(&h->healthy));
+    atomic_store(&h->fake.fail, 0);
+    push_as(h, STORE_PING, "c", true);
+    expect(h, 'c', ERR_OK);
+    assert_true(atomic_load(&h->healthy));
+}
+
+static void
+a_reader_is_probed_too(void **state)
+{
+    struct house *h = *state;
+
+    assert_int_equal(store_worker_start_reader(&h->worker), ERR_OK);
+    atomic_store(&h->fake.fail, 2);
+    push_as(h, STORE_PING, "a", true);
+    expect(h, 'a', ERR_DATABASE_ERROR);
+    atomic_store(&h->fake.fail, 0);
+    while (!atomic_load(&h->healthy)) {
+        usleep(1000);
+    }
+    assert_true(atomic_load(&h->fake.probes) >= 1);
+}
+
+#define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(what_waits_is_one_transaction_and_is_answered_in_order),
+        TEST(a_group_has_a_largest_size),
+        TEST(a_full_queue_refuses),
+        TEST(a_failure_anywhere_fails_the_whole_group),
+        TEST(a_failing_storage_is_probed_until_it_works),
+        TEST(a_group_that_wrote_nothing_proves_no_health),
+        TEST(drafts_wait_for_company_and_others_do_not),
+        TEST(closing_finishes_what_is_queued),
+        TEST(a_failing_read_is_one_jobs_matter_and_health),
+        TEST(a_reader_is_probed_too),
+    };
+
+    return cmocka_run_group_tests_name("store/store_worker", tests, NULL, NULL);
+}
