@@ -16,14 +16,15 @@
 #define HTTP1_CHUNK_DIGITS_MAX 16
 
 /* Reads a request's body off a connection's bytes, without storing it. Owns
- * nothing. 40 bytes. */
+ * nothing. 32 bytes. */
 struct http1_body {
     uint64_t left;    /* of the body (length) or of this chunk */
     uint64_t allowed; /* body bytes that may still come before the limit */
     uint32_t extensions;
     uint32_t trailers;
     uint8_t state;
-    uint8_t digits;
+    uint8_t digits;  /* of the chunk size so far */
+    uint8_t failure; /* the enum err that every call gives from now on */
 };
 
 /* For the body that head announces. ERR_PAYLOAD_TOO_LARGE when its

@@ -59,13 +59,23 @@ struct http1_head {
     struct http1_header headers[HTTP1_HEADERS_MAX];
 };
 
+/* What a parser remembers of a head that is not complete, all below
+ * HTTP1_HEAD_MAX: bytes looked at, where the last line begins, where the
+ * header lines begin (0: not yet), how many of them are complete. */
+struct http1_scan {
+    uint16_t seen;
+    uint16_t line;
+    uint16_t headers;
+    uint16_t count;
+};
+
 /* Reads a request head at the beginning of bytes. To be called with all bytes
  * since the end of the last request, again whenever there are more; *scan is
- * the parser's memory between these calls: 0 before the first one of each
- * request. Each byte is looked at a bounded number of times however few come
+ * the parser's memory between these calls, all zero before the first one. A
+ * byte is looked at no more often than the head has lines, however few come
  * at once.
  *
- *   ERR_OK       head is filled; it took *consumed_out bytes. scan is 0.
+ *   ERR_OK       head is filled; it took *consumed_out bytes. *scan is zero.
  *   ERR_AGAIN    the head is not complete; head is void.
  *   otherwise    the error to answer with; the connection must be closed
  *                after the answer, for where the request ends is unknown:
@@ -75,7 +85,7 @@ struct http1_head {
  * RFC 9112, strictly: whatever another recipient could read in another way is
  * ERR_BAD_REQUEST. Said at the earliest: a line that is complete is judged at
  * once, in one that is not control characters and excess length are. */
-enum err http1_head_parse(struct http1_head *head, size_t *scan,
+enum err http1_head_parse(struct http1_head *head, struct http1_scan *scan,
                           struct str bytes, size_t *consumed_out) MUST_CHECK;
 
 /* The first header of that name at or after *at (start with 0), moving *at
@@ -93,5 +103,10 @@ enum err http1_head_single(const struct http1_head *head, const char *name,
  * without case. */
 bool http1_head_lists(const struct http1_head *head, const char *name,
                       const char *token);
+
+/* Takes the next item off *rest, a comma-separated list of tokens, without
+ * white space around it; empty ones are passed over. False when there is none.
+ * Borrows. */
+bool http1_head_next_item(struct str *rest, struct str *item_out);
 
 #endif

@@ -38,13 +38,13 @@ enum err http1_target_decode_path(struct str path, struct buf *out) MUST_CHECK;
 
 /* Walks "key=value&key=value": takes the first pair off *query and appends
  * key and value, decoded ("+" is a space), to out, where the two strs given
- * back point; they are valid until out changes. A pair without "=" has an
- * empty value; empty pairs are passed over.
+ * back point; they are valid until out changes. They may hold any bytes: who
+ * knows what the value should be judges it. A pair without "=" has an empty
+ * value; empty pairs are passed over.
  *
  *   ERR_OK           a pair was given.
  *   ERR_NOT_FOUND    there is no further pair.
- *   ERR_BAD_REQUEST  an escape that decodes to NUL or a control character, or
- *                    invalid UTF-8.
+ *   ERR_BAD_REQUEST  a "%" without two hexadecimal digits.
  *   ERR_TOO_BIG      out is full. */
 struct http1_pair {
     struct str key;
