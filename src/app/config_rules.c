@@ -1,0 +1,437 @@
+/* SPDX-License-Identifier: MIT */
+/* One function per rule of docs/config.md that concerns more than one
+ * setting; the list of them is at the end. */
+#include "app/config_rules.h"
+
+#include "app/config_check.h"
+
+#define REF(member) ((struct config_ref){&config_table_rows[member], 0})
+
+static void
+complain(struct config_layers *l, enum config_id id, const char *why)
+{
+    const struct config_raw *raw = &l->rows[id];
+
+    if (l->bad[id]) {
+        return;
+    }
+    if (raw->text.n > 0) {
+        config_raw_error(l, REF(id), raw->text, why);
+    } else {
+        config_raw_complain(l, REF(id), why);
+    }
+}
+
+static bool
+bad(const struct config_layers *l, enum config_id a, enum config_id b)
+{
+    return l->bad[a] || l->bad[b];
+}
+
+/* A setting has a text or entries (not only a default's). */
+static bool
+filled(const struct config_layers *l, enum config_id id)
+{
+    const struct config_raw *raw = &l->rows[id];
+
+    return l->bad[id] || raw->text.n > 0 || raw->items.count > 0;
+}
+
+static bool
+is_default(const struct config_layers *l, enum config_id id)
+{
+    return str_is(l->rows[id].text, config_table_rows[id].value);
+}
+
+/* --- pairs -------------------------------------------------------------- */
+
+static void
+check_pairs(struct config_layers *l, const struct config *c)
+{
+    static const struct {
+        enum config_id a, b;
+        const char *why_a, *why_b;
+    } pairs[] = {
+        {CONFIG_ID_server_tls_cert, CONFIG_ID_server_tls_key,
+         "is required with server.tls_key", "is required with server.tls_cert"},
+        {CONFIG_ID_notify_smtp_user, CONFIG_ID_notify_smtp_pass,
+         "is required with notify.smtp.pass",
+         "is required with notify.smtp.user"},
+        {CONFIG_ID_notify_webhook_url, CONFIG_ID_notify_webhook_secret,
+         "is required with notify.webhook.secret",
+         "is required with notify.webhook.url"},
+    };
+
+    (void)c;
+    for (size_t i = 0; i < COUNT_OF(pairs); i++) {
+        bool a = filled(l, pairs[i].a), b = filled(l, pairs[i].b);
+
+        if (b && !a) {
+            complain(l, pairs[i].a, pairs[i].why_a);
+        }
+        if (a && !b) {
+            complain(l, pairs[i].b, pairs[i].why_b);
+        }
+    }
+}
+
+static void
+check_orders(struct config_layers *l, const struct config *c)
+{
+    if (!bad(l, CONFIG_ID_ws_ping_period_ms, CONFIG_ID_ws_pong_wait_ms) &&
+        c->ws_ping_period_ms >= c->ws_pong_wait_ms) {
+        complain(l, CONFIG_ID_ws_ping_period_ms,
+                 "is not less than ws.pong_wait (WS_PONG_WAIT)");
+    }
+    if (!bad(l, CONFIG_ID_llm_retry_delay_ms,
+             CONFIG_ID_llm_retry_max_delay_ms) &&
+        c->llm_retry_max_delay_ms < c->llm_retry_delay_ms) {
+        complain(l, CONFIG_ID_llm_retry_max_delay_ms,
+                 "is less than llm.retry_delay (LLM_RETRY_DELAY)");
+    }
+    if (!bad(l, CONFIG_ID_store_mongo_retry_delay_ms,
+             CONFIG_ID_store_mongo_retry_max_delay_ms) &&
+        c->store_mongo_retry_max_delay_ms < c->store_mongo_retry_delay_ms) {
+        complain(l, CONFIG_ID_store_mongo_retry_max_delay_ms,
+                 "is less than store.mongo.retry_delay (MONGO_RETRY_DELAY)");
+    }
+}
+
+/* Rates are compared as fractions: a/wa < u/wu. */
+static void
+check_admin_rate(struct config_layers *l, const struct config *c)
+{
+    if (!bad(l, CONFIG_ID_limit_admin, CONFIG_ID_limit_admin_window_ms) &&
+        !bad(l, CONFIG_ID_limit_user_http,
+             CONFIG_ID_limit_user_http_window_ms) &&
+        (unsigned __int128)c->limit_admin * c->limit_user_http_window_ms >=
+            (unsigned __int128)c->limit_user_http * c->limit_admin_window_ms) {
+        complain(l, CONFIG_ID_limit_admin,
+                 "is not a lower rate than limit.user_http "
+                 "(USER_HTTP_RATE_LIMIT)");
+    }
+}
+
+/* --- keys and origins --------------------------------------------------- */
+
+static void
+check_keys(struct config_layers *l, const struct config *c)
+{
+    static const enum config_id keys[] = {CONFIG_ID_auth_jwt_secret,
+                                          CONFIG_ID_auth_public_key,
+                                          CONFIG_ID_auth_jwks_url};
+    unsigned count = 0;
+
+    (void)c;
+    for (size_t i = 0; i < COUNT_OF(keys); i++) {
+        count += filled(l, keys[i]);
+    }
+    if (count == 0) {
+        complain(l, CONFIG_ID_auth_jwt_secret,
+                 "is required unless auth.public_key (JWT_PUBLIC_KEY_FILE) or "
+                 "auth.jwks_url (JWT_JWKS_URL) is set");
+    }
+    for (size_t i = 0; count > 1 && i < COUNT_OF(keys); i++) {
+        if (filled(l, keys[i])) {
+            complain(l, keys[i],
+                     "is one of several: auth.jwt_secret, auth.public_key and "
+                     "auth.jwks_url exclude one another");
+        }
+    }
+}
+
+void
+config_rules_check_secret(struct config_layers *l, const struct config *c)
+{
+    if (c->auth_jwt_secret.n == 0) {
+        complain(l, CONFIG_ID_auth_jwt_secret,
+                 "is required: tokens are signed with it");
+    }
+}
+
+static void
+check_any_origin(struct config_layers *l, const struct config *c)
+{
+    const struct config_list *list = &c->ws_allowed_origins;
+
+    for (size_t i = 0; i < list->count; i++) {
+        if (!str_is(list->items[i], "*")) {
+            continue;
+        }
+        if (list->count > 1) {
+            complain(l, CONFIG_ID_ws_allowed_origins,
+                     "has * beside other origins");
+            return;
+        }
+        config_report_add(l->report, CONFIG_SECURITY,
+                          "ws.allowed_origins (WS_ALLOWED_ORIGINS) is *: "
+                          "every web page may connect as its visitor");
+    }
+}
+
+static void
+check_weak_choices(struct config_layers *l, const struct config *c)
+{
+    if (!l->bad[CONFIG_ID_auth_require_exp] && !c->auth_require_exp) {
+        config_report_add(l->report, CONFIG_SECURITY,
+                          "auth.require_exp (JWT_REQUIRE_EXP) is false: a "
+                          "token without an end is good for ever");
+    }
+}
+
+static void
+check_encryption_ids(struct config_layers *l, const struct config *c)
+{
+    const struct config_list *keys = &c->store_encryption_keys;
+
+    for (size_t i = 0; i < keys->count; i++) {
+        for (size_t j = 0; j < i; j++) {
+            struct str a = keys->items[i], b = keys->items[j], id_a, id_b;
+
+            (void)str_split(&a, ':', &id_a);
+            (void)str_split(&b, ':', &id_b);
+            if (str_eq(id_a, id_b)) {
+                complain(l, CONFIG_ID_store_encryption_keys, "has an id twice");
+                return;
+            }
+        }
+    }
+}
+
+/* --- rooms that need several settings ----------------------------------- */
+
+static void
+check_store(struct config_layers *l, const struct config *c)
+{
+    if (!l->bad[CONFIG_ID_store_kind] && c->store_kind == CONFIG_STORE_MONGO &&
+        c->store_mongo_uri.n == 0) {
+        complain(l, CONFIG_ID_store_mongo_uri,
+                 "is required when store.kind (STORE) is mongo");
+    }
+}
+
+static void
+check_transcription(struct config_layers *l, const struct config *c)
+{
+    enum url_host kind;
+
+    if (c->llm_transcription_endpoint.n > 0 &&
+        !filled(l, CONFIG_ID_llm_transcription_api_key) &&
+        config_check_endpoint(c->llm_transcription_endpoint, &kind) == NULL &&
+        (kind == URL_HOST_PUBLIC || kind == URL_HOST_RESERVED)) {
+        complain(l, CONFIG_ID_llm_transcription_api_key,
+                 "is required with llm.transcription.endpoint");
+    }
+}
+
+static void
+check_mail(struct config_layers *l, const struct config *c)
+{
+    static const enum config_id needed[] = {CONFIG_ID_notify_emails,
+                                            CONFIG_ID_notify_email_from,
+                                            CONFIG_ID_notify_smtp_host};
+    unsigned count = 0;
+
+    (void)c;
+    for (size_t i = 0; i < COUNT_OF(needed); i++) {
+        count += filled(l, needed[i]);
+    }
+    for (size_t i = 0; count > 0 && i < COUNT_OF(needed); i++) {
+        if (!filled(l, needed[i])) {
+            complain(l, needed[i], "is required for mail");
+        }
+    }
+}
+
+static void
+check_sms(struct config_layers *l, const struct config *c)
+{
+    static const struct {
+        enum config_id id;
+        bool needed[3]; /* by none, twilio, generic */
+    } members[] = {
+        {CONFIG_ID_notify_sms_account_sid, {false, true, false}},
+        {CONFIG_ID_notify_sms_auth_token, {false, true, true}},
+        {CONFIG_ID_notify_sms_from, {false, true, true}},
+        {CONFIG_ID_notify_sms_api_url, {false, false, true}},
+    };
+    bool any = false;
+
+    if (l->bad[CONFIG_ID_notify_sms_provider]) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        bool there = filled(l, members[i].id);
+
+        any = any || there;
+        if (!there && members[i].needed[c->notify_sms_provider]) {
+            complain(l, members[i].id,
+                     "is required by notify.sms.provider (SMS_PROVIDER)");
+        }
+    }
+    if (any && c->notify_sms_provider == CONFIG_SMS_NONE) {
+        complain(l, CONFIG_ID_notify_sms_provider,
+                 "is required with the other settings of notify.sms");
+    }
+}
+
+static void
+check_s3(struct config_layers *l, const struct config *c)
+{
+    static const struct {
+        enum config_id id;
+        bool needed;
+    } members[] = {
+        {CONFIG_ID_upload_s3_endpoint, false},
+        {CONFIG_ID_upload_s3_region, true},
+        {CONFIG_ID_upload_s3_bucket, true},
+        {CONFIG_ID_upload_s3_access_key_id, true},
+        {CONFIG_ID_upload_s3_secret_access_key, true},
+    };
+
+    if (l->bad[CONFIG_ID_upload_store]) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        enum config_id id = members[i].id;
+
+        if (c->upload_store == CONFIG_UPLOAD_S3) {
+            if (members[i].needed && !filled(l, id)) {
+                complain(l, id,
+                         "is required when upload.store (UPLOAD_STORE) is s3");
+            }
+        } else if (!is_default(l, id)) {
+            complain(l, id,
+                     "must not be set unless upload.store (UPLOAD_STORE) is "
+                     "s3");
+        }
+    }
+}
+
+void
+config_rules_check(struct config_layers *l, const struct config *c)
+{
+    static void (*const rules[])(struct config_layers *,
+                                 const struct config *) = {
+        check_pairs,         check_orders,
+        check_admin_rate,    check_keys,
+        check_any_origin,    check_weak_choices,
+        check_store,         check_encryption_ids,
+        check_transcription, check_mail,
+        check_sms,           check_s3,
+    };
+
+    for (size_t i = 0; i < COUNT_OF(rules); i++) {
+        rules[i](l, c);
+    }
+}
+
+/* --- providers ---------------------------------------------------------- */
+
+static struct config_ref
+member_of(const struct config_provider *p, enum config_member member)
+{
+    return (struct config_ref){&config_table_members[member], p->number};
+}
+
+static bool
+member_filled(struct config_layers *l, const struct config_provider *p,
+              enum config_member member)
+{
+    return config_raw_of(l, member_of(p, member))->text.n > 0;
+}
+
+/* Only endpoints inside may go without a key. */
+static bool
+needs_key(struct config_layers *l, const struct config_provider *p)
+{
+    enum url_host kind;
+
+    if (!member_filled(l, p, CONFIG_MEMBER_endpoint)) {
+        return true;
+    }
+    return config_check_endpoint(p->endpoint, &kind) == NULL &&
+           (kind == URL_HOST_PUBLIC || kind == URL_HOST_RESERVED);
+}
+
+static void
+check_required(struct config_layers *l, const struct config_provider *p)
+{
+    static const enum config_member outside[] = {CONFIG_MEMBER_name,
+                                                 CONFIG_MEMBER_endpoint};
+    bool demo = member_filled(l, p, CONFIG_MEMBER_type) &&
+                p->type == CONFIG_PROVIDER_DEMO;
+
+    if (!member_filled(l, p, CONFIG_MEMBER_id)) {
+        config_raw_complain(l, member_of(p, CONFIG_MEMBER_id), "is required");
+    }
+    if (!member_filled(l, p, CONFIG_MEMBER_type)) {
+        config_raw_complain(l, member_of(p, CONFIG_MEMBER_type), "is required");
+    }
+    for (size_t i = 0; !demo && i < COUNT_OF(outside); i++) {
+        if (!member_filled(l, p, outside[i])) {
+            config_raw_complain(l, member_of(p, outside[i]), "is required");
+        }
+    }
+    if (!demo && !member_filled(l, p, CONFIG_MEMBER_api_key) &&
+        needs_key(l, p)) {
+        config_raw_complain(l, member_of(p, CONFIG_MEMBER_api_key),
+                            "is required");
+    }
+}
+
+static const struct config_provider *
+find_provider(const struct config *c, struct str id)
+{
+    for (size_t i = 0; i < c->provider_count; i++) {
+        if (c->providers[i].id.n > 0 && str_eq(c->providers[i].id, id)) {
+            return &c->providers[i];
+        }
+    }
+    return NULL;
+}
+
+static void
+check_fallbacks(struct config_layers *l, const struct config *c,
+                const struct config_provider *p)
+{
+    for (size_t i = 0; i < p->fallback.count; i++) {
+        struct str id = p->fallback.items[i];
+
+        if (str_eq(id, p->id)) {
+            config_raw_error(l, member_of(p, CONFIG_MEMBER_fallback), id,
+                             "is the provider itself");
+        } else if (find_provider(c, id) == NULL) {
+            config_raw_error(l, member_of(p, CONFIG_MEMBER_fallback), id,
+                             "is not the id of a configured provider");
+        }
+    }
+}
+
+void
+config_rules_check_providers(struct config_layers *l, const struct config *c)
+{
+    if (c->provider_count == 0) {
+        config_report_add(l->report, CONFIG_ERROR,
+                          "llm.providers (LLM_PROVIDER_n_ID, "
+                          "LLM_PROVIDER_n_TYPE, ...) is empty; allowed: at "
+                          "least one provider (n = 1..%u)",
+                          CONFIG_PROVIDERS_MAX);
+    }
+    for (size_t i = 0; i < c->provider_count; i++) {
+        const struct config_provider *p = &c->providers[i];
+
+        check_required(l, p);
+        if (p->id.n > 0 && find_provider(c, p->id) != p) {
+            config_raw_error(l, member_of(p, CONFIG_MEMBER_id), p->id,
+                             "is the id of an earlier provider");
+        }
+        check_fallbacks(l, c, p);
+    }
+    if (c->provider_count > 0 && c->llm_default_model.n > 0 &&
+        find_provider(c, c->llm_default_model) == NULL) {
+        config_raw_error(l, REF(CONFIG_ID_llm_default_model),
+                         c->llm_default_model,
+                         "is not the id of a configured provider");
+    }
+}

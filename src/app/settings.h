@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_APP_SETTINGS_H
+#define CHATBOX_APP_SETTINGS_H
+
+#include "app/config.h"
+#include "app/options.h"
+
+/* Where the settings come from in a real process: the file that --config or
+ * CHATBOX_CONFIG names, the environment, --set. */
+struct settings_request {
+    const struct options *options;
+    const char *const *environment;
+    const struct config_dev *dev; /* NULL: not `chatbox dev` */
+    bool secret_only;             /* `chatbox token` */
+};
+
+/* Reads all of it, logs every problem in the configured form, and sets the
+ * log's level and format when the settings are good. NULL when they are not.
+ * Gives. */
+struct config *settings_load(const struct settings_request *request);
+
+/* Sets the log's level and format. */
+void settings_apply_log(const struct config *c);
+
+/* Appends a file to out. NULL, or a static reason. */
+const char *settings_read_file(const char *path, struct buf *out);
+
+#endif
