@@ -223,6 +223,12 @@ chat_tell_error(struct outlet *o, enum err e)
 
 /* --- connections of a user ---------------------------------------------- */
 
+bool
+chat_user_is(const struct outlet *o, struct str id)
+{
+    return str_eq(user_id(o->user), id);
+}
+
 size_t
 chat_user_connections(const struct chat *c, struct str id, struct str session,
                       struct str device)

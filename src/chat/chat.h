@@ -88,6 +88,9 @@ void chat_on_drain(struct outlet *o);
 size_t chat_user_connections(const struct chat *c, struct str user_id,
                              struct str session_id, struct str device_id);
 
+/* Whether the outlet is this user's. Borrows. */
+bool chat_user_is(const struct outlet *o, struct str user_id);
+
 /* An `error` frame that the gate has cause for (EXPIRED_TOKEN). Nothing while
  * the outlet is not live. */
 void chat_tell_error(struct outlet *o, enum err e);

@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: MIT */
+/* The door of the room: making a gate, new connections, new policy, and the
+ * way down at shutdown. */
+#include "gate/gate.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "gate/gate_state.h"
+#include "gate/http.h"
+#include "gate/socket.h"
+#include "loop/shard.h"
+#include "net/conn.h"
+#include "net/net.h"
+
+/* RFC 6455 sets no limit; protocol.md 2.2 does. */
+#define FRAGMENTS_MAX 4096
+
+/* --- housekeeping ------------------------------------------------------- */
+
+static void
+log_purge(const char *limiter, size_t removed, size_t left)
+{
+    if (removed > 0) {
+        log_info(EVENT_LIMITER_CLEANUP, "keys left the limiter",
+                 log_cstr("limiter", limiter),
+                 log_int("removed", (int64_t)removed),
+                 log_int("left", (int64_t)left));
+    }
+}
+
+static void
+purge_own(struct limit *l, const char *name, uint64_t now_us)
+{
+    size_t removed = limit_purge(l, now_us);
+
+    log_purge(name, removed, limit_count(l));
+}
+
+static void
+purge_shared(struct limit_shared *l, const char *name, uint64_t now_us)
+{
+    size_t removed = limit_shared_purge(l, now_us);
+
+    log_purge(name, removed, limit_shared_count(l));
+}
+
+static void
+on_purge(struct timer *timer)
+{
+    struct gate *g = CONTAINER_OF(timer, struct gate, purge);
+    const struct gate_settings *set = g->settings;
+    uint64_t now_us = clock_mono_us();
+
+    purge_own(g->user_limit, "user_http", now_us);
+    purge_own(g->admin_limit, "admin", now_us);
+    if (g->shard->index == 0) {
+        purge_shared(set->public_addresses, "public", now_us);
+        purge_shared(set->probe_addresses, "probe", now_us);
+        purge_shared(set->failure_addresses, "failures", now_us);
+    }
+    timer_start(&g->shard->timers, &g->purge, set->limit_cleanup_interval_ms);
+}
+
+/* --- life --------------------------------------------------------------- */
+
+enum err
+gate_init(struct shard *s, const struct gate_settings *settings,
+          struct gate_policy *policy)
+{
+    struct gate *g = xcalloc(1, sizeof(*g));
+
+    g->shard = s;
+    g->settings = settings;
+    g->policy = policy;
+    list_init(&g->https);
+    list_init(&g->sockets);
+    g->user_limit =
+        limit_new(settings->user_limit.count, settings->user_limit.window_ms,
+                  settings->limit_max_keys);
+    g->admin_limit =
+        limit_new(settings->admin_limit.count, settings->admin_limit.window_ms,
+                  settings->limit_max_keys);
+    g->ws_rules = (struct ws_rules){
+        .events = socket_events(),
+        .max_message_bytes = settings->max_message_bytes,
+        .max_fragments = FRAGMENTS_MAX,
+        .refuse_binary = true,
+    };
+    timer_init(&g->purge, on_purge);
+    timer_start(&s->timers, &g->purge, settings->limit_cleanup_interval_ms);
+    s->gate = g;
+    return ERR_OK;
+}
+
+void
+gate_fini(struct shard *s)
+{
+    struct gate *g = s->gate;
+
+    if (g == NULL) {
+        return;
+    }
+    CHECK(list_empty(&g->https) && list_empty(&g->sockets));
+    timer_cancel(&s->timers, &g->purge);
+    limit_free(g->user_limit);
+    limit_free(g->admin_limit);
+    gate_policy_unref(g->policy);
+    xfree(g);
+    s->gate = NULL;
+}
+
+void
+gate_on_accept(struct shard *s, struct conn *c, void *cookie)
+{
+    (void)cookie;
+    http_start(s, c);
+}
+
+/* --- policy ------------------------------------------------------------- */
+
+void
+gate_policy_unref(struct gate_policy *policy)
+{
+    if (policy != NULL && atomic_fetch_sub(&policy->refs, 1) == 1) {
+        origin_list_free(policy->ws_origins);
+        origin_list_free(policy->cors_origins);
+        xfree(policy);
+    }
+}
+
+struct policy_letter {
+    struct letter letter;
+    struct gate_policy *policy;
+};
+
+static void
+destroy_policy(struct letter *l)
+{
+    struct policy_letter *p = CONTAINER_OF(l, struct policy_letter, letter);
+
+    gate_policy_unref(p->policy);
+    xfree(p);
+}
+
+static void
+deliver_policy(struct shard *here, struct letter *l)
+{
+    struct policy_letter *p = CONTAINER_OF(l, struct policy_letter, letter);
+
+    if (here->gate != NULL) {
+        struct gate_policy *old = here->gate->policy;
+
+        here->gate->policy = p->policy;
+        p->policy = old;
+    }
+    destroy_policy(l);
+}
+
+void
+gate_set_policy(struct shard *s, struct gate_policy *policy)
+{
+    struct policy_letter *p = xcalloc(1, sizeof(*p));
+
+    p->letter.deliver = deliver_policy;
+    p->letter.destroy = destroy_policy;
+    p->policy = policy;
+    shard_post(s, &p->letter);
+}
+
+/* --- shutdown ----------------------------------------------------------- */
+
+void
+gate_drain(struct shard *s)
+{
+    s->gate->draining = true;
+    http_drain(s->gate);
+}
+
+void
+gate_check_empty(struct gate *g)
+{
+    if (g->emptying && list_empty(&g->https) && list_empty(&g->sockets)) {
+        g->emptying = false;
+        g->on_empty(g->on_empty_cookie);
+    }
+}
+
+void
+gate_close_all(struct shard *s, int code, const char *reason,
+               void (*on_empty)(void *cookie), void *cookie)
+{
+    struct gate *g = s->gate;
+
+    gate_drain(s);
+    g->emptying = true;
+    g->on_empty = on_empty;
+    g->on_empty_cookie = cookie;
+    socket_close_all(g, code, reason);
+    gate_check_empty(g);
+}
+
+static void
+abort_one(struct conn *c, void *arg)
+{
+    size_t *unsent = arg;
+
+    *unsent += conn_queued(c) > 0;
+    conn_abort(c);
+}
+
+size_t
+gate_abort_all(struct shard *s)
+{
+    size_t unsent = 0;
+
+    net_each_conn(s, abort_one, &unsent);
+    return unsent;
+}

@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: MIT */
+/* Liveness, readiness, metrics. Readiness looks at what the rooms already
+ * know (the store's threads, the drain flag); it asks nobody. */
+#include "gate/health.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "chat/chat.h"
+#include "codec/json.h"
+#include "gate/gate_state.h"
+#include "gate/reply.h"
+#include "store/store.h"
+
+static void
+put_now(struct buf *out)
+{
+    char now[CLOCK_TEXT_SIZE];
+
+    clock_format(clock_wall_ms(), now);
+    json_put_member(out, "timestamp", str_from(now));
+}
+
+void
+health_live(struct request *r)
+{
+    struct buf body;
+
+    buf_init(&body, 256);
+    buf_putc(&body, '{');
+    json_put_member(&body, "status", STR("healthy"));
+    put_now(&body);
+    buf_putc(&body, '}');
+    reply_json(r, 200, buf_str(&body));
+    buf_fini(&body);
+}
+
+static void
+put_checks(struct buf *out, const struct gate_settings *set, bool storage)
+{
+    json_put_key(out, "checks");
+    buf_putc(out, '{');
+    json_put_key(out, "storage");
+    buf_putc(out, '{');
+    json_put_member(out, "status", storage ? STR("ready") : STR("not ready"));
+    json_put_member(out, "kind", str_from(store_kind(set->store)));
+    buf_putc(out, '}');
+    json_put_key(out, "llm");
+    buf_putc(out, '{');
+    json_put_member(out, "status", STR("ready"));
+    json_put_member_i64(out, "providers_count",
+                        (int64_t)set->chat->provider_count);
+    buf_puts(out, "}}");
+}
+
+void
+health_ready(struct request *r)
+{
+    const struct gate_settings *set = r->gate->settings;
+    bool storage = store_healthy(set->store);
+    bool draining = atomic_load(set->draining);
+    bool ready = storage && !draining;
+    struct buf body;
+
+    buf_init(&body, 1024);
+    buf_putc(&body, '{');
+    json_put_member(&body, "status", ready ? STR("ready") : STR("not ready"));
+    put_now(&body);
+    put_checks(&body, set, storage);
+    if (draining) {
+        json_put_member_bool(&body, "draining", true);
+    }
+    buf_putc(&body, '}');
+    reply_json(r, ready ? 200 : 503, buf_str(&body));
+    buf_fini(&body);
+}
+
+void
+health_metrics(struct request *r)
+{
+    struct reply_content what = {.type =
+                                     "text/plain; version=0.0.4; charset=utf-8",
+                                 .cache = "no-store"};
+    struct buf body;
+
+    buf_init(&body, (size_t)16 << 20);
+    metrics_render(&body);
+    what.body = buf_str(&body);
+    reply_content(r, 200, &what);
+    buf_fini(&body);
+}

@@ -1,0 +1,463 @@
+/* SPDX-License-Identifier: MIT */
+/* The HTTP side of a connection: bytes become a head, a head a route, the
+ * route decides who may pass, then the body is read and the handler runs. A
+ * request of a user runs on the user's shard: the whole connection moves there
+ * first. Timers: a head within 10 s, a body without progress 30 s, idle
+ * 75 s. */
+#include "gate/http.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "codec/http1_body.h"
+#include "codec/http1_write.h"
+#include "gate/admission.h"
+#include "gate/gate_state.h"
+#include "gate/reply.h"
+#include "gate/routes.h"
+#include "loop/shard.h"
+#include "net/conn.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define HEAD_MS 10000
+#define BODY_MS 30000
+#define IDLE_MS 75000
+#define LINGER_MS 2000
+
+/* Of one answer: a page of messages of the largest size, escaped. */
+#define OUTPUT_BYTES ((size_t)256 << 20)
+
+enum state {
+    HEAD_STATE, /* waits for a head, or is in it */
+    BODY_STATE, /* the request is allowed, its body is read */
+    BUSY_STATE, /* a handler has the request */
+    MOVE_STATE, /* on its way to another shard */
+    GONE_STATE  /* closing */
+};
+
+struct http {
+    struct list link; /* gate->https */
+    struct gate *gate;
+    struct conn *conn;
+    struct request *request;         /* from BODY_STATE on, until answered */
+    void (*then)(struct request *r); /* what goes on behind MOVE_STATE */
+    struct timer timer;
+    struct http1_scan scan;
+    struct http1_body body;
+    enum state state;
+    bool begun; /* at least one byte of this head has come */
+};
+
+static struct timers *
+timers_of(struct http *h)
+{
+    return &h->gate->shard->timers;
+}
+
+/* --- requests ----------------------------------------------------------- */
+
+static struct request *
+request_new(struct http *h)
+{
+    struct request *r = xcalloc(1, sizeof(*r));
+
+    r->gate = h->gate;
+    r->http = h;
+    r->begun_us = clock_mono_us();
+    r->last = true;
+    r->scheme = h->gate->settings->tls ? STR("https") : STR("http");
+    buf_init(&r->path, HTTP1_LINE_MAX);
+    buf_init(&r->body, JSON_BODY);
+    rand_id(r->id);
+    (void)client_from_peer(conn_peer_addr(h->conn), &r->client);
+    client_format(&r->client, r->client_text);
+    return r;
+}
+
+static void
+request_free(struct request *r)
+{
+    if (r->identity != NULL) {
+        xwipe(r->identity, sizeof(*r->identity));
+        xfree(r->identity);
+    }
+    buf_fini(&r->path);
+    buf_fini(&r->body);
+    xfree(r->bytes);
+    xfree(r);
+}
+
+static void
+observe(const struct request *r)
+{
+    double seconds = (double)(clock_mono_us() - r->begun_us) / 1e6;
+    char status[8];
+
+    if (r->route != NULL) {
+        metric_observe_at(METRIC_HTTP_DURATION, routes_slot(r->route), seconds);
+        return;
+    }
+    snprintf(status, sizeof(status), "%d", r->status);
+    metric_count_at(METRIC_HTTP_REFUSED,
+                    metrics_slot(METRIC_HTTP_REFUSED, status));
+}
+
+static void
+finish_conn(struct http *h)
+{
+    timer_cancel(timers_of(h), &h->timer);
+    h->state = GONE_STATE;
+    conn_finish(h->conn, LINGER_MS);
+}
+
+static void
+expect_head(struct http *h)
+{
+    h->state = HEAD_STATE;
+    h->scan = (struct http1_scan){0};
+    h->begun = false;
+    timer_start(timers_of(h), &h->timer, IDLE_MS);
+    conn_resume(h->conn);
+}
+
+enum err
+http_write(struct http *h, struct str bytes)
+{
+    return conn_write(h->conn, bytes.p, bytes.n);
+}
+
+void
+http_answered(struct request *r)
+{
+    struct http *h = r->http;
+    bool last = r->last;
+
+    observe(r);
+    request_free(r);
+    if (h == NULL) {
+        return;
+    }
+    h->request = NULL;
+    if (last || h->gate->draining) {
+        finish_conn(h);
+    } else {
+        expect_head(h);
+    }
+}
+
+/* A request that never got as far as a route. */
+static void
+refuse(struct http *h, enum err e)
+{
+    struct request *r = request_new(h);
+
+    h->request = r;
+    h->state = BUSY_STATE;
+    log_info(EVENT_HTTP_REFUSED, "a malformed request",
+             log_int("conn", (int64_t)conn_id(h->conn)),
+             log_cstr("request_id", r->id), log_cstr("client", r->client_text),
+             log_int("status", err_info(e)->http));
+    reply_error(r, e, NULL);
+}
+
+/* --- the body ----------------------------------------------------------- */
+
+static void
+run_handler(struct http *h)
+{
+    h->state = BUSY_STATE;
+    h->request->whole = true;
+    timer_cancel(timers_of(h), &h->timer);
+    h->request->route->handle(h->request);
+}
+
+/* Takes what belongs to the body; returns how much. */
+static size_t
+take_body(struct http *h, char *bytes, size_t n)
+{
+    struct str in = {bytes, n}, data;
+    struct request *r = h->request;
+    enum err e;
+
+    do {
+        e = http1_body_feed(&h->body, &in, &data);
+        buf_put_str(&r->body, data);
+    } while (e == ERR_AGAIN && in.n > 0);
+    if (e == ERR_OK) {
+        run_handler(h);
+    } else if (e != ERR_AGAIN) {
+        h->state = BUSY_STATE;
+        reply_error(r, e, NULL);
+    } else {
+        timer_start(timers_of(h), &h->timer, BODY_MS);
+    }
+    return n - in.n;
+}
+
+/* The request is allowed: its body comes next. */
+static void
+begin_body(struct http *h)
+{
+    struct request *r = h->request;
+    uint64_t limit = r->route->body_limit;
+    enum err e = http1_body_init(&h->body, &r->head, limit);
+    struct buf interim;
+
+    if (e != ERR_OK) {
+        reply_error(r, e, NULL);
+        return;
+    }
+    if (r->head.framing == HTTP1_NO_BODY) {
+        run_handler(h);
+        return;
+    }
+    if (r->head.expect_continue) {
+        buf_init(&interim, 256);
+        http1_write_continue(&interim);
+        if (conn_write(h->conn, interim.p, interim.n) != ERR_OK) {
+            r->last = true;
+        }
+        buf_fini(&interim);
+    }
+    h->state = BODY_STATE;
+    timer_start(timers_of(h), &h->timer, BODY_MS);
+    conn_resume(h->conn);
+}
+
+/* --- who may pass ------------------------------------------------------- */
+
+static void
+on_arrive(struct shard *here, void *user)
+{
+    struct http *h = user;
+
+    h->gate = here->gate;
+    h->request->gate = here->gate;
+    list_push_back(&h->gate->https, &h->link);
+    h->state = BUSY_STATE;
+    h->then(h->request);
+}
+
+void
+http_move(struct request *r, struct shard *to, void (*then)(struct request *r))
+{
+    struct http *h = r->http;
+
+    timer_cancel(timers_of(h), &h->timer);
+    conn_pause(h->conn);
+    h->then = then;
+    h->state = MOVE_STATE;
+    list_remove(&h->link);
+    gate_check_empty(h->gate);
+    conn_handover(h->conn, to, on_arrive);
+}
+
+/* On the owner's shard. */
+static void
+go_on(struct request *r)
+{
+    if (admission_limit(r)) {
+        begin_body(r->http);
+    }
+}
+
+/* The head is complete: route, token, limits, then the body; each refusal is
+ * answered on the spot. */
+static void
+begin_request(struct http *h)
+{
+    struct request *r = h->request;
+    struct shard *owner;
+
+    h->state = BUSY_STATE;
+    timer_cancel(timers_of(h), &h->timer);
+    if (!admission_check(r, &owner)) {
+        return;
+    }
+    if (owner != NULL && owner != h->gate->shard) {
+        http_move(r, owner, go_on);
+    } else {
+        go_on(r);
+    }
+}
+
+/* --- bytes -------------------------------------------------------------- */
+
+/* A whole head lies in bytes: it is parsed in a copy that lives as long as
+ * the request. */
+static bool
+take_head(struct http *h, const char *bytes, size_t n, size_t *consumed)
+{
+    struct request *r = request_new(h);
+    enum err e;
+
+    n = n < HTTP1_HEAD_MAX ? n : HTTP1_HEAD_MAX;
+    r->bytes = xmemdup(bytes, n);
+    h->scan = (struct http1_scan){0};
+    e = http1_head_parse(&r->head, &h->scan, (struct str){r->bytes, n},
+                         consumed);
+    if (e != ERR_OK) {
+        request_free(r);
+        h->scan = (struct http1_scan){0};
+        return false;
+    }
+    r->last = !r->head.keep_alive;
+    r->whole = r->head.framing == HTTP1_NO_BODY;
+    h->request = r;
+    return true;
+}
+
+/* Looks for a head; 0 while there is none. */
+static size_t
+feed_head(struct http *h, char *bytes, size_t n)
+{
+    struct http1_head head;
+    size_t consumed = 0;
+    enum err e;
+
+    if (!h->begun) {
+        h->begun = true;
+        timer_start(timers_of(h), &h->timer, HEAD_MS);
+    }
+    if (memmem(bytes, n, "\r\n\r\n", 4) != NULL &&
+        take_head(h, bytes, n, &consumed)) {
+        begin_request(h);
+        return consumed;
+    }
+    e = http1_head_parse(&head, &h->scan, (struct str){bytes, n}, &consumed);
+    if (e == ERR_AGAIN) {
+        return 0;
+    }
+    refuse(h, e == ERR_OK ? ERR_BAD_REQUEST : e);
+    return n;
+}
+
+static size_t
+on_bytes(void *user, char *bytes, size_t n)
+{
+    struct http *h = user;
+    size_t used = 0;
+
+    while (used < n && h->state <= BODY_STATE) {
+        size_t step = h->state == HEAD_STATE
+                          ? feed_head(h, bytes + used, n - used)
+                          : take_body(h, bytes + used, n - used);
+
+        used += step;
+        if (step == 0) {
+            break;
+        }
+    }
+    if (h->state == BUSY_STATE) {
+        conn_pause(h->conn);
+    }
+    return used;
+}
+
+/* --- ends --------------------------------------------------------------- */
+
+static void
+on_timeout(struct timer *timer)
+{
+    struct http *h = CONTAINER_OF(timer, struct http, timer);
+
+    if (h->state == BODY_STATE) {
+        h->state = BUSY_STATE;
+        reply_error(h->request, ERR_REQUEST_TIMEOUT, NULL);
+    } else if (h->begun) {
+        refuse(h, ERR_REQUEST_TIMEOUT);
+    } else {
+        finish_conn(h);
+    }
+}
+
+static void
+on_eof(void *user)
+{
+    struct http *h = user;
+
+    /* An answer under way is still sent; nothing else can come. */
+    if (h->state == BUSY_STATE) {
+        h->request->last = true;
+    } else if (h->state == HEAD_STATE && h->begun) {
+        refuse(h, ERR_BAD_REQUEST);
+    } else if (h->state != GONE_STATE && h->state != MOVE_STATE) {
+        finish_conn(h);
+    }
+}
+
+static void
+http_free(struct http *h)
+{
+    timer_cancel(timers_of(h), &h->timer);
+    list_remove(&h->link);
+    xfree(h);
+}
+
+static void
+on_closed(void *user, enum conn_end why)
+{
+    struct http *h = user;
+    struct gate *g = h->gate;
+
+    (void)why;
+    if (h->request != NULL && h->state == BUSY_STATE) {
+        h->request->http = NULL; /* its handler frees it with the answer */
+    } else if (h->request != NULL) {
+        request_free(h->request);
+    }
+    http_free(h);
+    gate_check_empty(g);
+}
+
+static void
+on_drain(void *user)
+{
+    (void)user; /* answers are whole when they are queued */
+}
+
+static const struct conn_events events = {on_bytes, on_drain, on_eof,
+                                          on_closed};
+
+void
+http_start(struct shard *s, struct conn *c)
+{
+    struct http *h = xcalloc(1, sizeof(*h));
+
+    h->gate = s->gate;
+    h->conn = c;
+    list_push_back(&h->gate->https, &h->link);
+    timer_init(&h->timer, on_timeout);
+    timer_start(&s->timers, &h->timer, HEAD_MS);
+    conn_set_limit(c, OUTPUT_BYTES);
+    conn_attach(c, &events, h);
+}
+
+struct conn *
+http_take_conn(struct request *r)
+{
+    struct http *h = r->http;
+    struct conn *c = h->conn;
+
+    conn_pause(c);
+    http_free(h);
+    r->status = 101;
+    observe(r);
+    request_free(r);
+    return c;
+}
+
+void
+http_drain(struct gate *g)
+{
+    LIST_FOREACH (it, &g->https) {
+        struct http *h = CONTAINER_OF(it, struct http, link);
+
+        if (h->state == HEAD_STATE && !h->begun) {
+            finish_conn(h);
+        }
+    }
+}

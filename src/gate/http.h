@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_GATE_HTTP_H
+#define CHATBOX_GATE_HTTP_H
+
+#include "gate/request.h"
+
+/* A connection while it speaks HTTP: requests one after the other, each
+ * answered before the next is begun. Ends by close, or by becoming a
+ * WebSocket (http_take_conn). */
+struct conn;
+struct shard;
+
+/* A new connection on this shard. */
+void http_start(struct shard *s, struct conn *c);
+
+/* Queues bytes of an answer. Borrows. */
+enum err http_write(struct http *h, struct str bytes) MUST_CHECK;
+
+/* The request has its answer queued (reply.c): the next one may begin, or the
+ * connection closes. Frees r. When r->http is NULL only r is freed. */
+void http_answered(struct request *r);
+
+/* Moves the request with its connection to a shard (also its own), where then
+ * goes on with it, later. r may not be touched until then. */
+void http_move(struct request *r, struct shard *to,
+               void (*then)(struct request *r));
+
+/* The request's connection stops speaking HTTP and is the caller's: frees r
+ * and its http, gives the conn (reading is paused). Only from what http_move
+ * leads to. */
+struct conn *http_take_conn(struct request *r);
+
+/* Shutdown: idle ones close now, others behind their answer. */
+void http_drain(struct gate *g);
+
+#endif

@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_GATE_REQUEST_H
+#define CHATBOX_GATE_REQUEST_H
+
+#include "base/buf.h"
+#include "base/rand.h"
+#include "codec/http1_head.h"
+#include "gate/client.h"
+#include "gate/gate.h"
+#include "guard/token.h"
+
+/* One HTTP request from its complete head to its one answer. Owned by its
+ * struct http; while a handler waits for the store and the client goes away,
+ * http becomes NULL and the answer is thrown away. */
+struct http;
+struct route;
+
+struct request {
+    struct gate *gate;
+    struct http *http;         /* NULL: nobody waits for the answer any more */
+    const struct route *route; /* NULL before it was found */
+    char *bytes;               /* the head's, which head points into */
+    struct http1_head head;
+    struct buf path;  /* decoded, without the prefix */
+    struct str param; /* what {id} stands for; points into path */
+    struct buf body;
+    struct client_address client;
+    char client_text[CLIENT_TEXT_SIZE];
+    struct str scheme; /* "http" or "https", of the client's connection */
+    struct identity *identity; /* of a verified token, or NULL */
+    const char *own_csp;       /* instead of the strictest one, or NULL */
+    uint64_t begun_us;
+    int status; /* of the answer; 0: not answered */
+    bool last;  /* the connection closes behind the answer */
+    bool whole; /* the body has been read: the next request can be found */
+    char id[RAND_ID_CHARS + 1];
+};
+
+#endif

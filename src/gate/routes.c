@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Paths to routes. A dozen rows need no tree: they are compared one after the
+ * other, segment by segment. */
+#include "gate/routes.h"
+
+#include "base/metrics.h"
+#include "gate/api.h"
+#include "gate/health.h"
+#include "gate/pages.h"
+#include "gate/upgrade.h"
+
+#include <stdio.h>
+
+static const struct route routes[] = {
+#define ROUTE(METHOD, pattern, class, bucket, body, handler, text)             \
+    {HTTP1_##METHOD, pattern, class, bucket, body, handler},
+#include "gate/routes.def"
+#undef ROUTE
+};
+
+/* The pages' row is the last: it also stands for every asset. */
+#define PAGES (&routes[COUNT_OF(routes) - 1])
+
+static bool
+matches(const char *pattern, struct str path, struct str *param)
+{
+    struct str want = str_from(pattern), a, b;
+
+    while (str_split(&want, '/', &a)) {
+        if (!str_split(&path, '/', &b)) {
+            return false;
+        }
+        if (str_eq(a, STR("{id}"))) {
+            *param = b;
+            if (b.n == 0) {
+                return false;
+            }
+        } else if (!str_eq(a, b)) {
+            return false;
+        }
+    }
+    return path.p == NULL;
+}
+
+static bool
+path_is(const struct route *r, struct str path, struct str *param)
+{
+    return matches(r->pattern, path, param) || (r == PAGES && pages_has(path));
+}
+
+enum err
+routes_find(enum http1_method method, struct str path,
+            const struct route **route_out, struct str *param_out)
+{
+    enum err e = ERR_NOT_FOUND;
+
+    method = method == HTTP1_HEAD ? HTTP1_GET : method;
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        struct str param = {NULL, 0};
+
+        if (!path_is(&routes[i], path, &param)) {
+            continue;
+        }
+        if (routes[i].method == method) {
+            *route_out = &routes[i];
+            *param_out = param;
+            return ERR_OK;
+        }
+        e = ERR_METHOD_NOT_ALLOWED;
+    }
+    return e;
+}
+
+void
+routes_allow(struct str path, struct buf *out)
+{
+    static const char *const names[] = {
+        [HTTP1_GET] = "GET, HEAD", [HTTP1_POST] = "POST",
+        [HTTP1_PUT] = "PUT",       [HTTP1_PATCH] = "PATCH",
+        [HTTP1_DELETE] = "DELETE",
+    };
+    struct str param;
+
+    for (size_t i = 0; i < COUNT_OF(routes); i++) {
+        if (path_is(&routes[i], path, &param)) {
+            buf_puts(out, names[routes[i].method]);
+            buf_puts(out, ", ");
+        }
+    }
+    if (out->n > 0) {
+        buf_puts(out, "OPTIONS");
+    }
+}
+
+bool
+routes_strip(struct str path, const char *prefix, struct str *rest_out)
+{
+    struct str begin = str_from(prefix);
+
+    if (!str_starts(path, begin)) {
+        return false;
+    }
+    *rest_out = str_from_at(path, begin.n);
+    return rest_out->n == 0 || rest_out->p[0] == '/';
+}
+
+unsigned
+routes_slot(const struct route *route)
+{
+    static const char *const names[] = {
+        [HTTP1_GET] = "GET",     [HTTP1_POST] = "POST",     [HTTP1_PUT] = "PUT",
+        [HTTP1_PATCH] = "PATCH", [HTTP1_DELETE] = "DELETE",
+    };
+    char values[96];
+
+    snprintf(values, sizeof(values), "%s,%s", route->pattern,
+             names[route->method]);
+    return metrics_slot(METRIC_HTTP_DURATION, values);
+}

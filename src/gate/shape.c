@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* Item and Msg, member by member. */
+#include "gate/shape.h"
+
+#include "base/clock.h"
+#include "codec/json.h"
+
+static void
+put_time(struct buf *out, const char *name, int64_t at_ms)
+{
+    char text[CLOCK_TEXT_SIZE];
+
+    clock_format(at_ms, text);
+    json_put_member(out, name, str_from(text));
+}
+
+static void
+put_optional(struct buf *out, const char *name, const char *value)
+{
+    if (value != NULL) {
+        json_put_member(out, name, str_from(value));
+    }
+}
+
+static void
+put_session_times(struct buf *out, const struct session_record *s)
+{
+    int64_t until = s->end_ms > 0 ? s->end_ms : s->last_ms;
+
+    put_time(out, "start_time", s->start_ms);
+    put_time(out, "last_activity", s->last_ms);
+    if (s->end_ms > 0) {
+        put_time(out, "end_time", s->end_ms);
+    }
+    json_put_member_bool(out, "is_active", s->end_ms == 0);
+    json_put_member_i64(out, "duration",
+                        until > s->start_ms ? (until - s->start_ms) / 1000 : 0);
+}
+
+static void
+put_session_figures(struct buf *out, const struct session_record *s)
+{
+    json_put_member_i64(out, "message_count", s->message_count);
+    json_put_member_i64(out, "total_tokens", s->total_tokens);
+    json_put_member_i64(out, "max_response_time", s->max_response_ms);
+    json_put_member_i64(out, "avg_response_time",
+                        (int64_t)(s->avg_response_ms + 0.5));
+}
+
+void
+shape_item(struct buf *out, const struct session_record *s)
+{
+    buf_putc(out, '{');
+    json_put_member(out, "id", str_from(s->sid));
+    json_put_member(out, "session_id", str_from(s->sid));
+    json_put_member(out, "user_id", str_from(s->user_id));
+    json_put_member(out, "name", str_from(s->name));
+    json_put_member(out, "model_id", str_from(s->model_id));
+    put_session_times(out, s);
+    put_session_figures(out, s);
+    json_put_member_bool(out, "admin_assisted", s->admin_assisted);
+    put_optional(out, "assisting_admin_name", s->assisting_admin_name);
+    json_put_member_bool(out, "help_requested", s->help_requested);
+    json_put_member_bool(out, "archived", s->archived);
+    buf_putc(out, '}');
+}
+
+static void
+put_usage(struct buf *out, const struct usage *u)
+{
+    if (!u->present) {
+        return;
+    }
+    json_put_key(out, "usage");
+    buf_putc(out, '{');
+    json_put_member_i64(out, "prompt_tokens", u->prompt_tokens);
+    json_put_member_i64(out, "completion_tokens", u->completion_tokens);
+    json_put_member_i64(out, "total_tokens", u->total_tokens);
+    if (u->estimated) {
+        json_put_member_bool(out, "estimated", true);
+    }
+    buf_putc(out, '}');
+}
+
+static void
+put_answer_members(struct buf *out, const struct message_record *m)
+{
+    put_usage(out, &m->usage);
+    if (m->duration_ms >= 0) {
+        json_put_member_i64(out, "duration_ms", m->duration_ms);
+    }
+    if (m->ttft_ms >= 0) {
+        json_put_member_i64(out, "ttft_ms", m->ttft_ms);
+    }
+    put_optional(out, "finish_reason", m->finish_reason);
+    put_optional(out, "reply_to", m->reply_to);
+    put_optional(out, "replaces", m->replaces);
+    if (m->superseded) {
+        json_put_member_bool(out, "superseded", true);
+    }
+}
+
+void
+shape_message(struct buf *out, const struct message_record *m)
+{
+    buf_putc(out, '{');
+    json_put_member(out, "message_id", str_from(m->id));
+    json_put_member_i64(out, "seq", m->seq);
+    json_put_member(out, "type", str_from(m->type));
+    json_put_member(out, "sender", str_from(sender_word(m->sender)));
+    json_put_member(out, "content", (struct str){m->content, m->content_n});
+    put_time(out, "timestamp", m->at_ms);
+    json_put_member(out, "status", str_from(status_word(m->status)));
+    put_optional(out, "client_id", m->client_id);
+    put_optional(out, "model_id", m->model_id);
+    put_optional(out, "file_id", m->file_id);
+    put_optional(out, "file_url", m->file_url);
+    if (m->metadata != NULL) {
+        json_put_key(out, "metadata");
+        buf_puts(out, m->metadata);
+    }
+    put_answer_members(out, m);
+    buf_putc(out, '}');
+}
