@@ -26,6 +26,20 @@ struct jwt {
 /* At most JWT_MAX_BYTES, exactly three parts, none empty. */
 bool jwt_split(struct str token, struct jwt *out);
 
+/* What of a header decides anything. */
+struct jwt_header {
+    char algorithm[16]; /* "" when absent */
+    char type[16];      /* "" when absent; has_type tells the difference */
+    bool has_type;
+    bool critical; /* has `crit`, whatever it holds */
+};
+
+/* The header inside a part, read without a document: it is seen before the
+ * signature, so it may cost nothing. As strict as jwt_object; at most 32
+ * members, no escapes in their names, none twice; alg and typ are strings of
+ * at most 15 bytes without NUL. */
+bool jwt_header(struct str part, struct jwt_header *out);
+
 /* The JSON object inside a part: base64url without padding, canonical; JSON
  * as strict as codec/json.h, nesting at most JWT_DEPTH_MAX, no NUL in any
  * string, no member twice at any level. Numbers are reals. NULL if refused.

@@ -131,7 +131,8 @@ write_out(const json_t *value, struct buf *out)
 
     if (json_is_object(value)) {
         buf_putc(out, '{');
-        json_object_foreach ((json_t *)(uintptr_t)value, key, child) {
+        json_object_foreach((json_t *)(uintptr_t)value, key, child)
+        {
             json_put_comma(out);
             json_put_string(out, str_from(key));
             buf_putc(out, ':');
@@ -140,7 +141,8 @@ write_out(const json_t *value, struct buf *out)
         buf_putc(out, '}');
     } else if (json_is_array(value)) {
         buf_putc(out, '[');
-        json_array_foreach (value, i, child) {
+        json_array_foreach(value, i, child)
+        {
             json_put_comma(out);
             write_out(child, out);
         }

@@ -125,7 +125,8 @@ static const struct str bad[] = {
     STR("\"\xE0\x80\x80\""),
     STR("\"\xED\xA0\x80\""),
     STR("\"\xF4\x90\x80\x80\""),
-    STR("\"1234567\xFF" "9\""),
+    STR("\"1234567\xFF"
+        "9\""),
     STR("\xEF\xBB\xBF{}"),
     STR("{}\0"),
     STR("/* c */ {}"),
@@ -421,8 +422,8 @@ every_byte_at_every_place_of_a_word_is_escaped_or_kept(void **state)
             in[at] = (char)c;
             buf_init(&b, 100);
             json_put_string(&b, (struct str){in, sizeof(in)});
-            value = json_loadb(b.p, b.n, JSON_DECODE_ANY | JSON_ALLOW_NUL,
-                               NULL);
+            value =
+                json_loadb(b.p, b.n, JSON_DECODE_ANY | JSON_ALLOW_NUL, NULL);
             assert_int_equal(json_string_length(value), sizeof(in));
             assert_memory_equal(json_string_value(value), in, sizeof(in));
             json_decref(value);
@@ -475,7 +476,8 @@ main(void)
         cmocka_unit_test(unescapes_as_the_rfc_says),
         cmocka_unit_test(integers_are_exact_or_refused),
         cmocka_unit_test(writes_strings_that_read_back_equal),
-        cmocka_unit_test(every_byte_at_every_place_of_a_word_is_escaped_or_kept),
+        cmocka_unit_test(
+            every_byte_at_every_place_of_a_word_is_escaped_or_kept),
         cmocka_unit_test(puts_commas_where_they_belong),
     };
 

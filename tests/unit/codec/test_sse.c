@@ -109,8 +109,7 @@ static const struct {
     {STR("event: add\ndata: 1\n\ndata: 2\n\n"), "add||1;||2;"},
     {STR("event: add\n\ndata: 2\n\n"), "||2;"},
     {STR("event: a\nevent: b\ndata: 1\n\n"), "b||1;"},
-    {STR("id: 7\ndata: 1\n\ndata: 2\n\nid\ndata: 3\n\n"),
-     "|7|1;|7|2;||3;"},
+    {STR("id: 7\ndata: 1\n\ndata: 2\n\nid\ndata: 3\n\n"), "|7|1;|7|2;||3;"},
     {STR("id: 7\nid: 8\0x\ndata: 1\n\n"), "|7|1;"},
     {STR("id: 7\n\ndata: 1\n\n"), "|7|1;"},
     {STR(": a comment\n:\n:data: 0\ndata: 1\n\n"), "||1;"},
@@ -119,7 +118,10 @@ static const struct {
      "!;||1;"},
     {STR("data: 0\n: a comment longer than the cap of thirty-two\n\n"), "||0;"},
     {STR("retry: 10\ndatax: 1\n data: 2\nDATA: 3\n\n"), ""},
-    {STR("\xEF\xBB\xBF" "data: 1\n\n\xEF\xBB\xBF" "data: 2\n\n"), "||1;"},
+    {STR("\xEF\xBB\xBF"
+         "data: 1\n\n\xEF\xBB\xBF"
+         "data: 2\n\n"),
+     "||1;"},
     {STR("\xEF\xBB\xBF\ndata: 1\n\n"), "||1;"},
     {STR("data: \xF0\x9F\x98\x80\n\n"), "||\xF0\x9F\x98\x80;"},
     {STR("data: a:b: c\n\n"), "||a:b: c;"},
@@ -204,7 +206,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(gives_what_the_standard_says_however_the_stream_is_cut),
+        cmocka_unit_test(
+            gives_what_the_standard_says_however_the_stream_is_cut),
         cmocka_unit_test(borrows_the_only_data_line_from_the_piece),
         cmocka_unit_test(keeps_no_more_than_the_cap_of_an_endless_line),
     };
