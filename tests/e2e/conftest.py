@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: MIT
+"""Fixtures of the black-box suite, the server's log on failure, the last line."""
+
+import pytest
+
+from support import server as server_module
+from support.fakellm import FakeLLM
+from support.server import Server, provider_env
+from support.ws import Chat, RawWs, fresh
+
+
+@pytest.fixture(scope="session")
+def fake():
+    """The one fake model of this process."""
+    model = FakeLLM()
+    yield model
+    model.close()
+
+
+@pytest.fixture(scope="module")
+def spawn_module():
+    """Starts servers that live as long as the module; judges all at its end."""
+    with spawner() as start:
+        yield start
+
+
+@pytest.fixture
+def spawn():
+    """Starts servers that live as long as the test."""
+    with spawner() as start:
+        yield start
+
+
+class spawner:  # noqa: N801 (a context manager with a function's name)
+    def __enter__(self):
+        self.servers = []
+
+        def start(settings=None, **members):
+            self.servers.append(Server(settings, **members))
+            return self.servers[-1]
+        return start
+
+    def __exit__(self, *_):
+        errors = []
+        for one in self.servers:
+            try:
+                one.close()
+            except AssertionError as error:
+                errors.append(error)
+            if one in server_module.LIVE:
+                server_module.LIVE.remove(one)
+        if errors:
+            raise errors[0]
+
+
+@pytest.fixture(scope="module")
+def server(spawn_module, fake, request):
+    """The module's shared server; a module changes it by a dict SETTINGS."""
+    settings = getattr(request.module, "SETTINGS", {})
+    if callable(settings):
+        settings = settings(fake)
+    return spawn_module({**provider_env(fake), **settings})
+
+
+@pytest.fixture
+def user():
+    return fresh("user")
+
+
+@pytest.fixture
+def question():
+    """A text that no other test asks."""
+    return fresh("question")
+
+
+class closing:  # noqa: N801
+    """A factory whose products are closed at the end of the test."""
+
+    def __init__(self, make):
+        self.make, self.made = make, []
+
+    def __call__(self, *args, **kwargs):
+        self.made.append(self.make(*args, **kwargs))
+        return self.made[-1]
+
+    def close(self):
+        for one in self.made:
+            try:
+                one.close()
+            except Exception:  # noqa: BLE001 (a closed one may not close twice)
+                continue
+
+
+@pytest.fixture
+def chat(server):
+    """Connects to the module's server: chat(user, session_id=…)."""
+    factory = closing(lambda *a, **k: Chat(server, *a, **k))
+    yield factory
+    factory.close()
+
+
+@pytest.fixture
+def raw(server):
+    factory = closing(lambda *a, **k: RawWs(server, *a, **k))
+    yield factory
+    factory.close()
+
+
+@pytest.fixture
+def connect():
+    """Connects to any server: connect(server, user, …)."""
+    factory = closing(Chat)
+    yield factory
+    factory.close()
+
+
+# --- the log of every living server when a test fails
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item, call):
+    outcome = yield
+    report = outcome.get_result()
+    if report.failed:
+        for one in server_module.LIVE:
+            title = f"log of {' '.join(one.command)} on port {one.port}"
+            report.sections.append((title, one.tail()))
+
+
+# --- one plain last line: N passed, N failed
+
+def pytest_configure(config):
+    config.stash[COUNTS] = {"exit": 0}
+
+
+def pytest_sessionfinish(session, exitstatus):
+    session.config.stash[COUNTS]["exit"] = int(exitstatus)
+
+
+def pytest_unconfigure(config):
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is None or hasattr(config, "workerinput") or config.option.collectonly:
+        return
+    stats = {name: len(items) for name, items in reporter.stats.items()}
+    passed = stats.get("passed", 0)
+    failed = sum(stats.get(name, 0) for name in
+                 ("failed", "error", "skipped", "xfailed", "xpassed"))
+    if failed == 0 and config.stash[COUNTS]["exit"] != 0:
+        failed = 1  # interrupted, or nothing was collected
+    reporter.write_line(f"{passed} passed, {failed} failed")
+
+
+COUNTS = pytest.StashKey()

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: MIT
+"""Waiting for a condition instead of for a time."""
+
+import os
+import time
+
+# Sanitizers make everything slower; one factor stretches every patience.
+PATIENCE = float(os.environ.get("CHATBOX_TEST_PATIENCE", "1"))
+
+
+def wait_for(condition, timeout=5.0, what="condition", interval=0.005):
+    """Return the first true value of `condition()`; fail after `timeout` seconds."""
+    deadline = time.monotonic() + timeout * PATIENCE
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"not within {timeout * PATIENCE:g} s: {what}")
+        time.sleep(interval)
