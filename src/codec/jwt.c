@@ -138,7 +138,7 @@ jwt_bytes(struct str part, unsigned char *out, size_t *n)
 void
 jwt_put_part(struct buf *b, struct str bytes)
 {
-    char *to = buf_reserve(b, BASE64_SIZE(bytes.n));
+    char *to = bytes.n > 0 ? buf_reserve(b, BASE64_SIZE(bytes.n)) : NULL;
 
     if (to != NULL) {
         b->n += base64_encode_url(bytes, to);
