@@ -345,13 +345,11 @@ http1_head_parse(struct http1_head *head, struct http1_scan *scan,
                  struct str bytes, size_t *consumed_out)
 {
     struct str fresh = str_from_at(bytes, scan->seen);
-    uint16_t seen = scan->seen;
     enum err e = ERR_AGAIN;
 
     *consumed_out = 0;
     if (fresh.n > 0 && memchr(fresh.p, '\n', fresh.n) != NULL) {
         e = parse_lines(head, scan, bytes);
-        seen = 0;
     }
     if (e == ERR_OK) {
         *consumed_out = scan->line;
@@ -359,7 +357,6 @@ http1_head_parse(struct http1_head *head, struct http1_scan *scan,
         return ERR_OK;
     }
     if (e == ERR_AGAIN) {
-        scan->seen = seen;
         e = check_open_line(scan, bytes);
         scan->seen = (uint16_t)bytes.n;
     }

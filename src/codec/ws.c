@@ -226,7 +226,6 @@ begin_frame(struct ws *w, uint64_t length, size_t header_size)
     if (opcode != WS_CONTINUATION) {
         w->message = opcode;
         w->frames = 1;
-        w->utf8 = (struct utf8){0};
     }
 }
 

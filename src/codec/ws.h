@@ -44,7 +44,8 @@ struct ws_rules {
 /* One per connection, at most 64 bytes. Memory for a message exists only
  * while one has begun in an earlier read, or in an earlier fragment, than it
  * ends. Invariants: part != NULL while such bytes are kept; frame payload
- * bytes are missing (left > 0) only in state payload. */
+ * bytes are missing (left > 0) only in state payload; utf8 is at a beginning
+ * between messages. */
 struct ws {
     const struct ws_rules *rules;
     struct ws_part *part;

@@ -176,6 +176,9 @@ static const struct {
      LITERAL("T(abcd)")},
     {LITERAL("\x01\x81" M0 "\xE2\x00\x81" M0 "\x82\x80\x81" M0 "\xAC"),
      LITERAL("T(\xE2\x82\xAC)")},
+    {LITERAL("\x01\x80" M0 "\x00\x80" M0 "\x80\x81" M0 "a\x01\x80" M0
+             "\x00\x80" M0 "\x80\x81" M0 "b"),
+     LITERAL("T(a)T(b)")},
     /* control frames, also between fragments */
     {LITERAL("\x89\x80" M0), LITERAL("P()")},
     {LITERAL("\x89\x84\x01\x02\x03\x04\x01\x02\x03\x04"),
