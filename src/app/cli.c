@@ -77,8 +77,8 @@ complain(const char *about, const char *command)
 static int
 run_serve(const struct call *call)
 {
-    struct settings_request request = {&call->options, call->environment, NULL,
-                                       false};
+    struct settings_request request = {.options = &call->options,
+                                       .environment = call->environment};
 
     return boot_serve(&request);
 }
@@ -89,8 +89,9 @@ run_dev(const struct call *call)
     struct buf secret;
     struct config_dev dev = {.data_dir = DEV_FOLDER,
                              .port = call->options.port};
-    struct settings_request request = {&call->options, call->environment, &dev,
-                                       false};
+    struct settings_request request = {.options = &call->options,
+                                       .environment = call->environment,
+                                       .dev = &dev};
     char why[WHY_BYTES];
     int status = CLI_FAILED;
 
@@ -169,8 +170,9 @@ print_token(const struct options *o, const struct config *c)
 static int
 run_token(const struct call *call)
 {
-    struct settings_request request = {&call->options, call->environment, NULL,
-                                       true};
+    struct settings_request request = {.options = &call->options,
+                                       .environment = call->environment,
+                                       .secret_only = true};
     const char *wrong = check_claims(&call->options);
     struct config *c;
     int status;
@@ -190,8 +192,8 @@ run_token(const struct call *call)
 static int
 run_check(const struct call *call)
 {
-    struct settings_request request = {&call->options, call->environment, NULL,
-                                       false};
+    struct settings_request request = {.options = &call->options,
+                                       .environment = call->environment};
     struct config *c = settings_load(&request);
     struct buf out;
     int status = CLI_BAD_CONFIG;

@@ -75,11 +75,14 @@ read_config_file(const char *path, struct config_sources *sources,
     sources->yaml = buf_str(yaml);
 }
 
-void
-settings_apply_log(const struct config *c)
+/* So that even what is wrong with the settings is told in their form. */
+static void
+set_log(const struct config *c, const struct config_report *report)
 {
-    log_set_level((enum log_level)c->log_level);
-    log_set_format((enum log_format)c->log_format);
+    log_set_format(report->text ? LOG_TEXT : LOG_JSON);
+    if (c != NULL) {
+        log_set_level((enum log_level)c->log_level);
+    }
 }
 
 struct config *
@@ -107,10 +110,8 @@ settings_load(const struct settings_request *request)
         read_config_file(path, &sources, &yaml, &report);
     }
     config = config_load(&sources, &report);
-    if (config != NULL) {
-        settings_apply_log(config);
-    } else {
-        log_set_format(report.text ? LOG_TEXT : LOG_JSON);
+    if (!request->again) {
+        set_log(config, &report);
     }
     config_report_log(&report);
     config_report_fini(&report);

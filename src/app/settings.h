@@ -12,15 +12,12 @@ struct settings_request {
     const char *const *environment;
     const struct config_dev *dev; /* NULL: not `chatbox dev` */
     bool secret_only;             /* `chatbox token` */
+    bool again; /* a reload: the log's level and format stay as they are */
 };
 
-/* Reads all of it, logs every problem in the configured form, and sets the
- * log's level and format when the settings are good. NULL when they are not.
- * Gives. */
+/* Reads all of it, sets the log's level and format, and logs every problem.
+ * NULL when the settings are not good. Gives. */
 struct config *settings_load(const struct settings_request *request);
-
-/* Sets the log's level and format. */
-void settings_apply_log(const struct config *c);
 
 /* Appends a file to out. NULL, or a static reason. */
 const char *settings_read_file(const char *path, struct buf *out);

@@ -1,0 +1,284 @@
+/* SPDX-License-Identifier: MIT */
+/* The order of a server's life, on the main thread: settings, keys, port,
+ * store, shards; then signals; then the same way back. Nothing is opened or
+ * bound before the settings have passed. */
+#include "app/boot.h"
+
+#include "app/boot_shards.h"
+#include "app/boot_stop.h"
+#include "app/cli.h"
+#include "app/dev.h"
+#include "app/process.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#define WHY_BYTES 512
+#define LINKS_BYTES 65536
+
+bool
+boot_check(const struct config *c)
+{
+    struct boot_rooms rooms;
+    int status = boot_rooms_init(&rooms, c);
+
+    boot_rooms_fini(&rooms);
+    return status == CLI_OK;
+}
+
+/* --- up ----------------------------------------------------------------- */
+
+static int
+failed(const char *why)
+{
+    log_error(EVENT_START_FAILED, why);
+    return CLI_FAILED;
+}
+
+static struct boot *
+new_boot(const struct settings_request *request, struct config *c)
+{
+    unsigned n =
+        c->server_threads > 0 ? (unsigned)c->server_threads : process_cores();
+    struct boot *b = xcalloc(1, sizeof(*b) + n * sizeof(b->shards[0]));
+
+    b->request = request;
+    b->config = b->current = c;
+    b->shard_count = n;
+    b->signal_fd = b->wake_fd = -1;
+    b->listen_fds = xcalloc(n, sizeof(b->listen_fds[0]));
+    memset(b->listen_fds, -1, n * sizeof(b->listen_fds[0]));
+    b->listeners = xcalloc(n, sizeof(b->listeners[0]));
+    return b;
+}
+
+static int
+open_process(struct boot *b)
+{
+    process_prepare();
+    b->signal_fd = process_signals_open();
+    b->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    return b->signal_fd >= 0 && b->wake_fd >= 0
+               ? CLI_OK
+               : failed("signals cannot be received");
+}
+
+static int
+keep_dev_secret(struct boot *b)
+{
+    const struct config_dev *dev = b->request->dev;
+    char why[WHY_BYTES];
+
+    if (dev != NULL && !dev_secret_keep(dev->secret, why, sizeof(why))) {
+        return failed(why);
+    }
+    return CLI_OK;
+}
+
+static int
+open_port(struct boot *b)
+{
+    char why[WHY_BYTES];
+
+    return boot_shards_bind(b, why, sizeof(why)) == ERR_OK ? CLI_OK
+                                                           : failed(why);
+}
+
+static int
+open_store(struct boot *b)
+{
+    char why[WHY_BYTES];
+
+    if (store_open(&b->rooms.store, &b->store, why, sizeof(why)) != ERR_OK) {
+        return failed(why);
+    }
+    b->rooms.gate.store = b->store;
+    return CLI_OK;
+}
+
+static int
+init_shards(struct boot *b)
+{
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        if (shard_init(&b->shards[i], i) != ERR_OK) {
+            while (i-- > 0) {
+                shard_fini(&b->shards[i]);
+            }
+            return failed("an event loop cannot be made");
+        }
+    }
+    b->rooms.gate.shards = b->shards;
+    b->rooms.gate.shard_count = b->shard_count;
+    b->policy = boot_rooms_policy(b->config, b->shard_count);
+    return CLI_OK;
+}
+
+/* --- running ------------------------------------------------------------ */
+
+/* "127.0.0.1:8080", "[::1]:8080". */
+static void
+put_authority(const char *host, unsigned port, struct buf *out)
+{
+    bool v6 = strchr(host, ':') != NULL;
+
+    buf_printf(out, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
+}
+
+static void
+log_start(struct boot *b)
+{
+    struct buf address, sentence;
+
+    buf_init(&address, WHY_BYTES);
+    buf_init(&sentence, WHY_BYTES);
+    put_authority(b->config->server_host.p, b->port, &address);
+    buf_puts(&sentence, b->rooms.tls != NULL ? "listening on https://"
+                                             : "listening on http://");
+    buf_put_str(&sentence, buf_str(&address));
+    buf_puts(&sentence, b->rooms.path_prefix);
+    buf_putc(&sentence, '\0');
+    log_info(EVENT_START, sentence.p, log_str("address", buf_str(&address)),
+             log_int("port", b->port), log_int("shards", b->shard_count),
+             log_cstr("store", store_kind(b->store)));
+    buf_fini(&address);
+    buf_fini(&sentence);
+}
+
+/* Where a browser on this machine finds the server. */
+static const char *
+local_host(const char *host)
+{
+    if (strcmp(host, "0.0.0.0") == 0) {
+        return "127.0.0.1";
+    }
+    return strcmp(host, "::") == 0 ? "::1" : host;
+}
+
+static void
+print_links(struct boot *b)
+{
+    struct buf authority, out;
+    char *text;
+
+    buf_init(&authority, WHY_BYTES);
+    buf_init(&out, LINKS_BYTES);
+    put_authority(local_host(b->config->server_host.p), b->port, &authority);
+    text = buf_give(&authority);
+    dev_links(b->config, text, &out);
+    (void)fwrite(out.p, 1, out.n, stdout);
+    (void)fflush(stdout);
+    xfree(text);
+    buf_fini(&out);
+}
+
+/* From ready to the signal that ends it. */
+static int
+serve(struct boot *b)
+{
+    log_start(b);
+    boot_rooms_warn(b->config);
+    if (b->request->dev != NULL) {
+        print_links(b);
+    }
+    while (boot_state_wait(b, NULL, 0, UINT64_MAX) != BOOT_WAIT_SIGNAL) {
+    }
+    return boot_stop(b) ? CLI_FORCED : CLI_OK;
+}
+
+static int
+run_shards(struct boot *b)
+{
+    unsigned running = boot_shards_start(b);
+    int status;
+
+    while (boot_state_wait(b, &b->started, running, UINT64_MAX) !=
+           BOOT_WAIT_DONE) {
+    }
+    if (running < b->shard_count || atomic_load(&b->start_failures) > 0) {
+        status = failed("the shards cannot be started");
+    } else {
+        status = serve(b);
+    }
+    boot_shards_end(b, running);
+    return status;
+}
+
+/* --- down --------------------------------------------------------------- */
+
+static void
+close_fd(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
+static void
+free_boot(struct boot *b)
+{
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        close_fd(b->listen_fds[i]);
+    }
+    close_fd(b->signal_fd);
+    close_fd(b->wake_fd);
+    boot_rooms_fini(&b->rooms);
+    if (b->current != b->config) {
+        config_free(b->current);
+    }
+    config_free(b->config);
+    xfree(b->listen_fds);
+    xfree(b->listeners);
+    xfree(b);
+}
+
+/* The store is closed after the last submit and before the mailboxes that
+ * its last letters lie in. */
+static int
+run(struct boot *b)
+{
+    int status = init_shards(b);
+
+    if (status == CLI_OK) {
+        status = run_shards(b);
+    }
+    store_close(b->store);
+    if (b->policy != NULL) {
+        for (unsigned i = 0; i < b->shard_count; i++) {
+            shard_fini(&b->shards[i]);
+        }
+    }
+    return status;
+}
+
+int
+boot_serve(const struct settings_request *request)
+{
+    int (*const steps[])(struct boot *) = {open_process, keep_dev_secret,
+                                           open_port, open_store, run};
+    struct config *c = settings_load(request);
+    struct boot *b;
+    int status;
+
+    if (c == NULL) {
+        return CLI_BAD_CONFIG;
+    }
+    b = new_boot(request, c);
+    status = boot_rooms_init(&b->rooms, c);
+    if (status == CLI_OK) {
+        status = boot_rooms_check_build(c);
+    }
+    for (size_t i = 0; status == CLI_OK && i < COUNT_OF(steps); i++) {
+        status = steps[i](b);
+    }
+    if (status == CLI_OK || status == CLI_FORCED) {
+        log_info(EVENT_STOP, "stopped", log_int("status", status));
+    }
+    free_boot(b);
+    metrics_fini();
+    return status;
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_APP_BOOT_ROOMS_H
+#define CHATBOX_APP_BOOT_ROOMS_H
+
+#include "app/config.h"
+#include "chat/chat.h"
+#include "gate/gate.h"
+#include "net/listener.h"
+#include "net/tls.h"
+
+/* The settings as each room wants them: structs that borrow from one config
+ * and live as long as the rooms do. Main thread. */
+struct boot_rooms {
+    struct chat_settings chat;
+    struct gate_settings gate;
+    struct net_settings net;
+    struct store_settings store;
+    struct token_keys *keys;
+    struct token_rules rules;
+    struct tls *tls; /* NULL: plain */
+    struct gate_network *proxies;
+    struct gate_network *metrics;
+    struct provider_config *providers;
+    const char **admin_roles;
+    char *path_prefix;
+    char *file_prefix;
+    atomic_size_t websockets;
+    atomic_bool draining;
+    atomic_bool closing;
+};
+
+/* CLI_FAILED, and logs why, when something is configured that this build
+ * lacks and that would be wrong to leave out silently. */
+int boot_rooms_check_build(const struct config *c);
+
+/* Also checks what only a room can check: keys and certificates. CLI_OK, or
+ * CLI_BAD_CONFIG when a file is not what it should be (logs why). Borrows c
+ * until boot_rooms_fini, which is due whatever the answer. */
+int boot_rooms_init(struct boot_rooms *r, const struct config *c);
+void boot_rooms_fini(struct boot_rooms *r);
+
+/* The part of the gate that a reload replaces, with so many references. */
+struct gate_policy *boot_rooms_policy(const struct config *c, unsigned refs);
+
+/* Logs a warning for each room that is configured and not in this build. */
+void boot_rooms_warn(const struct config *c);
+
+#endif

@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: MIT */
+/* The per-shard part of every room: made on the shard's own thread, in the
+ * order in which the line passes them, and taken down the other way round. */
+#include "app/boot_shards.h"
+
+#include "base/log.h"
+#include "base/xalloc.h"
+#include "net/fetch.h"
+#include "net/net.h"
+
+#include <unistd.h>
+
+/* --- start -------------------------------------------------------------- */
+
+enum err
+boot_shards_bind(struct boot *b, char *why, size_t why_size)
+{
+    b->port = (uint16_t)b->config->server_port;
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        enum err e = listener_bind(b->config->server_host.p, b->port,
+                                   &b->listen_fds[i], &b->port, why, why_size);
+
+        if (e != ERR_OK) {
+            return e;
+        }
+    }
+    return ERR_OK;
+}
+
+static enum err
+make_rooms(struct boot *b, struct shard *s)
+{
+    enum err e = net_init(s, &b->rooms.net);
+
+    if (e == ERR_OK) {
+        e = fetch_pool_init(s);
+    }
+    if (e == ERR_OK) {
+        e = chat_init(s, &b->rooms.chat, b->store);
+    }
+    if (e == ERR_OK) {
+        e = gate_init(s, &b->rooms.gate, b->policy);
+    }
+    return e;
+}
+
+static void
+on_start(struct shard *s)
+{
+    struct boot *b = boot_state_of(s);
+
+    if (make_rooms(b, s) == ERR_OK) {
+        b->listeners[s->index] =
+            listener_start(s, b->listen_fds[s->index], gate_on_accept, NULL);
+        b->listen_fds[s->index] = -1;
+    } else {
+        atomic_fetch_add(&b->start_failures, 1);
+    }
+    boot_state_tell(b, &b->started);
+}
+
+unsigned
+boot_shards_start(struct boot *b)
+{
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        if (shard_start(&b->shards[i], on_start) != ERR_OK) {
+            return i;
+        }
+    }
+    return b->shard_count;
+}
+
+/* --- letters ------------------------------------------------------------ */
+
+struct step {
+    struct letter letter;
+    void (*run)(struct boot *b, struct shard *s);
+};
+
+static void
+destroy_step(struct letter *l)
+{
+    xfree(CONTAINER_OF(l, struct step, letter));
+}
+
+static void
+deliver_step(struct shard *here, struct letter *l)
+{
+    CONTAINER_OF(l, struct step, letter)->run(boot_state_of(here), here);
+    destroy_step(l);
+}
+
+static void
+post(struct boot *b, unsigned i, void (*run)(struct boot *b, struct shard *s))
+{
+    struct step *step = xcalloc(1, sizeof(*step));
+
+    step->letter.deliver = deliver_step;
+    step->letter.destroy = destroy_step;
+    step->run = run;
+    shard_post(&b->shards[i], &step->letter);
+}
+
+void
+boot_shards_post(struct boot *b, void (*step)(struct boot *b, struct shard *s))
+{
+    for (unsigned i = 0; i < b->shard_count; i++) {
+        post(b, i, step);
+    }
+}
+
+/* --- end ---------------------------------------------------------------- */
+
+/* Connections that were handed over while others were being closed may still
+ * arrive, so this looks again each turn until there is none. */
+struct ending {
+    struct timer timer;
+    struct shard *shard;
+};
+
+static void
+fini_rooms(struct shard *s)
+{
+    gate_fini(s);
+    chat_fini(s);
+    fetch_pool_fini(s);
+    net_fini(s);
+}
+
+static void
+on_ending(struct timer *timer)
+{
+    struct ending *e = CONTAINER_OF(timer, struct ending, timer);
+    struct shard *s = e->shard;
+
+    if (s->net != NULL && net_conn_count(s) > 0) {
+        (void)gate_abort_all(s);
+        timer_start(&s->timers, timer, 1);
+        return;
+    }
+    xfree(e);
+    fini_rooms(s);
+    shard_stop(s);
+}
+
+static void
+step_end(struct boot *b, struct shard *s)
+{
+    struct ending *e = xcalloc(1, sizeof(*e));
+
+    listener_stop(b->listeners[s->index]);
+    b->listeners[s->index] = NULL;
+    e->shard = s;
+    timer_init(&e->timer, on_ending);
+    timer_start(&s->timers, &e->timer, 0);
+}
+
+void
+boot_shards_end(struct boot *b, unsigned running)
+{
+    for (unsigned i = 0; i < running; i++) {
+        post(b, i, step_end);
+    }
+    for (unsigned i = 0; i < running; i++) {
+        shard_join(&b->shards[i]);
+    }
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_APP_BOOT_STATE_H
+#define CHATBOX_APP_BOOT_STATE_H
+
+#include "app/boot_rooms.h"
+#include "app/settings.h"
+#include "loop/shard.h"
+
+#include <stdatomic.h>
+
+/* A running server as the main thread sees it; shared by the files of
+ * boot_*.c. The atomics are how shards tell main what they have done: they
+ * count, and wake main by an eventfd. */
+struct boot {
+    const struct settings_request *request;
+    struct config *config;  /* of the start: the rooms borrow from it */
+    struct config *current; /* of the last reload; may be the same */
+    struct boot_rooms rooms;
+    struct gate_policy *policy; /* a reference for each shard's gate_init */
+    struct store *store;
+    int signal_fd;
+    int wake_fd;
+    uint16_t port; /* really bound */
+    int *listen_fds;
+    struct listener **listeners;
+    atomic_uint started;
+    atomic_uint start_failures;
+    atomic_uint idle;  /* shards without a running turn */
+    atomic_uint empty; /* shards without a connection */
+    atomic_size_t cut; /* turns and connections that were cut */
+    unsigned shard_count;
+    struct shard shards[];
+};
+
+/* The boot that a shard belongs to. */
+struct boot *boot_state_of(struct shard *s);
+
+/* Any thread: adds one to the counter and wakes main. */
+void boot_state_tell(struct boot *b, atomic_uint *counter);
+
+enum boot_wait {
+    BOOT_WAIT_DONE,     /* the counter has reached every shard */
+    BOOT_WAIT_DEADLINE, /* the time is over */
+    BOOT_WAIT_SIGNAL    /* SIGTERM or SIGINT */
+};
+
+/* Main: waits until *counter is at least `until`, or for a monotonic time, or
+ * for a signal; UINT64_MAX: no time limit, counter NULL: nothing to count.
+ * SIGHUP reloads, unless the server is stopping. */
+enum boot_wait boot_state_wait(struct boot *b, atomic_uint *counter,
+                               unsigned until, uint64_t deadline_ms);
+
+#endif
