@@ -269,7 +269,7 @@ conclude(struct facts *f)
         head->host = head->target.authority;
     }
     head->keep_alive = !f->close && (head->minor == 1 || f->keep_alive);
-    if (head->framing == HTTP1_NO_BODY) {
+    if (head->framing != HTTP1_CHUNKED && head->content_length == 0) {
         head->expect_continue = false;
     }
     return f->unknown_expectation ? ERR_EXPECTATION_FAILED : ERR_OK;

@@ -165,6 +165,13 @@ refuse(struct http *h, enum err e)
 
 /* --- the body ----------------------------------------------------------- */
 
+/* "Content-Length: 0" is as good as none: no byte of it will ever come. */
+static bool
+has_body(const struct http1_head *head)
+{
+    return head->framing == HTTP1_CHUNKED || head->content_length > 0;
+}
+
 static void
 run_handler(struct http *h)
 {
@@ -210,7 +217,7 @@ begin_body(struct http *h)
         reply_error(r, e, NULL);
         return;
     }
-    if (r->head.framing == HTTP1_NO_BODY) {
+    if (!has_body(&r->head)) {
         run_handler(h);
         return;
     }
@@ -305,7 +312,7 @@ take_head(struct http *h, const char *bytes, size_t n, size_t *consumed)
         return false;
     }
     r->last = !r->head.keep_alive;
-    r->whole = r->head.framing == HTTP1_NO_BODY;
+    r->whole = !has_body(&r->head);
     h->request = r;
     return true;
 }

@@ -111,6 +111,10 @@ static const struct {
      "POST(2) /p ?  @h 1.1 keep1 expect0 length 7|Host=h|Content-Length=007"},
     {LITERAL("PUT /p HTTP/1.1\r\n" HOST "Content-Length:0\r\n" END),
      "PUT(3) /p ?  @h 1.1 keep1 expect0 length 0|Host=h|Content-Length=0"},
+    {LITERAL("PUT /p HTTP/1.1\r\n" HOST
+             "Expect: 100-continue\r\nContent-Length: 0\r\n" END),
+     "PUT(3) /p ?  @h 1.1 keep1 expect0 length 0|Host=h|Expect=100-continue"
+     "|Content-Length=0"},
     {LITERAL("PATCH /p HTTP/1.1\r\n" HOST
              "Content-Length: 9223372036854775807\r\n" END),
      "PATCH(4) /p ?  @h 1.1 keep1 expect0 length 9223372036854775807"
