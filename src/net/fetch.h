@@ -30,13 +30,14 @@ enum fetch_end {
 struct fetch_request {
     const char *method; /* "POST", "GET" */
     const char *url;
-    const char *const *headers; /* "Name: value", NULL at the end */
+    const char *const *headers; /* "Name: value", NULL at the end; or NULL */
     struct str body;
-    uint64_t connect_timeout_ms; /* 0 in any of these: no limit */
-    uint64_t first_byte_timeout_ms;
-    uint64_t idle_timeout_ms; /* not counted while paused */
-    uint64_t total_timeout_ms;
-    const char *ca_file; /* NULL: the system's */
+    uint64_t connect_timeout_ms;    /* with name and TLS; 0 in any of these: no
+                                       limit */
+    uint64_t first_byte_timeout_ms; /* from then to the first header line */
+    uint64_t idle_timeout_ms;       /* not counted while paused */
+    uint64_t total_timeout_ms;      /* from fetch_start */
+    const char *ca_file;            /* NULL: the system's */
 };
 
 struct fetch_head {
@@ -46,25 +47,37 @@ struct fetch_head {
 };
 
 /* on_head once, then on_data any number of times, then on_end exactly once
- * (also without a head), never inside fetch_start. The handle is void once
- * on_end has been called. */
+ * (also without a head), never inside fetch_start, fetch_pause, fetch_resume
+ * or fetch_cancel. The handle is void once on_end is called. */
 struct fetch_events {
     void (*on_head)(void *cookie, const struct fetch_head *head);
     void (*on_data)(void *cookie, struct str bytes);
     void (*on_end)(void *cookie, enum fetch_end why);
 };
 
-/* Hangs itself into shard->fetch. */
+/* Hangs itself into shard->fetch. Upstream connections are kept open and used
+ * again, at most FETCH_IDLE_MAX of them. From the first call on the process
+ * ignores SIGPIPE. */
+#define FETCH_IDLE_MAX 1024
 enum err fetch_pool_init(struct shard *s) MUST_CHECK;
+
+/* Cancels what is left (no on_end). On the shard's thread, or after it has
+ * ended; never inside a callback of this room. Fine without fetch_pool_init.
+ */
 void fetch_pool_fini(struct shard *s);
+
+/* Transfers that have started and not ended. */
+size_t fetch_pool_active(const struct shard *s);
 
 /* Borrows the request during the call (copies), events for the transfer's
  * life. */
 struct fetch *fetch_start(struct shard *s, const struct fetch_request *request,
                           const struct fetch_events *events, void *cookie);
 
-/* Closes the upstream connection at once; no callback after it. May be called
- * from inside on_head and on_data, not from on_end. */
+/* Closes the upstream connection (HTTP/2: the stream) at the end of this turn
+ * of the loop; no callback after it, the handle is void. May be called from
+ * inside on_head and on_data, also for another transfer; of the one that ends
+ * not from its on_end. */
 void fetch_cancel(struct fetch *f);
 
 /* No on_data until resumed: the peer's window fills. Idempotent. */

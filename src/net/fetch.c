@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a request to the outside: what its user may do at any moment,
+ * also inside a callback, and the time limits. libcurl must not be entered
+ * from its own callbacks, so starting, resuming and ending by cancelling wait
+ * for the end of the turn. The clock is not asked per chunk of an answer: the
+ * timer looks, when it fires, whether something has come meanwhile. */
+#include "net/fetch.h"
+
+#include "base/xalloc.h"
+#include "net/fetch_internal.h"
+
+void
+fetch_free(struct fetch *f)
+{
+    struct fetch_pool *pool = f->pool;
+
+    timer_cancel(&pool->shard->timers, &f->timer);
+    shard_undefer(&f->deferred);
+    list_remove(&f->link);
+    pool->active--;
+    if (f->added) {
+        CHECK(curl_multi_remove_handle(pool->multi, f->easy) == CURLM_OK);
+    }
+    fetch_easy_fini(f);
+    xfree(f);
+}
+
+/* Never inside libcurl. */
+static void
+end(struct fetch *f, enum fetch_end why)
+{
+    const struct fetch_events *events = f->events;
+    void *cookie = f->cookie;
+
+    fetch_free(f);
+    events->on_end(cookie, why);
+}
+
+void
+fetch_complete(struct fetch *f, CURLcode result)
+{
+    if (!f->cancelled) { /* else it is freed at the end of this turn */
+        end(f, fetch_easy_end(f, result));
+    }
+}
+
+struct limit {
+    uint64_t at_ms;
+    enum fetch_end why;
+};
+
+static void
+tighten(struct limit *l, uint64_t since_ms, uint64_t timeout_ms,
+        enum fetch_end why)
+{
+    if (timeout_ms != 0 && timeout_ms < l->at_ms - since_ms) {
+        *l = (struct limit){since_ms + timeout_ms, why};
+    }
+}
+
+/* The time limit that comes first as things are. */
+static struct limit
+next_limit(const struct fetch *f)
+{
+    struct limit l = {UINT64_MAX, FETCH_FAILED};
+
+    tighten(&l, f->start_ms, f->total_timeout_ms, FETCH_TOTAL_TIMEOUT);
+    switch (f->state) {
+    case FETCH_CONNECTING:
+        tighten(&l, f->last_ms, f->connect_timeout_ms, FETCH_CONNECT_TIMEOUT);
+        break;
+    case FETCH_WAITING:
+        tighten(&l, f->last_ms, f->first_byte_timeout_ms,
+                FETCH_FIRST_BYTE_TIMEOUT);
+        break;
+    case FETCH_STREAMING:
+        if (!f->paused) {
+            tighten(&l, f->last_ms, f->idle_timeout_ms, FETCH_IDLE_TIMEOUT);
+        }
+        break;
+    }
+    return l;
+}
+
+/* The timer may fire too early, never too late. */
+static void
+arm(struct fetch *f)
+{
+    struct timers *timers = &f->pool->shard->timers;
+    struct limit l = next_limit(f);
+    uint64_t now_ms = shard_now_ms(f->pool->shard);
+
+    if (l.at_ms == UINT64_MAX ||
+        (timer_armed(&f->timer) && f->timer.at_ms <= l.at_ms)) {
+        return;
+    }
+    timer_start(timers, &f->timer, l.at_ms > now_ms ? l.at_ms - now_ms : 0);
+}
+
+static void
+on_time(struct timer *t)
+{
+    struct fetch *f = CONTAINER_OF(t, struct fetch, timer);
+    struct limit l = next_limit(f);
+
+    if (shard_now_ms(f->pool->shard) >= l.at_ms) {
+        end(f, l.why);
+    } else {
+        arm(f);
+    }
+}
+
+void
+fetch_enter(struct fetch *f, enum fetch_state state)
+{
+    f->last_ms = shard_now_ms(f->pool->shard);
+    if (f->state != state) {
+        f->state = state;
+        arm(f);
+    }
+}
+
+static void
+start(struct fetch *f)
+{
+    f->added = curl_multi_add_handle(f->pool->multi, f->easy) == CURLM_OK;
+    if (!f->added) {
+        end(f, FETCH_FAILED);
+    }
+}
+
+static void
+let_go(struct fetch *f)
+{
+    f->held = false;
+    if (curl_easy_pause(f->easy, CURLPAUSE_CONT) != CURLE_OK && !f->cancelled) {
+        end(f, f->head_done ? FETCH_CUT : FETCH_FAILED);
+    }
+}
+
+/* At the end of a turn: what could not be done inside a callback. */
+static void
+settle(struct deferred *d)
+{
+    struct fetch *f = CONTAINER_OF(d, struct fetch, deferred);
+
+    if (f->cancelled) {
+        fetch_free(f);
+    } else if (!f->added) {
+        start(f);
+    } else if (f->held && !f->paused) {
+        let_go(f);
+    }
+}
+
+static void
+settle_later(struct fetch *f)
+{
+    if (list_empty(&f->deferred.link)) {
+        shard_defer(f->pool->shard, &f->deferred);
+    }
+}
+
+struct fetch *
+fetch_start(struct shard *s, const struct fetch_request *request,
+            const struct fetch_events *events, void *cookie)
+{
+    struct fetch *f = xcalloc(1, sizeof(*f));
+
+    f->pool = s->fetch;
+    f->events = events;
+    f->cookie = cookie;
+    f->deferred.run = settle;
+    f->connect_timeout_ms = request->connect_timeout_ms;
+    f->first_byte_timeout_ms = request->first_byte_timeout_ms;
+    f->idle_timeout_ms = request->idle_timeout_ms;
+    f->total_timeout_ms = request->total_timeout_ms;
+    /* Not the loop's time: this turn may have taken long already. */
+    f->start_ms = f->last_ms = uv_hrtime() / 1000000;
+    f->retry_after_ms = -1;
+    timer_init(&f->timer, on_time);
+    fetch_easy_init(f, request);
+    list_push_back(&f->pool->fetches, &f->link);
+    f->pool->active++;
+    arm(f);
+    settle_later(f);
+    return f;
+}
+
+void
+fetch_cancel(struct fetch *f)
+{
+    f->cancelled = true;
+    timer_cancel(&f->pool->shard->timers, &f->timer);
+    settle_later(f);
+}
+
+void
+fetch_pause(struct fetch *f)
+{
+    f->paused = true;
+}
+
+void
+fetch_resume(struct fetch *f)
+{
+    if (!f->paused) {
+        return;
+    }
+    f->paused = false;
+    f->last_ms = shard_now_ms(f->pool->shard);
+    arm(f);
+    if (f->held) {
+        settle_later(f);
+    }
+}
+
+const char *
+fetch_end_word(enum fetch_end why)
+{
+    static const char *const words[] = {
+        [FETCH_DONE] = "done",
+        [FETCH_RESOLVE_FAILED] = "resolve_failed",
+        [FETCH_CONNECT_FAILED] = "connect_failed",
+        [FETCH_TLS_FAILED] = "tls_failed",
+        [FETCH_CONNECT_TIMEOUT] = "connect_timeout",
+        [FETCH_FIRST_BYTE_TIMEOUT] = "first_byte_timeout",
+        [FETCH_IDLE_TIMEOUT] = "idle_timeout",
+        [FETCH_TOTAL_TIMEOUT] = "total_timeout",
+        [FETCH_CUT] = "cut",
+        [FETCH_FAILED] = "failed",
+    };
+
+    return words[why];
+}

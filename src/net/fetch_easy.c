@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* One libcurl transfer: its options, what it tells us while it runs, and what
+ * its result means. */
+#include "base/clock.h"
+#include "net/fetch_internal.h"
+
+/* libcurl's own limits are far away: ours are in fetch.c. */
+#define FAR_MS (24L * 3600 * 1000)
+
+/* Seconds or an HTTP date (RFC 9110 10.2.3); -1 when it is neither. */
+static int64_t
+parse_retry_after(struct str value)
+{
+    char text[64];
+    uint64_t seconds;
+    int64_t at_ms;
+
+    value = str_trim(value);
+    if (str_to_u64(value, 1000000000, &seconds)) {
+        return (int64_t)seconds * 1000;
+    }
+    if (value.n == 0 || value.n >= sizeof(text)) {
+        return -1;
+    }
+    (void)snprintf(text, sizeof(text), "%.*s", STR_ARG(value));
+    at_ms = (int64_t)curl_getdate(text, NULL) * 1000;
+    if (at_ms < 0) {
+        return -1;
+    }
+    at_ms -= clock_wall_ms();
+    return at_ms > 0 ? at_ms : 0;
+}
+
+static void
+tell_head(struct fetch *f)
+{
+    struct fetch_head head = {.retry_after_ms = f->retry_after_ms};
+    char *type = NULL;
+    long status = 0;
+
+    (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
+    if (status < 200) {
+        return; /* interim (RFC 9110 15.2): the real one follows */
+    }
+    (void)curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
+    head.status = (int)status;
+    head.content_type = str_from(type);
+    f->head_done = true;
+    f->events->on_head(f->cookie, &head);
+}
+
+static void
+take_header(struct fetch *f, struct str line)
+{
+    struct str name;
+
+    if (str_starts(line, STR("HTTP/"))) {
+        f->retry_after_ms = -1; /* of an interim answer: forgotten */
+    } else if (str_trim(line).n == 0) {
+        tell_head(f);
+    } else if (str_split(&line, ':', &name) &&
+               str_is_nocase(name, "retry-after")) {
+        f->retry_after_ms = parse_retry_after(line);
+    }
+}
+
+static size_t
+on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct fetch *f = arg;
+    size_t n = size * count;
+
+    if (f->cancelled) {
+        return 0;
+    }
+    fetch_enter(f, FETCH_STREAMING);
+    if (!f->head_done) { /* otherwise: trailers */
+        take_header(f, (struct str){bytes, n});
+    }
+    return f->cancelled ? 0 : n;
+}
+
+static size_t
+on_body(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct fetch *f = arg;
+    size_t n = size * count;
+
+    if (f->cancelled) {
+        return CURL_WRITEFUNC_ERROR;
+    }
+    if (f->paused) {
+        f->held = true;
+        return CURL_WRITEFUNC_PAUSE;
+    }
+    f->last_ms = shard_now_ms(f->pool->shard);
+    if (n > 0) {
+        f->events->on_data(f->cookie, (struct str){bytes, n});
+    }
+    return f->cancelled ? CURL_WRITEFUNC_ERROR : n;
+}
+
+/* The connection stands and the request may go out. */
+static int
+on_connected(void *arg, char *peer_ip, char *local_ip, int peer_port,
+             int local_port)
+{
+    struct fetch *f = arg;
+
+    (void)peer_ip;
+    (void)local_ip;
+    (void)peer_port;
+    (void)local_port;
+    fetch_enter(f, FETCH_WAITING);
+    return f->cancelled ? CURL_PREREQFUNC_ABORT : CURL_PREREQFUNC_OK;
+}
+
+static void
+add_header(struct fetch *f, const char *line)
+{
+    struct curl_slist *longer = curl_slist_append(f->headers, line);
+
+    CHECK(longer != NULL);
+    f->headers = longer;
+}
+
+/* Failure is lack of memory, or an option this libcurl does not have. */
+#define SET(f, option, value)                                                  \
+    CHECK(curl_easy_setopt((f)->easy, option, value) == CURLE_OK)
+
+static void
+set_request(struct fetch *f, const struct fetch_request *r)
+{
+    struct str method = str_from(r->method);
+
+    SET(f, CURLOPT_URL, r->url);
+    if (r->body.n > 0 || str_is(method, "POST")) {
+        SET(f, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)r->body.n);
+        SET(f, CURLOPT_COPYPOSTFIELDS, r->body.n > 0 ? r->body.p : "");
+    }
+    if (str_is(method, "HEAD")) {
+        SET(f, CURLOPT_NOBODY, 1L);
+    } else if (!str_is(method, r->body.n > 0 ? "POST" : "GET")) {
+        SET(f, CURLOPT_CUSTOMREQUEST, r->method);
+    }
+    for (size_t i = 0; r->headers != NULL && r->headers[i] != NULL; i++) {
+        add_header(f, r->headers[i]);
+    }
+    add_header(f, "Expect:"); /* no round trip before the body */
+    SET(f, CURLOPT_HTTPHEADER, f->headers);
+}
+
+static void
+set_policy(struct fetch *f, const char *ca_file)
+{
+    SET(f, CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(f, CURLOPT_FOLLOWLOCATION, 0L);
+    SET(f, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
+    SET(f, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(f, CURLOPT_NOSIGNAL, 1L);
+    SET(f, CURLOPT_NOPROGRESS, 1L);
+    SET(f, CURLOPT_TCP_NODELAY, 1L);
+    SET(f, CURLOPT_BUFFERSIZE, 16384L);
+    SET(f, CURLOPT_CONNECTTIMEOUT_MS, FAR_MS);
+    /* Cancelling must not wait for a resolver thread that hangs. */
+    SET(f, CURLOPT_QUICK_EXIT, 1L);
+    if (ca_file != NULL) {
+        SET(f, CURLOPT_CAINFO, ca_file);
+    }
+}
+
+void
+fetch_easy_init(struct fetch *f, const struct fetch_request *request)
+{
+    f->easy = curl_easy_init();
+    CHECK(f->easy != NULL);
+    SET(f, CURLOPT_PRIVATE, f);
+    SET(f, CURLOPT_HEADERFUNCTION, on_header);
+    SET(f, CURLOPT_HEADERDATA, f);
+    SET(f, CURLOPT_WRITEFUNCTION, on_body);
+    SET(f, CURLOPT_WRITEDATA, f);
+    SET(f, CURLOPT_PREREQFUNCTION, on_connected);
+    SET(f, CURLOPT_PREREQDATA, f);
+    set_policy(f, request->ca_file);
+    set_request(f, request);
+}
+
+void
+fetch_easy_fini(struct fetch *f)
+{
+    curl_easy_cleanup(f->easy);
+    curl_slist_free_all(f->headers);
+}
+
+static const struct {
+    CURLcode result;
+    enum fetch_end before_head;
+    enum fetch_end after_head;
+} meanings[] = {
+    {CURLE_OK, FETCH_DONE, FETCH_DONE},
+    {CURLE_COULDNT_RESOLVE_PROXY, FETCH_RESOLVE_FAILED, FETCH_FAILED},
+    {CURLE_COULDNT_RESOLVE_HOST, FETCH_RESOLVE_FAILED, FETCH_FAILED},
+    {CURLE_COULDNT_CONNECT, FETCH_CONNECT_FAILED, FETCH_FAILED},
+    {CURLE_OPERATION_TIMEDOUT, FETCH_CONNECT_TIMEOUT, FETCH_IDLE_TIMEOUT},
+    {CURLE_SSL_CONNECT_ERROR, FETCH_TLS_FAILED, FETCH_CUT},
+    {CURLE_PEER_FAILED_VERIFICATION, FETCH_TLS_FAILED, FETCH_FAILED},
+    {CURLE_SSL_CACERT_BADFILE, FETCH_TLS_FAILED, FETCH_FAILED},
+    {CURLE_SSL_CIPHER, FETCH_TLS_FAILED, FETCH_FAILED},
+    {CURLE_SSL_ISSUER_ERROR, FETCH_TLS_FAILED, FETCH_FAILED},
+    {CURLE_SEND_ERROR, FETCH_CONNECT_FAILED, FETCH_CUT},
+    {CURLE_SEND_FAIL_REWIND, FETCH_CONNECT_FAILED, FETCH_CUT},
+    {CURLE_RECV_ERROR, FETCH_CONNECT_FAILED, FETCH_CUT},
+    {CURLE_GOT_NOTHING, FETCH_CONNECT_FAILED, FETCH_CUT},
+    {CURLE_PARTIAL_FILE, FETCH_CONNECT_FAILED, FETCH_CUT},
+    {CURLE_HTTP2, FETCH_CONNECT_FAILED, FETCH_CUT},
+    {CURLE_HTTP2_STREAM, FETCH_CONNECT_FAILED, FETCH_CUT},
+};
+
+enum fetch_end
+fetch_easy_end(const struct fetch *f, CURLcode result)
+{
+    for (size_t i = 0; i < COUNT_OF(meanings); i++) {
+        if (meanings[i].result == result) {
+            return f->head_done ? meanings[i].after_head
+                                : meanings[i].before_head;
+        }
+    }
+    return FETCH_FAILED;
+}

@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT */
+#include "net/fetch.h"
+
+#include "fetch_fixture.h"
+
+static struct fixture f;
+static struct server server;
+
+static bool
+answer(struct reply *r)
+{
+    char text[256];
+    bool last = strstr(r->path, "close") != NULL;
+
+    if (strcmp(r->path, "/silent") == 0) {
+        reply_until_closed(r);
+        return false;
+    }
+    (void)snprintf(text, sizeof(text),
+                   "HTTP/1.1 200 OK\r\nContent-Length: %zu\r\n\r\n%s",
+                   strlen(r->path), r->path);
+    reply_text(r, text);
+    return !last;
+}
+
+static int
+setup(void **state)
+{
+    (void)state;
+    fixture_open(&f);
+    assert_int_equal(fetch_pool_init(&f.shard), ERR_OK);
+    server_start(&server, answer);
+    return 0;
+}
+
+static int
+teardown(void **state)
+{
+    (void)state;
+    fetch_pool_fini(&f.shard);
+    server_stop(&server);
+    fixture_close(&f);
+    return 0;
+}
+
+static void
+get(const char *path)
+{
+    struct asker a;
+
+    asker_init(&a, &f);
+    asker_get(&a, &server, path);
+    PUMP_UNTIL(&f, a.ends == 1);
+    assert_int_equal(a.why, FETCH_DONE);
+    assert_true(asker_got(&a, path));
+    buf_fini(&a.got);
+}
+
+static void
+an_upstream_connection_is_used_again(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        get("/again");
+    }
+    assert_int_equal(server.connections, 1);
+    assert_int_equal(server.requests, 5);
+}
+
+static void
+a_kept_connection_that_the_server_closed_is_replaced_silently(void **state)
+{
+    (void)state;
+    get("/close");
+    PUMP_UNTIL(&f, server.open == 0);
+    get("/fine");
+    assert_int_equal(server.connections, 2);
+}
+
+static void
+many_transfers_run_at_once(void **state)
+{
+    enum { COUNT = 60 };
+    struct asker a[COUNT];
+    char path[COUNT][32];
+    int done = 0;
+
+    (void)state;
+    for (int i = 0; i < COUNT; i++) {
+        asker_init(&a[i], &f);
+        (void)snprintf(path[i], sizeof(path[i]), "/number/%d", i);
+        asker_get(&a[i], &server, path[i]);
+    }
+    assert_int_equal(fetch_pool_active(&f.shard), COUNT);
+    while (done < COUNT) {
+        (void)uv_run(&f.shard.loop, UV_RUN_ONCE);
+        done = 0;
+        for (int i = 0; i < COUNT; i++) {
+            done += a[i].ends;
+        }
+    }
+    assert_int_equal(fetch_pool_active(&f.shard), 0);
+    for (int i = 0; i < COUNT; i++) {
+        assert_int_equal(a[i].why, FETCH_DONE);
+        assert_true(asker_got(&a[i], path[i]));
+        buf_fini(&a[i].got);
+    }
+}
+
+static void
+a_proxy_of_the_environment_is_used(void **state)
+{
+    struct asker a;
+    char proxy[64];
+    struct fetch_request r = {.method = "GET",
+                              .url = "http://model.invalid/v1/x"};
+
+    (void)state;
+    (void)snprintf(proxy, sizeof(proxy), "http://127.0.0.1:%u", server.port);
+    assert_int_equal(setenv("http_proxy", proxy, 1), 0);
+    asker_init(&a, &f);
+    asker_start(&a, &r);
+    PUMP_UNTIL(&f, a.ends == 1);
+    assert_int_equal(unsetenv("http_proxy"), 0);
+    assert_int_equal(a.why, FETCH_DONE);
+    assert_true(asker_got(&a, "http://model.invalid/v1/x"));
+    buf_fini(&a.got);
+}
+
+static void
+taking_the_pool_down_cancels_what_runs(void **state)
+{
+    (void)state;
+    for (int after_loop = 0; after_loop < 2; after_loop++) {
+        struct fixture own;
+        struct asker waiting;
+        struct asker fresh;
+        int hangups = server.hangups;
+
+        fixture_open(&own);
+        assert_int_equal(fetch_pool_init(&own.shard), ERR_OK);
+        asker_init(&waiting, &own);
+        asker_get(&waiting, &server, "/silent");
+        for (int seen = server.requests; server.requests == seen;) {
+            (void)uv_run(&own.shard.loop, UV_RUN_NOWAIT);
+        }
+        if (after_loop) {
+            shard_stop(&own.shard);
+            shard_run(&own.shard);
+        }
+        asker_init(&fresh, &own);
+        asker_get(&fresh, &server, "/never-asked");
+        fetch_pool_fini(&own.shard);
+        fixture_close(&own);
+        PUMP_UNTIL(&f, server.hangups == hangups + 1);
+        assert_int_equal(waiting.ends + fresh.ends, 0);
+        buf_fini(&waiting.got);
+        buf_fini(&fresh.got);
+    }
+}
+
+int
+main(void)
+{
+#define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
+    const struct CMUnitTest tests[] = {
+        CASE(an_upstream_connection_is_used_again),
+        CASE(a_kept_connection_that_the_server_closed_is_replaced_silently),
+        CASE(many_transfers_run_at_once),
+        CASE(a_proxy_of_the_environment_is_used),
+        CASE(taking_the_pool_down_cancels_what_runs),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
