@@ -110,34 +110,44 @@ a_text_that_ends_inside_a_character_is_not_complete(void **state)
 
 /* Every sequence of two bytes, and of three with a lead byte, against the
  * definition by code points. */
+static unsigned
+bytes_after(unsigned char first)
+{
+    return first < 0x80             ? 0
+           : (first & 0xE0) == 0xC0 ? 1
+           : (first & 0xF0) == 0xE0 ? 2
+           : (first & 0xF8) == 0xF0 ? 3
+                                    : 9;
+}
+
+static bool
+is_scalar(uint32_t point, unsigned more)
+{
+    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
+
+    return point >= least[more] && point <= 0x10FFFF &&
+           (point < 0xD800 || point > 0xDFFF);
+}
+
 static bool
 valid_by_decoding(const unsigned char *p, size_t n)
 {
-    static const uint32_t least[] = {0, 0x80, 0x800, 0x10000};
-    size_t i = 0;
-
-    while (i < n) {
-        unsigned more = p[i] < 0x80             ? 0
-                        : (p[i] & 0xE0) == 0xC0 ? 1
-                        : (p[i] & 0xF0) == 0xE0 ? 2
-                        : (p[i] & 0xF8) == 0xF0 ? 3
-                                                : 9;
+    for (size_t i = 0; i < n; i++) {
+        unsigned more = bytes_after(p[i]);
         uint32_t point = p[i] & (0x7Fu >> (more > 0 ? more + 1 : 0));
 
         if (more > 3 || n - i <= more) {
             return false;
         }
-        for (unsigned k = 1; k <= more; k++) {
-            if ((p[i + k] & 0xC0) != 0x80) {
+        for (unsigned k = 0; k < more; k++) {
+            if ((p[++i] & 0xC0) != 0x80) {
                 return false;
             }
-            point = point << 6 | (p[i + k] & 0x3Fu);
+            point = point << 6 | (p[i] & 0x3Fu);
         }
-        if (point < least[more] || point > 0x10FFFF ||
-            (point >= 0xD800 && point <= 0xDFFF)) {
+        if (!is_scalar(point, more)) {
             return false;
         }
-        i += more + 1;
     }
     return true;
 }
