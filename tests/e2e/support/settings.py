@@ -51,7 +51,7 @@ ROWS = [
      ["trace", "3", "warning!"]),
     ("log.format", "LOG_FORMAT", ["json", "TEXT"], ["xml", "1"]),
     ("metrics.allowed_networks", "METRICS_ALLOWED_NETWORKS",
-     ["none", "10.0.0.0/8", "127.0.0.1", "::1"],
+     ["10.0.0.0/8", "none", "127.0.0.1", "::1"],
      ["10.0.0.0/33", "lan", "1.2.3.4/x"]),
     ("ws.allowed_origins", "WS_ALLOWED_ORIGINS",
      ["https://app.example", "null", "*", "https://a.example,null"],
