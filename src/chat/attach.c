@@ -299,7 +299,7 @@ on_looked_up(struct store_job *job)
 {
     struct attach *a = job->cookie;
 
-    a->user->lookups--;
+    a->user->holds--;
     if (a->outlet == NULL) {
         struct user *u = a->user;
 
@@ -322,7 +322,7 @@ look_up(struct attach *a)
         a->wanted != NULL ? STORE_SESSION_GET : STORE_SESSION_LATEST,
         a->chat->shard, on_looked_up, a);
 
-    a->user->lookups++;
+    a->user->holds++;
     job->user_id = str_dup(user_id(a->user));
     job->since_ms = since_ms(a->chat);
     if (a->wanted != NULL) {

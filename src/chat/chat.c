@@ -168,6 +168,7 @@ chat_attach(struct chat *c, struct outlet *o,
 {
     o->user = user_get(c, request->user_id);
     o->user->connections++;
+    o->user->holds++;
     o->admin = request->admin;
     o->device_id =
         request->device_id.n > 0 ? str_dup(request->device_id) : NULL;
@@ -192,6 +193,7 @@ chat_detach(struct outlet *o)
     o->session = NULL;
     o->user = NULL;
     o->state = OUTLET_GONE;
+    u->holds--;
     user_release(u);
 }
 

@@ -52,7 +52,7 @@ struct user {
     struct list sessions;
     struct list arrivals; /* outlets that look for their session */
     uint32_t connections; /* outlets that are ATTACHING or LIVE */
-    uint32_t lookups;     /* store jobs that will come back to it */
+    uint32_t holds;       /* outlets (GONE ones too) and lookups under way */
     uint16_t id_n;
     char id[];
 };

@@ -43,7 +43,7 @@ user_get(struct chat *c, struct str id)
 void
 user_release(struct user *u)
 {
-    if (u->connections > 0 || u->lookups > 0 || !list_empty(&u->sessions) ||
+    if (u->holds > 0 || !list_empty(&u->sessions) ||
         !list_empty(&u->arrivals)) {
         return;
     }
