@@ -136,8 +136,8 @@ new_store(const struct store_settings *settings)
     s->reader_count = readers;
     atomic_init(&s->writes_ok, true);
     atomic_init(&s->reads_ok, true);
-    store_worker_inbox_init(&s->writes, settings->queue_max);
-    store_worker_inbox_init(&s->reads, settings->queue_max);
+    store_worker_inbox_init(&s->writes, settings->queue_max, STORE_LINGER_MS);
+    store_worker_inbox_init(&s->reads, settings->queue_max, 0);
     s->writer.inbox = &s->writes;
     s->writer.healthy = &s->writes_ok;
     for (unsigned i = 0; i < readers; i++) {

@@ -55,11 +55,12 @@ struct store;
  *                 had ended (not by SENDER_SYSTEM). With a client_id that is
  *                 there: duplicate, message is the first one, messages its
  *                 answers as in FIND, nothing was written. CONFLICT: the
- *                 message's id is taken.
+ *                 message's id is taken in this session.
  * DRAFT_PUT       sid, message: the running answer as it is now (content,
  *                 usage and times may grow, the rest is as in the first put).
  *                 NOT_FOUND: the session is gone. CONFLICT: it has a number.
- *                 May wait some milliseconds for company (store_worker.h).
+ *                 Unless urgent it waits STORE_LINGER_MS for company, so that
+ *                 one fsync serves the checkpoints of many answers.
  * DRAFT_DROP      sid, message.id: it ended without anything. Nothing there
  *                 is fine.
  * ANSWER_FINISH   sid, owner or none, message with a final status → a
@@ -88,6 +89,7 @@ enum store_op {
     STORE_OPS
 };
 
+#define STORE_LINGER_MS 50
 #define STORE_QUERY_BYTES 1000
 #define STORE_PAGE_BYTES ((size_t)32 << 20)
 
@@ -121,6 +123,7 @@ struct store_job {
     int64_t before_seq; /* … or, if > 0, the newest below this */
     size_t limit;       /* LIST, MESSAGES: most records */
     unsigned patch;     /* PATCH: enum store_patch */
+    bool urgent;        /* DRAFT_PUT: now, alone if need be */
     struct session_record session; /* in: sid etc.; out: as stored now */
     struct message_record message; /* in; out: as stored (seq, and for a
                                       duplicate client_id the first one) */

@@ -172,17 +172,19 @@ response_times(struct sqlite_link *link, struct session_row *row,
 /* -- the end of an answer -- */
 
 static enum err
-put_numbered(struct sqlite_link *link, const struct message_record *m,
-             int *changed)
+put_numbered(struct sqlite_link *link, int64_t session_n,
+             const struct message_record *m, int *changed)
 {
     struct sqlite_call c = store_sqlite_call(link, SQL_MESSAGE_FINISH);
 
+    store_sqlite_put_int(&c, session_n);
     store_sqlite_rows_put_message(&c, m);
     return store_sqlite_run(&c, changed);
 }
 
 static enum err
-supersede(struct sqlite_link *link, const struct message_record *m)
+supersede(struct sqlite_link *link, int64_t session_n,
+          const struct message_record *m)
 {
     struct sqlite_call c;
 
@@ -191,7 +193,7 @@ supersede(struct sqlite_link *link, const struct message_record *m)
     }
     c = store_sqlite_call(link, SQL_MESSAGE_SUPERSEDE);
     store_sqlite_put_text(&c, m->replaces);
-    store_sqlite_put_text(&c, m->sid);
+    store_sqlite_put_int(&c, session_n);
     return store_sqlite_run(&c, NULL);
 }
 
@@ -245,9 +247,9 @@ finish(struct sqlite_link *link, struct message_record *m,
     enum err e;
 
     m->seq = row->record.seq + 1;
-    e = put_numbered(link, m, changed);
+    e = put_numbered(link, row->n, m, changed);
     if (e == ERR_OK && *changed > 0) {
-        e = supersede(link, m);
+        e = supersede(link, row->n, m);
     }
     if (e == ERR_OK && *changed > 0) {
         e = count_answer(link, row, m);
@@ -293,24 +295,14 @@ store_sqlite_answer_finish(struct store_link *base, struct store_job *job)
 
 /* -- recovery -- */
 
-struct recovery {
-    int64_t closed;
-    int64_t dropped;
-};
-
 static enum err
-close_draft(struct sqlite_link *link, struct message_record *m,
-            struct recovery *done)
+close_draft(struct sqlite_link *link, struct message_record *m)
 {
     struct session_row row;
     int changed;
     enum err e = store_sqlite_rows_find(link, m->sid, NULL, &row);
 
-    if (e == ERR_OK && (row.n == 0 || m->content_n == 0)) {
-        done->dropped++;
-        e = drop_draft(link, m);
-    } else if (e == ERR_OK) {
-        done->closed++;
+    if (e == ERR_OK) {
         m->status = STATUS_INTERRUPTED;
         xfree(m->finish_reason);
         m->finish_reason = xstrdup("interrupted");
@@ -322,7 +314,7 @@ close_draft(struct sqlite_link *link, struct message_record *m,
 
 /* One draft; *found false when there is none left. */
 static enum err
-close_next(struct sqlite_link *link, struct recovery *done, bool *found)
+close_next(struct sqlite_link *link, bool *found)
 {
     struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_NEXT);
     struct message_record m;
@@ -334,8 +326,26 @@ close_next(struct sqlite_link *link, struct recovery *done, bool *found)
     }
     e = store_sqlite_end(&c);
     if (*found) {
-        e = close_draft(link, &m, done);
+        e = close_draft(link, &m);
         message_record_fini(&m);
+    }
+    return e;
+}
+
+/* What is left of the drafts after the empty ones went has a session, so each
+ * round makes one less. */
+static enum err
+close_drafts(struct sqlite_link *link, int *closed, int *dropped)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFTS_EMPTY);
+    enum err e = store_sqlite_run(&c, dropped);
+    bool found = true;
+
+    for (*closed = 0; e == ERR_OK; (*closed)++) {
+        e = close_next(link, &found);
+        if (!found) {
+            break;
+        }
     }
     return e;
 }
@@ -343,27 +353,22 @@ close_next(struct sqlite_link *link, struct recovery *done, bool *found)
 enum err
 store_sqlite_answer_recover(struct store_link *base)
 {
-    struct sqlite_link *link = store_sqlite_of(base);
-    struct recovery done = {0, 0};
-    bool found = true;
+    int closed = 0, dropped = 0;
     enum err e = base->backend->begin(base);
 
     if (e != ERR_OK) {
         return e;
     }
-    while (e == ERR_OK && found) {
-        e = close_next(link, &done, &found);
-    }
+    e = close_drafts(store_sqlite_of(base), &closed, &dropped);
     if (e == ERR_OK) {
         e = base->backend->commit(base);
     }
     if (e != ERR_OK) {
         base->backend->rollback(base);
-    } else if (done.closed + done.dropped > 0) {
+    } else if (closed + dropped > 0) {
         log_warn(EVENT_STORE_RECOVERED,
                  "Answers that were cut were closed as interrupted.",
-                 log_int("closed", done.closed),
-                 log_int("dropped", done.dropped));
+                 log_int("closed", closed), log_int("dropped", dropped));
     }
     return e;
 }

@@ -20,6 +20,8 @@
 
 #define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
+#define SESSION_OF "(SELECT n FROM sessions WHERE _id=?)"
+
 /* A session and its row's own key. */
 struct session_row {
     struct session_record record;

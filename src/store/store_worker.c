@@ -32,11 +32,12 @@ next_of(const struct store_job *job)
 /* -- the queue -- */
 
 void
-store_worker_inbox_init(struct store_inbox *inbox, size_t max)
+store_worker_inbox_init(struct store_inbox *inbox, size_t max,
+                        uint64_t linger_ms)
 {
     pthread_condattr_t attr;
 
-    *inbox = (struct store_inbox){.max = max};
+    *inbox = (struct store_inbox){.max = max, .linger_ms = linger_ms};
     CHECK(pthread_mutex_init(&inbox->lock, NULL) == 0);
     CHECK(pthread_condattr_init(&attr) == 0);
     CHECK(pthread_condattr_setclock(&attr, CLOCK_MONOTONIC) == 0);
@@ -52,12 +53,18 @@ store_worker_inbox_fini(struct store_inbox *inbox)
     pthread_mutex_destroy(&inbox->lock);
 }
 
+static bool
+is_pressing(const struct store_job *job)
+{
+    return job->op != STORE_DRAFT_PUT || job->urgent;
+}
+
 /* Whether the job was put; *wake whether somebody has to hear of it: of the
  * first one, and of the first that does not linger. */
 static bool
 put(struct store_inbox *inbox, struct store_job *job, bool *wake)
 {
-    bool pressing = job->op != STORE_DRAFT_PUT;
+    bool pressing = is_pressing(job);
 
     if (inbox->count >= inbox->max) {
         return false;
@@ -101,7 +108,7 @@ store_worker_inbox_close(struct store_inbox *inbox)
 
 /* Milliseconds until the queue is worth a transaction; 0: now, -1: that
  * depends on what comes. */
-static int
+static int64_t
 ripe_in_ms(const struct store_inbox *inbox, size_t most)
 {
     uint64_t waited_ms;
@@ -113,7 +120,9 @@ ripe_in_ms(const struct store_inbox *inbox, size_t most)
         return -1;
     }
     waited_ms = clock_mono_ms() - inbox->since_ms;
-    return waited_ms >= STORE_LINGER_MS ? 0 : STORE_LINGER_MS - (int)waited_ms;
+    return waited_ms >= inbox->linger_ms
+               ? 0
+               : (int64_t)(inbox->linger_ms - waited_ms);
 }
 
 static void
@@ -131,7 +140,7 @@ static bool
 wait_ripe(struct store_inbox *inbox, size_t most, int idle_ms)
 {
     uint64_t begin_ms = clock_mono_ms();
-    int ripe_ms;
+    int64_t ripe_ms;
 
     while ((ripe_ms = ripe_in_ms(inbox, most)) != 0) {
         uint64_t now_ms = clock_mono_ms();
@@ -157,7 +166,7 @@ cut(struct store_inbox *inbox, size_t most, size_t *count)
     struct store_job *rest = first;
 
     for (*count = 0; rest != NULL && *count < most; (*count)++) {
-        inbox->pressing -= rest->op != STORE_DRAFT_PUT;
+        inbox->pressing -= is_pressing(rest);
         last = rest;
         rest = next_of(rest);
     }

@@ -15,9 +15,8 @@
  * places of the program that lock.
  *
  * Checkpoints of running answers come in a steady drizzle and nobody waits
- * for them; alone in the queue they linger for STORE_LINGER_MS so that one
- * fsync serves several. Any other job ends the wait at once. */
-#define STORE_LINGER_MS 20
+ * for them; alone in the queue they linger for a while. Any other job ends the
+ * wait at once. */
 
 /* While the storage fails it is tried this often, so that it is seen to work
  * again without traffic. */
@@ -31,6 +30,7 @@ struct store_inbox {
     struct store_job *last;
     size_t count;
     size_t max;
+    uint64_t linger_ms;
     size_t pressing;   /* jobs that do not linger */
     uint64_t since_ms; /* when first came into the empty queue */
     bool closing;
@@ -46,7 +46,9 @@ struct store_worker {
     uint64_t unlogged;  /* failures since that line */
 };
 
-void store_worker_inbox_init(struct store_inbox *inbox, size_t max);
+/* At most max jobs; those that linger do so for linger_ms. */
+void store_worker_inbox_init(struct store_inbox *inbox, size_t max,
+                             uint64_t linger_ms);
 
 /* Nobody uses it any more; it is empty. */
 void store_worker_inbox_fini(struct store_inbox *inbox);

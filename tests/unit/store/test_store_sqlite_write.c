@@ -177,9 +177,10 @@ a_taken_message_id_is_a_conflict_and_writes_nothing(void **state)
     ask(f, 1, "ann", 11);
     assert_int_equal(run_free(f, new_question(1, "ann", 11, "again")),
                      ERR_CONFLICT);
-    job = new_question(2, "ann", 11, "in a new session");
+    job = new_question(1, "ann", 11, "with an id");
     job->message.client_id = xstrdup("c");
     assert_int_equal(run_free(f, job), ERR_CONFLICT);
+    assert_int_equal(number(f, "SELECT count(*) FROM messages"), 1);
     assert_int_equal(number(f, "SELECT count(*) FROM sessions"), 1);
     assert_int_equal(number(f, "SELECT seq FROM sessions"), 1);
 }
