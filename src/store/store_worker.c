@@ -109,11 +109,11 @@ store_worker_inbox_close(struct store_inbox *inbox)
 /* Milliseconds until the queue is worth a transaction; 0: now, -1: that
  * depends on what comes. */
 static int64_t
-ripe_in_ms(const struct store_inbox *inbox, size_t most)
+ripe_in_ms(const struct store_inbox *inbox)
 {
     uint64_t waited_ms;
 
-    if (inbox->closing || inbox->pressing > 0 || inbox->count >= most) {
+    if (inbox->closing || inbox->pressing > 0) {
         return 0;
     }
     if (inbox->count == 0) {
@@ -137,12 +137,12 @@ wait_until_ms(struct store_inbox *inbox, uint64_t at_ms)
 /* Waits, unlocked, until the queue is ripe; false when idle_ms (-1: for ever)
  * passed first. */
 static bool
-wait_ripe(struct store_inbox *inbox, size_t most, int idle_ms)
+wait_ripe(struct store_inbox *inbox, int idle_ms)
 {
     uint64_t begin_ms = clock_mono_ms();
     int64_t ripe_ms;
 
-    while ((ripe_ms = ripe_in_ms(inbox, most)) != 0) {
+    while ((ripe_ms = ripe_in_ms(inbox)) != 0) {
         uint64_t now_ms = clock_mono_ms();
 
         if (ripe_ms > 0) {
@@ -189,7 +189,7 @@ take(struct store_inbox *inbox, size_t most, int idle_ms,
     bool ripe, left, closed;
 
     pthread_mutex_lock(&inbox->lock);
-    ripe = wait_ripe(inbox, most, idle_ms);
+    ripe = wait_ripe(inbox, idle_ms);
     *chain = ripe ? cut(inbox, most, &count) : NULL;
     left = inbox->count > 0;
     closed = inbox->closing;

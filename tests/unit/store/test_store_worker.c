@@ -400,15 +400,6 @@ drafts_wait_for_company(void **state)
     expect(h, 'd', ERR_OK);
     expect(h, 'e', ERR_OK);
     assert_int_equal(atomic_load(&h->fake.commits), 2);
-
-    give_byte(h->fake.gate[1]); /* a full group is company enough */
-    for (int i = 0; i < 4; i++) {
-        push_as(h, STORE_DRAFT_PUT, &"fghi"[i], true);
-    }
-    for (int i = 0; i < 4; i++) {
-        expect(h, "fghi"[i], ERR_OK);
-    }
-    assert_int_equal(atomic_load(&h->fake.commits), 3);
 }
 
 static void
