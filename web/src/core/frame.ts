@@ -1,10 +1,28 @@
 // SPDX-License-Identifier: MIT
 // A received frame, as the page sees it: every member may be absent, unknown
-// members are ignored. The exact shape of each type is generated/protocol.ts;
-// the page trusts nothing but `type`, so that an older or newer server works.
-import type { ErrorBody, Model, Usage } from '../generated/protocol';
+// members are ignored. The exact shape of each type is in
+// generated/protocol.ts; the page trusts nothing but `type`, so that an older
+// or newer server works too.
 
-export type { Model, Usage };
+export interface Model {
+  id: string;
+  name: string;
+}
+
+export interface Usage {
+  prompt_tokens?: number;
+  completion_tokens?: number;
+  total_tokens?: number;
+  estimated?: boolean;
+}
+
+export interface FrameError {
+  code: string;
+  message?: string;
+  recoverable?: boolean;
+  retry_after?: number; // ms
+  field?: string;
+}
 
 export interface Frame {
   type: string;
@@ -32,7 +50,7 @@ export interface Frame {
   reply_to?: string;
   replaces?: string;
   superseded?: boolean;
-  error?: Partial<ErrorBody> & { code: string };
+  error?: FrameError;
 }
 
 /** Parses one text frame; undefined when it is not an object with a type. */

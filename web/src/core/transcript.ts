@@ -27,7 +27,8 @@ export interface Entry {
   clientId?: string;
   seq?: number;
   time?: number;
-  question?: Entry; // of an answer
+  question?: Entry; // of an answer, when it is known here
+  replyTo?: string; // its message_id, also when it is not
   replaces?: string;
   superseded: boolean;
   modelId?: string;
@@ -354,6 +355,7 @@ export class Transcript {
     );
     for (const e of versions) e.superseded = true;
     if (old) old.superseded = true;
+    entry.replyTo = frame.reply_to ?? entry.question?.messageId;
     entry.replaces = replaced ?? versions.at(-1)?.messageId;
     if (entry.question) entry.question.problem = undefined;
   }
@@ -426,14 +428,17 @@ export class Transcript {
     entry.ttftMs = frame.ttft_ms ?? entry.ttftMs;
     entry.modelId = frame.model_id ?? entry.modelId;
     entry.time = timeOf(frame.timestamp) ?? entry.time;
-    if (entry.status === 'cancelled' && !entry.content)
+    const nothing = entry.status === 'cancelled' && !entry.content;
+    if (nothing && entry.replaces) {
       this.revive(entry.replaces);
+      this.drop(entry);
+    }
   }
 
   private merge(messages: Msg[], known: Map<string, Entry>): void {
     for (const m of messages) this.saw(m.seq);
     for (const m of messages) this.mergeOne(m, known);
-    for (const m of messages) this.tie(m);
+    for (const e of this.entries) if (e.role === 'ai') this.tie(e);
   }
 
   private mergeOne(m: Msg, known: Map<string, Entry>): void {
@@ -448,12 +453,10 @@ export class Transcript {
     this.identify(entry, m);
   }
 
-  private tie(m: Msg): void {
-    const entry = this.byMessage.get(m.message_id);
-    if (!entry || entry.role !== 'ai') return;
-    entry.question =
-      (m.reply_to && this.byMessage.get(m.reply_to)) || entry.question;
-    const old = m.replaces ? this.byMessage.get(m.replaces) : undefined;
+  private tie(answer: Entry): void {
+    const { replyTo, replaces } = answer;
+    answer.question ??= replyTo ? this.byMessage.get(replyTo) : undefined;
+    const old = replaces ? this.byMessage.get(replaces) : undefined;
     if (old) old.superseded = true;
   }
 }
@@ -464,6 +467,7 @@ function fill(entry: Entry, m: Msg): void {
   entry.time = timeOf(m.timestamp) ?? entry.time;
   entry.superseded = m.superseded === true;
   entry.replaces = m.replaces ?? entry.replaces;
+  entry.replyTo = m.reply_to ?? entry.replyTo;
   entry.modelId = m.model_id ?? entry.modelId;
   entry.usage = m.usage ?? entry.usage;
   entry.durationMs = m.duration_ms ?? entry.durationMs;

@@ -18,7 +18,7 @@ export class BlockSplitter {
   frozen = '';
   private text = '';
   private linesSeen = 0; // length of the complete lines already looked at
-  readonly links: Links = {};
+  private links: Links = {}; // definitions in complete lines
 
   constructor(private readonly options: MarkedOptions) {}
 
@@ -27,13 +27,14 @@ export class BlockSplitter {
    * undefined when the text does not continue the frozen one: start anew.
    */
   feed(text: string): Token[] | undefined {
-    if (!text.startsWith(this.frozen)) return undefined;
-    this.text = text;
-    const lines = text.lastIndexOf('\n') + 1;
+    // As the lexer does; a CR whose LF is still to come makes no difference.
+    this.text = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
+    if (!this.text.startsWith(this.frozen)) return undefined;
+    const lines = this.text.lastIndexOf('\n') + 1;
     if (lines <= this.linesSeen) return [];
     this.linesSeen = lines;
     if (this.openFence()) return [];
-    return this.freeze(text.slice(this.frozen.length, lines));
+    return this.freeze(this.text.slice(this.frozen.length, lines));
   }
 
   /** The end of the text: everything freezes. */
@@ -68,18 +69,19 @@ export class BlockSplitter {
    */
   private freeze(lines: string): Token[] {
     const tokens = this.lex(lines);
+    this.links = { ...tokens.links };
     let last = tokens.length - 1;
-    while (last >= 0 && tokens[last]!.type === 'space') last--;
-    const done = tokens.slice(0, Math.max(0, last));
-    this.frozen += done.map((t) => t.raw).join('');
-    return done;
+    while (last > 0 && tokens[last]!.type === 'space') last--;
+    // Counted from the end: the lexer gives no tokens for definitions.
+    const rest = tokens.slice(last).map((t) => t.raw).join('');
+    if (last <= 0 || !lines.endsWith(rest)) return [];
+    this.frozen += lines.slice(0, lines.length - rest.length);
+    return tokens.slice(0, last);
   }
 
-  private lex(source: string): Token[] {
+  private lex(source: string): TokensList {
     const lexer = new Lexer(this.options);
     Object.assign(lexer.tokens.links, this.links);
-    const tokens = lexer.lex(source);
-    Object.assign(this.links, lexer.tokens.links);
-    return tokens;
+    return lexer.lex(source);
   }
 }

@@ -20,6 +20,8 @@ const PURIFY = {
     'thead', 'tr', 'u', 'ul',
   ],
   ALLOWED_ATTR: ['href', 'class', 'align', 'start', 'title', 'scope'],
+  // These hold no addresses, so the check of addresses is not for them.
+  ADD_URI_SAFE_ATTR: ['align', 'start', 'scope'],
   ALLOW_DATA_ATTR: false,
   ALLOW_ARIA_ATTR: false,
   ALLOWED_URI_REGEXP: /^(?:https?:|mailto:)/i,

@@ -22,7 +22,11 @@ export const appStyles = css`
     border-radius: 0.6rem;
     background: var(--accent);
     color: var(--on-accent);
-    transform: translateY(-4rem);
+    transform: translateY(-5rem);
+  }
+
+  button.skip:hover {
+    background: var(--accent);
   }
 
   .skip:focus {
@@ -40,7 +44,7 @@ export const appStyles = css`
     min-height: 0;
   }
 
-  aside {
+  .side {
     display: flex;
     flex-direction: column;
     min-height: 0;
@@ -113,7 +117,7 @@ export const appStyles = css`
     grid-template-columns: minmax(0, 1fr);
   }
 
-  :host([narrow]) aside {
+  :host([narrow]) .side {
     position: absolute;
     z-index: 10;
     inset: 0 auto 0 0;
@@ -123,7 +127,7 @@ export const appStyles = css`
     transition: transform 180ms ease-out, visibility 0s 180ms;
   }
 
-  :host([narrow]) aside.shown {
+  :host([narrow]) .side.shown {
     visibility: visible;
     transform: none;
     transition: transform 180ms ease-out;

@@ -207,10 +207,12 @@ export const chatStyles = css`
     font-weight: 620;
     line-height: 1.25;
     letter-spacing: -0.022em;
+    text-wrap: balance;
   }
 
   .welcome p {
     margin-top: 0.5rem;
+    text-wrap: balance;
     color: var(--muted);
   }
 

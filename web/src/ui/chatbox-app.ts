@@ -105,9 +105,6 @@ export class ChatboxApp extends LitElement {
   private mainTemplate(c: Conversation) {
     const covered = this.narrow && this.drawer;
     return html`
-      <a class="skip" href="#conversation" @click=${this.onSkip}
-        >Skip to the message field</a
-      >
       <div
         class="layout"
         @chatbox-open=${(e: CustomEvent<Item>) => this.go(e.detail.id)}
@@ -123,11 +120,16 @@ export class ChatboxApp extends LitElement {
               @click=${() => (this.drawer = false)}
             ></div>`
           : nothing}
-        <aside
-          class=${this.drawer ? 'shown' : ''}
+        <div
+          class="side ${this.drawer ? 'shown' : ''}"
           ?inert=${this.narrow && !this.drawer}
+          role=${covered ? 'dialog' : 'complementary'}
+          aria-modal=${covered ? 'true' : nothing}
           aria-label="Chats and settings"
         >
+          <button class="skip" @click=${this.onSkip}>
+            Skip to the message field
+          </button>
           <div class="brand">
             <span class="logo">${icon('chat')}</span> Chatbox
             ${this.narrow
@@ -145,7 +147,7 @@ export class ChatboxApp extends LitElement {
             .current=${c.sessionId ?? ''}
           ></chatbox-sessions>
           ${this.accountTemplate()}
-        </aside>
+        </div>
         <main ?inert=${covered}>${this.chatTemplate(c)}</main>
       </div>
     `;
@@ -248,8 +250,9 @@ export class ChatboxApp extends LitElement {
     this.token = token;
     this.expired = false;
     if (this.page) saveToken(token);
-    if (this.conversation && !other) this.conversation.renewToken(token);
-    else this.begin(this.page ? session : undefined);
+    if (!this.conversation || other)
+      return this.begin(this.page ? session : undefined);
+    this.conversation.renewToken(token);
     void this.list?.refresh();
   }
 
@@ -273,14 +276,19 @@ export class ChatboxApp extends LitElement {
     c.addEventListener('stored', () => void this.list?.refresh());
     c.addEventListener('token-needed', () => this.onExpiring());
     c.start(session);
-    void this.updateComplete.then(() => this.chat?.focusComposer());
+    void this.updateComplete.then(() => this.focusChat());
+  }
+
+  /** Not on a touch screen, where the keyboard would cover the page. */
+  private focusChat(): void {
+    if (!matchMedia('(pointer: coarse)').matches) void this.chat?.focusComposer();
   }
 
   private go(session: string | undefined): void {
     this.drawer = false;
     const c = this.conversation;
-    if (session && session === c?.sessionId) return this.chat?.focusComposer();
-    if (!session && c && !c.address && !c.halt) this.chat?.focusComposer();
+    if (session && session === c?.sessionId) return this.focusChat();
+    if (!session && c && !c.address && !c.halt) this.focusChat();
     else this.openChat(session);
     if (this.page) this.setAddress(session, 'push');
   }
@@ -413,9 +421,9 @@ export class ChatboxApp extends LitElement {
     this.renderRoot.querySelector<HTMLElement>('[slot=lead]')?.focus();
   };
 
-  private onSkip(event: Event): void {
-    event.preventDefault();
-    this.chat?.focusComposer();
+  private onSkip(): void {
+    this.drawer = false;
+    void this.chat?.focusComposer();
   }
 
   private switchTheme(): void {

@@ -68,7 +68,9 @@ export class ChatboxChat extends LitElement {
     this.stick?.disconnect();
   }
 
-  focusComposer(): void {
+  async focusComposer(): Promise<void> {
+    await this.updateComplete;
+    await this.composer?.updateComplete;
     this.composer?.focus();
   }
 

@@ -162,8 +162,9 @@ export class ChatboxComposer extends LitElement {
         transition: border-color 120ms;
       }
 
-      .card:focus-within {
-        border-color: var(--line-strong);
+      .card:has(textarea:focus) {
+        border-color: var(--accent);
+        box-shadow: 0 0 0 3px var(--accent-soft);
       }
 
       textarea {
@@ -171,10 +172,13 @@ export class ChatboxComposer extends LitElement {
         min-height: 3rem;
         padding: 0.85rem 1.15rem 0.25rem;
         border: 0;
-        outline: 0;
         background: transparent;
         line-height: 1.5;
         resize: none;
+      }
+
+      textarea:focus {
+        outline: none; /* the card shows the focus */
       }
 
       textarea::placeholder {

@@ -318,10 +318,6 @@ export class ChatboxSessions extends LitElement {
         outline-offset: -2px;
       }
 
-      .here a {
-        font-weight: 550;
-      }
-
       .ended {
         margin-inline-start: 0.35rem;
         font-size: 0.78rem;

@@ -10,7 +10,7 @@ const SHAPES = {
   close: svg`<path d="M6 6l12 12M18 6 6 18"/>`,
   more: svg`<path d="M5.5 12h.01M12 12h.01M18.5 12h.01" stroke-width="2.6"/>`,
   send: svg`<path d="M12 19V5.5M6 11l6-6 6 6" stroke-width="2.1"/>`,
-  stop: svg`<rect x="7" y="7" width="10" height="10" rx="2" fill="currentColor" stroke="none"/>`,
+  stop: svg`<rect x="5.5" y="5.5" width="13" height="13" rx="2.6" fill="currentColor" stroke="none"/>`,
   down: svg`<path d="M12 5v13M6.5 12.5 12 18l5.5-5.5"/>`,
   chevron: svg`<path d="m7 10 5 5 5-5"/>`,
   copy: svg`<rect x="8.5" y="8.5" width="11" height="11" rx="2.5"/><path d="M15.5 8.5V7A2.5 2.5 0 0 0 13 4.5H7A2.5 2.5 0 0 0 4.5 7v6A2.5 2.5 0 0 0 7 15.5h1.5"/>`,

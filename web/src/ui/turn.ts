@@ -388,7 +388,10 @@ export const turnStyles = css`
   }
 
   .callout button {
-    color: var(--text);
     padding-block: 0.3rem;
+  }
+
+  .callout button:not(:disabled) {
+    color: var(--text);
   }
 `;

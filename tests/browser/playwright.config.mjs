@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: MIT
+import { defineConfig } from '@playwright/test';
+
+export default defineConfig({
+  testDir: 'specs',
+  testMatch: '*.spec.mjs',
+  workers: 1,
+  retries: 0,
+  forbidOnly: true,
+  timeout: 60_000,
+  expect: { timeout: 10_000 },
+  reporter: 'list',
+  outputDir: 'test-results',
+  use: {
+    browserName: 'chromium',
+    viewport: { width: 1280, height: 820 },
+    colorScheme: 'light',
+    launchOptions: {
+      executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-dev-shm-usage',
+        // A document that a test has rewritten counts as coming from outside,
+        // and would not be let near 127.0.0.1.
+        '--disable-features=LocalNetworkAccessChecks',
+      ],
+    },
+  },
+});

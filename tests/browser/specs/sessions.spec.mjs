@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: MIT
+// The list at the side.
+import { expect, test } from '../support/test.mjs';
+
+const unique = (word) => `${word} ${Math.random().toString(36).slice(2, 8)}`;
+
+test('a chat appears in the list with its first answer', async ({ chat }) => {
+  const name = unique('apple');
+  await chat.ask(name);
+  const entry = chat.list.getByRole('link', { name });
+  await expect(entry).toBeVisible();
+  await expect(entry).toHaveAttribute('aria-current', 'page');
+});
+
+test('chats are opened from the list and by the back button', async ({
+  chat,
+  page,
+}) => {
+  const [one, two] = [unique('first'), unique('second')];
+  await chat.ask(one);
+  await chat.newChat();
+  await chat.ask(two);
+  await chat.list.getByRole('link', { name: one }).click();
+  await expect(chat.questions).toHaveText([one]);
+  await expect(chat.answers).toHaveCount(1);
+  await page.goBack();
+  await expect(chat.questions).toHaveText([two]);
+});
+
+test('the search finds a chat by its name', async ({ chat, page }) => {
+  const [one, two] = [unique('cherry'), unique('plum')];
+  await chat.ask(one);
+  await chat.newChat();
+  await chat.ask(two);
+  await expect(chat.list.getByRole('link', { name: two })).toBeVisible();
+  await page.keyboard.press('Control+k');
+  const search = page.getByRole('searchbox', { name: 'Search chats' });
+  await expect(search).toBeFocused();
+  await search.fill(one);
+  await expect(chat.list.getByRole('link')).toHaveCount(1);
+  await expect(chat.list.getByRole('link', { name: one })).toBeVisible();
+  await search.fill('surely nothing like this');
+  await expect(chat.list).toContainText('Nothing found');
+  await search.press('Escape');
+  await expect(chat.list.getByRole('link', { name: two })).toBeVisible();
+});
+
+test('a chat is renamed', async ({ chat, page }) => {
+  const [old, name] = [unique('old'), unique('new')];
+  await chat.ask(old);
+  await chat.fromMenu('More about this chat', 'Rename');
+  const field = chat.dialog.getByRole('textbox', { name: 'Name' });
+  await field.fill(name);
+  await field.press('Enter');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
+  await page.reload();
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(name);
+  await expect(chat.list.getByRole('link', { name })).toBeVisible();
+});
+
+test('a chat is deleted, after a question', async ({ chat, page }) => {
+  const name = unique('gone');
+  await chat.ask(name);
+  await chat.fromMenu('More about this chat', 'Delete');
+  await chat.dialog.getByRole('button', { name: 'Cancel' }).click();
+  await expect(chat.questions).toHaveText([name]);
+  const menu = page.getByRole('button', { name: `More about “${name}”` });
+  await chat.list.getByRole('link', { name }).hover();
+  await menu.click();
+  await page.getByRole('menuitem', { name: 'Delete' }).click();
+  await chat.dialog.getByRole('button', { name: 'Delete' }).click();
+  await expect(chat.list.getByRole('link', { name })).toHaveCount(0);
+  await expect(chat.questions).toHaveCount(0);
+  await page.reload();
+  await expect(chat.list.getByRole('link', { name })).toHaveCount(0);
+});
+
+test('a chat is ended, and taken up again by writing', async ({
+  chat,
+  page,
+}) => {
+  const name = unique('ended');
+  await chat.ask(name);
+  await chat.fromMenu('More about this chat', 'End');
+  await expect(page.getByText('This chat was ended.')).toBeVisible();
+  await chat.ask('and on it goes');
+  await expect(page.getByText('This chat was ended.')).toBeHidden();
+});
+
+test('a chat deleted elsewhere says so', async ({ chat, page, request }) => {
+  await chat.ask(unique('elsewhere'));
+  const id = /session=(\w+)/.exec(page.url())[1];
+  const token = await page.evaluate(() =>
+    sessionStorage.getItem('chatbox:token'),
+  );
+  const url = new URL(`sessions/${id}`, page.url().replace(/#.*/, ''));
+  const headers = { Authorization: `Bearer ${token}` };
+  const answer = await request.delete(url.href, { headers });
+  expect(answer.status()).toBe(204);
+  await expect(page.getByText('This chat was deleted.')).toBeVisible();
+});
+
+test('a new chat is begun by keyboard', async ({ chat, page }) => {
+  await chat.ask(unique('keyboard'));
+  await page.keyboard.press('Alt+n');
+  await expect(chat.questions).toHaveCount(0);
+  await expect(chat.box).toBeFocused();
+  expect(page.url()).not.toContain('session=');
+});

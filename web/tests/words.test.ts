@@ -1,0 +1,60 @@
+// SPDX-License-Identifier: MIT
+import { expect, test } from 'vitest';
+import { finishWords, problemOf } from '../src/core/problem';
+import { dayGroup, duration, secondsLeft, titleFrom } from '../src/core/words';
+
+test.each([
+  [0, '0 ms'],
+  [999, '999 ms'],
+  [1000, '1.0 s'],
+  [59_940, '59.9 s'],
+  [60_000, '1 min 0 s'],
+  [125_400, '2 min 5 s'],
+])('%i ms is written %s', (ms, words) => {
+  expect(duration(ms)).toBe(words);
+});
+
+test('days are grouped as people speak of them', () => {
+  const now = new Date(2025, 5, 15, 0, 30).getTime();
+  const at = (...date: [number, number, number, number]) =>
+    dayGroup(new Date(...date).getTime(), now);
+  expect(at(2025, 5, 15, 0)).toBe('Today');
+  expect(at(2025, 5, 14, 23)).toBe('Yesterday');
+  expect(at(2025, 5, 8, 1)).toBe('Last seven days');
+  expect(at(2025, 5, 7, 1)).toBe('Last thirty days');
+  expect(at(2025, 3, 1, 1)).toBe('April 2025');
+});
+
+test('a title is the first line, cut between characters', () => {
+  expect(titleFrom('  Hello\nthere ')).toBe('Hello');
+  expect([...titleFrom('🙂'.repeat(80))]).toHaveLength(60);
+});
+
+test('a countdown rounds up and ends at zero', () => {
+  expect(secondsLeft(undefined, 0)).toBe(0);
+  expect(secondsLeft(1001, 0)).toBe(2);
+  expect(secondsLeft(1000, 2000)).toBe(0);
+});
+
+test('an error says what to do and until when', () => {
+  const error = { code: 'LLM_UNAVAILABLE', retry_after: 500 } as const;
+  expect(problemOf(error, 1000)).toEqual({
+    code: 'LLM_UNAVAILABLE',
+    text: 'The model cannot be reached right now.',
+    recoverable: true,
+    retryAt: 1500,
+  });
+  expect(problemOf({ code: 'NEW', message: 'Said so' }, 0).text).toBe(
+    'Said so',
+  );
+  expect(problemOf({ code: 'X', recoverable: false }, 0).recoverable).toBe(
+    false,
+  );
+});
+
+test('a whole answer needs no words, a cut one does', () => {
+  expect(finishWords('stop')).toBe('');
+  expect(finishWords(undefined)).toBe('');
+  expect(finishWords('interrupted')).not.toBe('');
+  expect(finishWords('something new')).not.toBe('');
+});
