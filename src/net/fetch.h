@@ -57,7 +57,7 @@ struct fetch_events {
 
 /* Hangs itself into shard->fetch. Upstream connections are kept open and used
  * again, at most FETCH_IDLE_MAX of them. From the first call on the process
- * ignores SIGPIPE. */
+ * ignores SIGPIPE. Not from two threads at once (libcurl before 7.84). */
 #define FETCH_IDLE_MAX 1024
 enum err fetch_pool_init(struct shard *s) MUST_CHECK;
 

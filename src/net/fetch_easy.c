@@ -150,10 +150,25 @@ set_request(struct fetch *f, const struct fetch_request *r)
     SET(f, CURLOPT_HTTPHEADER, f->headers);
 }
 
+/* Options that older versions have under another name, or not at all. */
+static void
+set_by_version(struct fetch *f)
+{
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(f, CURLOPT_PROTOCOLS_STR, "http,https");
+#else
+    SET(f, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
+#endif
+#if LIBCURL_VERSION_NUM >= 0x075700
+    /* Cancelling must not wait for a resolver thread that hangs. */
+    SET(f, CURLOPT_QUICK_EXIT, 1L);
+#endif
+}
+
 static void
 set_policy(struct fetch *f, const char *ca_file)
 {
-    SET(f, CURLOPT_PROTOCOLS_STR, "http,https");
+    set_by_version(f);
     SET(f, CURLOPT_FOLLOWLOCATION, 0L);
     SET(f, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(f, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
@@ -162,8 +177,6 @@ set_policy(struct fetch *f, const char *ca_file)
     SET(f, CURLOPT_TCP_NODELAY, 1L);
     SET(f, CURLOPT_BUFFERSIZE, 16384L);
     SET(f, CURLOPT_CONNECTTIMEOUT_MS, FAR_MS);
-    /* Cancelling must not wait for a resolver thread that hangs. */
-    SET(f, CURLOPT_QUICK_EXIT, 1L);
     if (ca_file != NULL) {
         SET(f, CURLOPT_CAINFO, ca_file);
     }
