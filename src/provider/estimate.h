@@ -12,7 +12,7 @@
  * form: 1 byte (ASCII) 1 quarter; 2 bytes (Latin with accents, Greek,
  * Cyrillic, Hebrew, Arabic) 2; 3 bytes (Chinese, Japanese, Korean, Indic) 4;
  * 4 bytes (emoji, rare signs) 8; rounded up. Meant to be a little high: it
- * guards a context window. A byte that is not UTF-8 counts 1. */
+ * guards a context window. */
 uint64_t estimate_tokens(struct str text);
 
 /* The same, plus 4 for the role and the marks around a message. */

@@ -56,8 +56,9 @@ struct provider_request {
 void provider_request_init(struct provider_request *r, size_t max_body_bytes);
 void provider_request_fini(struct provider_request *r); /* wipes */
 
-/* For providers: first the url, then each header, then seal, which sets url
- * and headers. The struct may not be moved by value before seal. */
+/* For providers: first the url (name NULL), then each header, then seal, which
+ * sets url and headers: ERR_TOO_BIG when they or the body passed their
+ * maximum, ERR_INVALID_FORMAT for a control character in a value. */
 void provider_request_put(struct provider_request *r, const char *name,
                           struct str value);
 enum err provider_request_seal(struct provider_request *r) MUST_CHECK;
@@ -91,7 +92,7 @@ struct provider_usage {
 /* Why a provider failed. Its own sentence is not kept: it may quote the key or
  * the conversation. */
 struct provider_fault {
-    enum err err;                     /* ERR_LLM_UNAVAILABLE, ERR_LLM_TIMEOUT */
+    enum err err;                     /* ERR_LLM_UNAVAILABLE */
     bool retryable;                   /* asking again may help */
     char code[PROVIDER_CODE_MAX + 1]; /* its word for it, or ""; safe to log */
 };
@@ -154,8 +155,8 @@ provider_is_local(const struct provider_config *config)
 /* "stop", "length", "content_filter". */
 const char *provider_finish_word(enum provider_finish f);
 
-/* A fault from an HTTP status: 408, 429 and 5xx are retryable; 408 and 504
- * are ERR_LLM_TIMEOUT. code is left "". */
+/* ERR_LLM_UNAVAILABLE, retryable for the statuses 408, 429 and 5xx, code "".
+ * 0 stands for no status. */
 void provider_fault_of_status(int status, struct provider_fault *out);
 
 /* Keeps what is printable ASCII without quotes and space, cut to size. */

@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* One JSON text of OpenAI's form, read in one pass: a function per object,
+ * each a loop over members that knows a few and skips the rest. What has
+ * another type than it should makes the whole text malformed, but for counts
+ * and the members of an error: an odd number must not cost an answer. */
+#include "provider/openai_chunk.h"
+
+static void
+read_text(struct json_scan *s, struct json_text *out)
+{
+    *out = (struct json_text){0};
+    if (json_scan_peek(s) == 'n') {
+        json_scan_null(s);
+    } else {
+        json_scan_string(s, out);
+    }
+}
+
+/* A count that is not one is taken as absent. */
+static void
+read_count(struct json_scan *s, int64_t *out)
+{
+    char c = json_scan_peek(s);
+    struct str number;
+
+    if (c < '0' || c > '9') {
+        json_scan_skip(s);
+    } else if (json_scan_number(s, &number) && !json_to_i64(number, out)) {
+        *out = -1;
+    }
+}
+
+static void
+read_usage(struct json_scan *s, struct openai_chunk *c)
+{
+    struct provider_usage u = {-1, -1, -1};
+    struct json_text key;
+
+    if (json_scan_peek(s) != '{') {
+        json_scan_skip(s);
+        return;
+    }
+    json_scan_enter(s, '{');
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, STR("prompt_tokens"))) {
+            read_count(s, &u.prompt_tokens);
+        } else if (json_text_is(&key, STR("completion_tokens"))) {
+            read_count(s, &u.completion_tokens);
+        } else if (json_text_is(&key, STR("total_tokens"))) {
+            read_count(s, &u.total_tokens);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+    c->usage = u;
+    c->has_usage = u.prompt_tokens >= 0 && u.completion_tokens >= 0 &&
+                   u.prompt_tokens <= INT32_MAX &&
+                   u.completion_tokens <= INT32_MAX;
+    if (u.total_tokens < 0 || u.total_tokens > INT32_MAX) {
+        c->usage.total_tokens = u.prompt_tokens + u.completion_tokens;
+    }
+}
+
+static void
+read_delta(struct json_scan *s, struct openai_chunk *c)
+{
+    struct json_text key;
+
+    if (json_scan_peek(s) == 'n') {
+        json_scan_null(s);
+        return;
+    }
+    json_scan_enter(s, '{');
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, STR("content"))) {
+            read_text(s, &c->content);
+        } else if (json_text_is(&key, STR("refusal"))) {
+            read_text(s, &c->refusal);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+}
+
+static void
+read_choice(struct json_scan *s, struct openai_chunk *c)
+{
+    struct json_text key;
+
+    c->has_choice = true;
+    json_scan_enter(s, '{');
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, STR("delta")) ||
+            json_text_is(&key, STR("message"))) {
+            read_delta(s, c);
+        } else if (json_text_is(&key, STR("finish_reason"))) {
+            read_text(s, &c->finish);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+}
+
+/* We never ask for more than one choice. */
+static void
+read_choices(struct json_scan *s, struct openai_chunk *c)
+{
+    bool first = true;
+
+    if (json_scan_peek(s) == 'n') {
+        json_scan_null(s);
+        return;
+    }
+    json_scan_enter(s, '[');
+    while (json_scan_element(s)) {
+        if (first) {
+            read_choice(s, c);
+        } else {
+            json_scan_skip(s);
+        }
+        first = false;
+    }
+}
+
+/* `code` is a word or a status; `type` is a word. */
+static void
+read_error_member(struct json_scan *s, const struct json_text *key,
+                  struct openai_chunk *c)
+{
+    bool is_code = json_text_is(key, STR("code"));
+    char first = json_scan_peek(s);
+
+    if (is_code && first >= '0' && first <= '9') {
+        read_count(s, &c->status);
+    } else if (first == '"' && is_code) {
+        json_scan_string(s, &c->code);
+    } else if (first == '"' && c->code.raw.n == 0 &&
+               json_text_is(key, STR("type"))) {
+        json_scan_string(s, &c->code);
+    } else {
+        json_scan_skip(s);
+    }
+}
+
+/* An object or a sentence. */
+static void
+read_error(struct json_scan *s, struct openai_chunk *c)
+{
+    char first = json_scan_peek(s);
+    struct json_text key, text;
+
+    if (first == '"') {
+        json_scan_string(s, &text);
+        c->has_error = c->has_error || text.raw.n > 0;
+        return;
+    }
+    if (first != '{') {
+        json_scan_skip(s);
+        return;
+    }
+    c->has_error = true;
+    json_scan_enter(s, '{');
+    while (json_scan_member(s, &key)) {
+        read_error_member(s, &key, c);
+    }
+}
+
+/* Some servers send the error's members outside, beside "object":"error". */
+static void
+read_object_word(struct json_scan *s, struct openai_chunk *c)
+{
+    struct json_text word = {0};
+
+    if (json_scan_peek(s) == '"') {
+        json_scan_string(s, &word);
+        c->has_error = c->has_error || json_text_is(&word, STR("error"));
+    } else {
+        json_scan_skip(s);
+    }
+}
+
+static void
+read_member(struct json_scan *s, const struct json_text *key,
+            struct openai_chunk *c)
+{
+    if (json_text_is(key, STR("choices"))) {
+        read_choices(s, c);
+    } else if (json_text_is(key, STR("usage"))) {
+        read_usage(s, c);
+    } else if (json_text_is(key, STR("error"))) {
+        read_error(s, c);
+    } else if (json_text_is(key, STR("object"))) {
+        read_object_word(s, c);
+    } else {
+        read_error_member(s, key, c);
+    }
+}
+
+bool
+openai_chunk_read(struct str text, struct openai_chunk *c)
+{
+    struct json_scan s;
+    struct json_text key;
+
+    *c = (struct openai_chunk){0};
+    json_scan_init(&s, text);
+    json_scan_enter(&s, '{');
+    while (json_scan_member(&s, &key)) {
+        read_member(&s, &key, c);
+    }
+    return json_scan_end(&s);
+}

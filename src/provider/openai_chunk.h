@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_PROVIDER_OPENAI_CHUNK_H
+#define CHATBOX_PROVIDER_OPENAI_CHUNK_H
+
+#include "codec/json.h"
+#include "provider/provider.h"
+
+/* What a chat.completion.chunk, a whole chat.completion or an error object
+ * says. Texts borrow from what was read; raw.n == 0: none. */
+struct openai_chunk {
+    struct json_text content; /* of the first choice: delta or message */
+    struct json_text refusal; /* the model's own words for not answering */
+    struct json_text finish;  /* finish_reason */
+    struct json_text code;    /* of the error: its code, or its type */
+    struct provider_usage usage;
+    int64_t status; /* a numeric code of the error; 0: none */
+    bool has_choice;
+    bool has_usage;
+    bool has_error;
+};
+
+/* False when text is not JSON, or has not this form. Borrows. */
+bool openai_chunk_read(struct str text, struct openai_chunk *c);
+
+#endif

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: MIT */
+/* What all providers share: the request's text, and faults. */
+#include "provider/provider.h"
+
+#include "base/xalloc.h"
+
+#include <string.h>
+
+/* URL and headers; an API key can be a token of some kilobytes. */
+#define TEXT_MAX 65536
+
+void
+provider_request_init(struct provider_request *r, size_t max_body_bytes)
+{
+    *r = (struct provider_request){0};
+    buf_init(&r->body, max_body_bytes);
+    buf_init(&r->text, TEXT_MAX);
+}
+
+void
+provider_request_fini(struct provider_request *r)
+{
+    xwipe(r->text.p, r->text.cap);
+    buf_fini(&r->text);
+    buf_fini(&r->body);
+    r->url = NULL;
+    memset(r->headers, 0, sizeof(r->headers));
+}
+
+void
+provider_request_put(struct provider_request *r, const char *name,
+                     struct str value)
+{
+    if (name != NULL) {
+        buf_puts(&r->text, name);
+        buf_puts(&r->text, ": ");
+    }
+    buf_put_str(&r->text, value);
+    buf_putc(&r->text, '\0');
+}
+
+/* Besides the NULs that end the parts. A line end would begin a header. */
+static bool
+has_control(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (s.p[i] != '\0' &&
+            ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7F)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum err
+provider_request_seal(struct provider_request *r)
+{
+    const char *part = r->text.p, *end = part + r->text.n;
+    size_t count = 0;
+
+    if (r->text.failed || r->body.failed) {
+        return ERR_TOO_BIG;
+    }
+    if (has_control(buf_str(&r->text))) {
+        return ERR_INVALID_FORMAT;
+    }
+    r->url = part;
+    for (part += strlen(part) + 1; part < end; part += strlen(part) + 1) {
+        CHECK(count < PROVIDER_HEADERS_MAX);
+        r->headers[count++] = part;
+    }
+    r->headers[count] = NULL;
+    return ERR_OK;
+}
+
+const char *
+provider_finish_word(enum provider_finish f)
+{
+    static const char *const words[] = {
+        [PROVIDER_STOP] = "stop",
+        [PROVIDER_LENGTH] = "length",
+        [PROVIDER_CONTENT_FILTER] = "content_filter",
+    };
+
+    return words[f];
+}
+
+void
+provider_fault_of_status(int status, struct provider_fault *out)
+{
+    *out = (struct provider_fault){
+        .err = ERR_LLM_UNAVAILABLE,
+        .retryable =
+            status == 408 || status == 429 || (status >= 500 && status <= 599),
+    };
+}
+
+void
+provider_fault_set_code(struct provider_fault *f, struct str code)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < code.n && n < PROVIDER_CODE_MAX; i++) {
+        char c = code.p[i];
+
+        if (c > ' ' && c < 0x7F && c != '"' && c != '\'' && c != '\\') {
+            f->code[n++] = c;
+        }
+    }
+    f->code[n] = '\0';
+}
