@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* Linux, as it is: signalfd, affinity, limits. */
-#define _GNU_SOURCE
 #include "app/process.h"
 
 #include <sched.h>
