@@ -1,73 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* The scanner and the writer of the token path: see json.h. Each model token
- * comes in as a JSON text of a few hundred bytes and leaves as another; a
- * document built and freed for each would cost more than all the rest of its
- * way. Strings are looked through eight bytes at a time. */
+/* The scanner of the token path: see json.h. Each model token comes in as a
+ * JSON text of a few hundred bytes; a document built and freed for each would
+ * cost more than all the rest of its way. json_put.c writes. */
 #include "codec/json.h"
 
+#include "codec/json_plain.h"
 #include "codec/utf8.h"
-
-#include <endian.h>
-
-#define ONES UINT64_C(0x0101010101010101)
-#define HIGHS UINT64_C(0x8080808080808080)
-
-static uint64_t
-load(const char *p)
-{
-    uint64_t word;
-
-    memcpy(&word, p, 8);
-    return le64toh(word);
-}
-
-/* The high bit of each byte that is zero; bits above the lowest one may be
- * wrong, and are not used (Mycroft's test). */
-static uint64_t
-zero_bytes(uint64_t x)
-{
-    return (x - ONES) & ~x & HIGHS;
-}
-
-/* The high bit of each byte that ends a run of plain text: quote, backslash,
- * control character. As exact as zero_bytes. */
-static uint64_t
-special_bytes(uint64_t x)
-{
-    return zero_bytes(x ^ (ONES * '"')) | zero_bytes(x ^ (ONES * '\\')) |
-           ((x - ONES * 0x20) & ~x & HIGHS);
-}
-
-static bool
-is_special(char c)
-{
-    return c == '"' || c == '\\' || (unsigned char)c < 0x20;
-}
-
-/* The first quote, backslash or control character, or end. *high is set when
- * a byte beyond ASCII may have been passed. */
-static inline const char *
-plain_end(const char *p, const char *end, bool *high)
-{
-    uint64_t seen = 0;
-
-    while (end - p >= 8) {
-        uint64_t word = load(p);
-        uint64_t special = special_bytes(word);
-
-        seen |= word;
-        if (special != 0) {
-            *high |= (seen & HIGHS) != 0;
-            return p + __builtin_ctzll(special) / 8;
-        }
-        p += 8;
-    }
-    for (; p < end && !is_special(*p); p++) {
-        seen |= (uint64_t)(unsigned char)*p;
-    }
-    *high |= (seen & HIGHS) != 0;
-    return p;
-}
 
 /* --- scanning ----------------------------------------------------------- */
 
@@ -231,7 +169,7 @@ string_end(const char *p, const char *end, struct json_text *out)
     }
     out->escaped = false;
     for (p = begin;; out->escaped = true) {
-        p = plain_end(p, end, &high);
+        p = json_plain_end(p, end, &high);
         if (p == end || (unsigned char)*p < 0x20) {
             return NULL;
         }
@@ -316,17 +254,11 @@ digits(const char **p, const char *end)
     return *p > begin;
 }
 
-/* What follows the number at p, NULL if it is none (RFC 8259, section 6). */
+/* What follows the fraction and exponent at p, if they are there; NULL when
+ * one is begun and not finished. */
 static const char *
-number_end(const char *p, const char *end)
+fraction_end(const char *p, const char *end)
 {
-    const char *first;
-
-    p += p < end && *p == '-';
-    first = p;
-    if (!digits(&p, end) || (*first == '0' && p - first > 1)) {
-        return NULL;
-    }
     if (p < end && *p == '.') {
         p++;
         if (!digits(&p, end)) {
@@ -341,6 +273,20 @@ number_end(const char *p, const char *end)
         }
     }
     return p;
+}
+
+/* What follows the number at p, NULL if it is none (RFC 8259, section 6). */
+static const char *
+number_end(const char *p, const char *end)
+{
+    const char *first;
+
+    p += p < end && *p == '-';
+    first = p;
+    if (!digits(&p, end) || (*first == '0' && p - first > 1)) {
+        return NULL;
+    }
+    return fraction_end(p, end);
 }
 
 bool
@@ -545,132 +491,4 @@ json_to_i64(struct str number, int64_t *out)
     }
     *out = minus ? (int64_t)(0 - value) : (int64_t)value;
     return true;
-}
-
-/* --- writing ------------------------------------------------------------ */
-
-static void
-put_escaped(struct buf *b, char c)
-{
-    static const char hex[] = "0123456789abcdef";
-    static const char bytes[] = "\"\\\b\f\n\r\t", letters[] = "\"\\bfnrt";
-    const char *at = c != '\0' ? strchr(bytes, c) : NULL;
-    char text[6] = {'\\', 'u', '0', '0', '0', '0'};
-
-    if (at != NULL) {
-        text[1] = letters[at - bytes];
-        buf_put(b, text, 2);
-        return;
-    }
-    text[4] = hex[(unsigned char)c >> 4];
-    text[5] = hex[c & 0xF];
-    buf_put(b, text, 6);
-}
-
-/* Bytes of the character at the beginning of s, 0 if there is no valid one. */
-static size_t
-character(struct str s)
-{
-    for (size_t n = 1; n <= 4 && n <= s.n; n++) {
-        if (utf8_valid((struct str){s.p, n})) {
-            return n;
-        }
-    }
-    return 0;
-}
-
-static void
-put_repaired(struct buf *b, struct str text)
-{
-    while (text.n > 0) {
-        size_t n = character(text);
-
-        if (n == 0) {
-            buf_puts(b, "\xEF\xBF\xBD");
-            n = 1;
-        } else if (n == 1 && is_special(text.p[0])) {
-            put_escaped(b, text.p[0]);
-        } else {
-            buf_put(b, text.p, n);
-        }
-        text = str_from_at(text, n);
-    }
-}
-
-static void
-put_runs(struct buf *b, struct str text)
-{
-    const char *p = text.p, *end = p + text.n;
-    bool high = false;
-
-    while (p < end) {
-        const char *stop = plain_end(p, end, &high);
-
-        buf_put(b, p, (size_t)(stop - p));
-        if (stop < end) {
-            put_escaped(b, *stop++);
-        }
-        p = stop;
-    }
-}
-
-void
-json_put_string(struct buf *b, struct str text)
-{
-    bool high = false;
-
-    buf_putc(b, '"');
-    if (text.n > 0) {
-        const char *end = text.p + text.n;
-        const char *stop = plain_end(text.p, end, &high);
-
-        if (stop == end && !high) {
-            buf_put_str(b, text);
-        } else if (utf8_valid(text)) {
-            put_runs(b, text);
-        } else {
-            put_repaired(b, text);
-        }
-    }
-    buf_putc(b, '"');
-}
-
-void
-json_put_comma(struct buf *b)
-{
-    char last = b->n > 0 ? b->p[b->n - 1] : '{';
-
-    if (last != '{' && last != '[' && last != ':' && last != ',') {
-        buf_putc(b, ',');
-    }
-}
-
-void
-json_put_key(struct buf *b, const char *name)
-{
-    json_put_comma(b);
-    buf_putc(b, '"');
-    buf_puts(b, name);
-    buf_put(b, "\":", 2);
-}
-
-void
-json_put_member(struct buf *b, const char *name, struct str text)
-{
-    json_put_key(b, name);
-    json_put_string(b, text);
-}
-
-void
-json_put_member_i64(struct buf *b, const char *name, int64_t value)
-{
-    json_put_key(b, name);
-    buf_put_i64(b, value);
-}
-
-void
-json_put_member_bool(struct buf *b, const char *name, bool value)
-{
-    json_put_key(b, name);
-    buf_puts(b, value ? "true" : "false");
 }
