@@ -113,11 +113,6 @@ def standard_alphabet():
     return f"{signed}.{mac(signed)}"
 
 
-def secret_as_text(key):
-    return lambda: jwt.api_jws.encode(json.dumps(claims()).encode(), key,
-                                      algorithm="HS256")
-
-
 def empty_key():
     signed = ".".join([b64('{"alg":"HS256"}'), b64(json.dumps(claims()))])
     return f"{signed}.{b64(hmac.new(b'', signed.encode(), hashlib.sha256).digest())}"

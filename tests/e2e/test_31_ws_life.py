@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""The life of a connection: pings, silence, half-closed and slow peers."""
+
+import json
+import socket
+import time
+
+import pytest
+
+from support.answer import Answer
+from support.server import provider_env
+from support.waiting import wait_for
+from support.ws import CLOSE, PING, PONG, TEXT, RawWs, close_payload
+
+SETTINGS = {"WS_PING_PERIOD": "1s", "WS_PONG_WAIT": "2s", "WS_OUTPUT_LIMIT": "64KiB"}
+
+
+def gone(ws):
+    """Everything up to the end of the stream has been read."""
+    while ws._fill():
+        pass
+    return True
+
+
+def test_a_quiet_peer_is_pinged_and_lives_while_it_answers(raw):
+    ws = raw()
+    for _ in range(3):
+        opcode, payload = ws.read_frame()
+        assert opcode == PING and len(payload) <= 125
+        ws.frame(PONG, payload)
+    ws.text({"type": "ping"})
+    assert ws.json()["type"] == "pong"
+
+
+def test_a_silent_peer_is_dropped(raw, server):
+    """A peer without data and without pong for WS_PONG_WAIT goes."""
+    before = server.metric("chatbox_websocket_connections_total")
+    ws = raw()
+    began = time.monotonic()
+    assert gone(ws)
+    assert time.monotonic() - began >= 1.5
+    wait_for(lambda: server.metric("chatbox_websocket_connections_total") <= before,
+             5, "the gauge falls")
+
+
+def test_data_instead_of_pongs_keeps_a_peer(raw):
+    ws = raw()
+    pings = 0
+    while pings < 3:
+        opcode, _ = ws.read_frame()
+        if opcode == PING:
+            pings += 1
+            ws.text({"type": "ping"})
+    ws.text({"type": "ping"})
+    assert ws.json()["type"] == "pong"
+
+
+def test_a_peer_that_closed_its_sending_side_is_dropped_after_what_was_queued(raw):
+    ws = raw()
+    ws.text({"type": "ping"})
+    ws.sock.shutdown(socket.SHUT_WR)
+    assert ws.json()["type"] == "pong"
+    began = time.monotonic()
+    assert gone(ws)
+    assert time.monotonic() - began < 1.5, "before the silence was noticed"
+
+
+def test_a_peer_that_leaves_by_reset_is_forgotten(server):
+    before = server.metric("chatbox_websocket_connections_total")
+    for _ in range(5):
+        ws = RawWs(server)
+        ws.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        ws.close()
+    wait_for(lambda: server.metric("chatbox_websocket_connections_total") <= before,
+             5, "the gauge falls")
+
+
+def test_a_peer_that_does_not_answer_the_close_is_closed_anyway(raw):
+    ws = raw()
+    ws.frame(TEXT, b"\xff")
+    while True:
+        opcode, payload = ws.read_frame()
+        if opcode == CLOSE:
+            break
+    assert payload[:2] == close_payload(1007)
+    assert gone(ws)
+
+
+@pytest.fixture
+def patient(spawn, fake):
+    """A server that waits long for pongs but queues little."""
+    return spawn({**provider_env(fake), "WS_OUTPUT_LIMIT": "64KiB"})
+
+
+def slow_reader(server, user, session):
+    """A connection with a small receive window that does not read."""
+    ws = RawWs.__new__(RawWs)
+    ws.rcvbuf = 4096
+    original = socket.create_connection
+
+    def narrow(address, timeout):
+        sock = socket.socket()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        sock.settimeout(timeout)
+        sock.connect(address)
+        return sock
+    socket.create_connection = narrow
+    try:
+        ws.__init__(server, user, query=f"session_id={session}")
+    finally:
+        socket.create_connection = original
+    return ws
+
+
+def test_a_slow_reader_gets_merged_deltas_or_4408_but_never_a_hole(patient, connect,
+                                                                  fake, question):
+    """What the slow one received is a prefix of what the quick one received."""
+    words = [f"w{n:05d} " + "x" * 500 for n in range(4000)]
+    fake.when(question, Answer().tokens(*words).finish())
+    quick = connect(patient)
+    quick.turn("first")
+    slow = slow_reader(patient, quick.user, quick.session)
+    turn = quick.turn(question, timeout=40)
+    assert turn.text == "".join(words)
+    received, code = [], None
+    try:
+        while True:
+            opcode, payload = slow.read_frame()
+            if opcode == CLOSE:
+                code = int.from_bytes(payload[:2], "big")
+                break
+            if opcode == TEXT:
+                received.append(json.loads(payload))
+            if received and received[-1].get("finish_reason"):
+                break
+    except EOFError:
+        pass
+    deltas = [f for f in received if f["type"] == "ai_response" and "content" in f]
+    text = "".join(f["content"] for f in deltas)
+    assert turn.text.startswith(text)
+    assert [f["chunk"] for f in deltas] == list(range(len(deltas)))
+    finished = any(f.get("finish_reason") for f in received)
+    assert code == 4408 or (finished and text == turn.text)
+
+
+def test_the_default_ping_settings_are_accepted(spawn, fake):
+    server = spawn({**provider_env(fake), "WS_PING_PERIOD": "54s", "WS_PONG_WAIT": "60s"})
+    with RawWs(server) as ws:
+        assert ws.pong() == []
