@@ -128,6 +128,7 @@ session_to_record(const struct session *s, struct session_record *out)
         .model_id = xstrdup(session_provider(s)->id),
         .start_ms = s->last_ms,
         .last_ms = s->last_ms,
+        .seq = s->seq,
     };
     memcpy(out->sid, s->id, sizeof(out->sid));
     memcpy(out->epoch, s->epoch, sizeof(out->epoch));

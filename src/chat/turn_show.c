@@ -178,6 +178,9 @@ turn_draft_check(struct turn *t)
     t->drafting = true;
     t->drafted = t->text.n;
     job = turn_job(t, STORE_DRAFT_PUT, on_drafted);
+    /* Text in haste is shown no faster than it is stored; one that flows
+     * slowly can wait for company. */
+    job->urgent = t->text.n - t->durable >= TURN_DRAFT_BYTES;
     message_record_copy(&job->message, &t->answer);
     job->message.status = STATUS_STREAMING;
     job->message.at_ms = t->question.at_ms;

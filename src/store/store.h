@@ -48,8 +48,9 @@ struct store;
  * SESSION_PATCH   sid, owner or none, patch → session. Ending an ended
  *                 session keeps the first end.
  * SESSION_DELETE  sid, owner or none: the rows are overwritten with zeros.
- * MESSAGE_APPEND  session (as it shall be if it is not there yet), message
- *                 (id, at_ms, type, …) → message.seq, session as it is now:
+ * MESSAGE_APPEND  session (as it shall be if it is not there yet; with a seq
+ *                 above 0 it was there, and is NOT_FOUND if it is deleted),
+ *                 message (id, at_ms, …) → message.seq, session as it is now:
  *                 made, counted, renamed if it had no name (to session.name,
  *                 else to the first line of a user's message), reopened if it
  *                 had ended (not by SENDER_SYSTEM). With a client_id that is

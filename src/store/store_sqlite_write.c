@@ -345,7 +345,7 @@ store_sqlite_write_append(struct store_link *base, struct store_job *job)
         return e;
     }
     if (row.n == 0) {
-        return append_first(link, job);
+        return job->session.seq == 0 ? append_first(link, job) : ERR_NOT_FOUND;
     }
     if (strcmp(row.record.user_id, job->user_id) != 0) {
         session_record_fini(&row.record);

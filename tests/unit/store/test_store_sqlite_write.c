@@ -456,6 +456,21 @@ a_deleted_session_is_really_gone(void **state)
 }
 
 static void
+a_message_does_not_bring_back_a_session_that_was_deleted(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 1, "ann")),
+                     ERR_OK);
+    job = new_question(1, "ann", 12, "still there?");
+    job->session.seq = 1; /* the caller's memory of it */
+    assert_int_equal(run_free(f, job), ERR_NOT_FOUND);
+    assert_int_equal(number(f, "SELECT count(*) FROM sessions"), 0);
+}
+
+static void
 a_reader_in_the_way_delays_the_erasure_only(void **state)
 {
     struct fixture *f = *state;
@@ -498,6 +513,7 @@ main(void)
         TEST(a_patch_sets_what_it_names_and_nothing_else),
         TEST(ending_an_ended_session_keeps_the_first_end),
         TEST(a_deleted_session_is_really_gone),
+        TEST(a_message_does_not_bring_back_a_session_that_was_deleted),
         TEST(a_reader_in_the_way_delays_the_erasure_only),
     };
 
