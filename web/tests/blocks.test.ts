@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 import { marked } from 'marked';
-import type { Token } from 'marked';
 import { describe, expect, test } from 'vitest';
 import { BlockSplitter } from '../src/render/blocks';
+import type { Piece } from '../src/render/blocks';
 
 const OPTIONS = { gfm: true };
 
@@ -26,8 +26,11 @@ const DOCUMENTS: Record<string, string> = {
   'characters outside the BMP': '🙂 **bold 🙂**\n\n- 🙂\n- 👩‍👩‍👧\n\nend 🙂',
 };
 
-function html(tokens: Token[]): string {
-  return marked.parser(tokens, OPTIONS);
+function html(pieces: Piece[]): string {
+  return marked.parser(
+    pieces.map((piece) => piece.token),
+    OPTIONS,
+  );
 }
 
 /** Feeds all prefixes given by `cuts`; gives the rendered whole. */
@@ -69,9 +72,36 @@ test('each block freezes once', () => {
   const text = 'one\n\ntwo\n\nthree\n\nfour\n';
   const seen: string[] = [];
   for (let i = 0; i <= text.length; i++)
-    for (const token of splitter.feed(text.slice(0, i))!)
+    for (const { token } of splitter.feed(text.slice(0, i))!)
       if (token.type !== 'space') seen.push(token.raw.trim());
   expect(seen).toEqual(['one', 'two', 'three']);
+});
+
+describe('a long list freezes item by item', () => {
+  const item = (i: number) => `${i + 1}. item ${i} **bold**\n      - nested ${i}\n`;
+  const list = Array.from({ length: 400 }, (_, i) => item(i)).join('');
+
+  test('and only its last item stays open', () => {
+    const splitter = new BlockSplitter(OPTIONS);
+    splitter.feed(list);
+    expect(list.length - splitter.frozen.length).toBeLessThan(60);
+    expect(splitter.joins).toBe(true);
+  });
+
+  test('and every item comes out once, in order, in one list', () => {
+    const splitter = new BlockSplitter(OPTIONS);
+    const text = `before\n\n${list}\nafter\n\n- another\n`;
+    const pieces: Piece[] = [];
+    for (let i = 0; i <= text.length; i += 37)
+      pieces.push(...splitter.feed(text.slice(0, i))!);
+    pieces.push(...splitter.feed(text)!, ...splitter.finish());
+    const found = html(pieces).match(/<(?:p|li)>(item|nested|\w+) ?\d*/g);
+    expect(found).toHaveLength(803);
+    const starts = pieces.filter((p) => p.token.type === 'list' && !p.joins);
+    expect(starts).toHaveLength(2);
+    const order = html(pieces).match(/nested (\d+)/g)!;
+    expect(order).toEqual(order.map((_, i) => `nested ${i}`));
+  });
 });
 
 test('another text is not taken for a continuation', () => {

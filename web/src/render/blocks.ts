@@ -3,9 +3,18 @@
 // frozen: they are parsed and rendered once, however long the answer gets.
 // Only the last, open block is parsed again when text arrives.
 import { Lexer } from 'marked';
-import type { MarkedOptions, Token, TokensList } from 'marked';
+import type { MarkedOptions, Token, Tokens, TokensList } from 'marked';
 
 type Links = TokensList['links'];
+
+/** A longer list freezes item by item, not as a whole. */
+const LONG_LIST = 4_000;
+
+/** A frozen block. */
+export interface Piece {
+  token: Token;
+  joins: boolean; // its items belong to the list of the piece before
+}
 
 /** An open code fence: its text grows without any parsing. */
 export interface OpenFence {
@@ -18,6 +27,7 @@ export class BlockSplitter {
   frozen = '';
   private text = '';
   private linesSeen = 0; // length of the complete lines already looked at
+  private inList = false; // the frozen text ends inside a list
   private links: Links = {}; // definitions in complete lines
 
   constructor(private readonly options: MarkedOptions) {}
@@ -26,7 +36,7 @@ export class BlockSplitter {
    * Takes the whole text so far. Gives the blocks that froze by it, in order;
    * undefined when the text does not continue the frozen one: start anew.
    */
-  feed(text: string): Token[] | undefined {
+  feed(text: string): Piece[] | undefined {
     // As the lexer does; a CR whose LF is still to come makes no difference.
     this.text = text.includes('\r') ? text.replace(/\r\n?/g, '\n') : text;
     if (!this.text.startsWith(this.frozen)) return undefined;
@@ -38,11 +48,16 @@ export class BlockSplitter {
   }
 
   /** The end of the text: everything freezes. */
-  finish(): Token[] {
-    const rest = this.lex(this.text.slice(this.frozen.length));
+  finish(): Piece[] {
+    const rest = this.pieces(this.open());
     this.frozen = this.text;
     this.linesSeen = this.text.length;
     return rest;
+  }
+
+  /** The open text goes on with the list that the frozen text ends in. */
+  get joins(): boolean {
+    return this.inList;
   }
 
   /** The text after the last frozen block, as blocks. */
@@ -67,16 +82,31 @@ export class BlockSplitter {
    * no later line can change those. (An incomplete line could: "2" is a
    * paragraph after a list until it becomes "2. ".)
    */
-  private freeze(lines: string): Token[] {
+  private freeze(lines: string): Piece[] {
     const tokens = this.lex(lines);
     this.links = { ...tokens.links };
     let last = tokens.length - 1;
     while (last > 0 && tokens[last]!.type === 'space') last--;
-    // Counted from the end: the lexer gives no tokens for definitions.
-    const rest = tokens.slice(last).map((t) => t.raw).join('');
-    if (last <= 0 || !lines.endsWith(rest)) return [];
-    this.frozen += lines.slice(0, lines.length - rest.length);
-    return tokens.slice(0, last);
+    const parts = splitList(tokens[last]);
+    if (parts) tokens.splice(last++, 1, ...parts);
+    const open = tokens.slice(last);
+    // Counted from the end, as the lexer gives no tokens for definitions, and
+    // without its white space, which it cuts off the last item of a list.
+    const rest = open.map((t) => t.raw).join('').trimEnd();
+    const end = lines.trimEnd();
+    const done = tokens.slice(0, Math.max(0, last));
+    if (done.length === 0 || !end.endsWith(rest)) return [];
+    this.frozen += end.slice(0, end.length - rest.length);
+    const pieces = this.pieces(done);
+    this.inList = parts !== undefined;
+    return pieces;
+  }
+
+  private pieces(tokens: Token[]): Piece[] {
+    return tokens.map((token, i) => ({
+      token,
+      joins: i === 0 && this.inList && token.type === 'list',
+    }));
   }
 
   private lex(source: string): TokensList {
@@ -84,4 +114,15 @@ export class BlockSplitter {
     Object.assign(lexer.tokens.links, this.links);
     return lexer.lex(source);
   }
+}
+
+/** A long list as its finished items and its last one. */
+function splitList(token: Token | undefined): Token[] | undefined {
+  if (token?.type !== 'list' || token.raw.length < LONG_LIST) return undefined;
+  const list = token as Tokens.List;
+  const items = list.items.slice(0, -1);
+  const last = list.items.at(-1)!;
+  if (items.length === 0) return undefined;
+  const raw = list.raw.slice(0, list.raw.length - last.raw.length);
+  return [{ ...list, raw, items }, last];
 }

@@ -6,7 +6,7 @@ import { LitElement, nothing } from 'lit';
 import { customElement, property } from 'lit/decorators.js';
 import { BlockSplitter } from '../render/blocks';
 import { BlockRenderer, OPTIONS, frameCode } from '../render/markdown';
-import type { OpenFence } from '../render/blocks';
+import type { OpenFence, Piece } from '../render/blocks';
 import { copyText, announce } from './say';
 import { markdownStyles } from './markdown-styles';
 import { basics } from './styles';
@@ -15,6 +15,7 @@ import { basics } from './styles';
 const LIVE_COLOURS = 4_000;
 /** At most one part in this many of the time goes into painting. */
 const PAINT_SHARE = 6;
+const LONGEST_WAIT_MS = 1_500;
 
 @customElement('chatbox-markdown')
 export class ChatboxMarkdown extends LitElement {
@@ -61,7 +62,7 @@ export class ChatboxMarkdown extends LitElement {
       this.grow();
     }
     const cost = performance.now() - begin;
-    this.notBefore = begin + Math.min(600, cost * PAINT_SHARE);
+    this.notBefore = begin + Math.min(LONGEST_WAIT_MS, cost * PAINT_SHARE);
   }
 
   private restart(): void {
@@ -78,15 +79,21 @@ export class ChatboxMarkdown extends LitElement {
     const frozen = this.splitter.feed(this.text);
     if (!frozen) return false;
     if (frozen.length > 0) this.thaw();
-    for (const token of frozen) this.appendBlock([token]);
+    for (const piece of frozen) this.appendPiece(piece);
     if (this.streaming) this.showTail();
     else this.finish();
     return true;
   }
 
-  private appendBlock(tokens: Parameters<BlockRenderer['render']>[0]): void {
-    const fragment = this.renderer.render(tokens);
-    if (fragment.childNodes.length === 0) return;
+  private appendPiece({ token, joins }: Piece): void {
+    const fragment = this.renderer.render([token]);
+    const list = joins ? this.body.lastElementChild?.lastElementChild : null;
+    const items = fragment.firstElementChild;
+    if (list && items) list.append(...items.children);
+    else if (fragment.childNodes.length > 0) this.appendBlock(fragment);
+  }
+
+  private appendBlock(fragment: DocumentFragment): void {
     const block = document.createElement('div');
     block.className = 'block';
     block.append(fragment);
@@ -95,7 +102,7 @@ export class ChatboxMarkdown extends LitElement {
 
   private finish(): void {
     this.thaw();
-    for (const token of this.splitter.finish()) this.appendBlock([token]);
+    for (const piece of this.splitter.finish()) this.appendPiece(piece);
     this.finished = true;
   }
 
@@ -110,6 +117,7 @@ export class ChatboxMarkdown extends LitElement {
     if (fence && fence.code.length > LIVE_COLOURS) return this.growFence(fence);
     const fragment = this.renderer.preview(this.splitter.open());
     this.tailElement().replaceChildren(fragment);
+    this.tail!.classList.toggle('joins', this.splitter.joins);
     this.growing = undefined;
   }
 

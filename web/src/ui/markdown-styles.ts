@@ -23,6 +23,11 @@ export const markdownStyles = css`
     margin-bottom: 0;
   }
 
+  /* The last item of a list that is already frozen up to it. */
+  .open.joins {
+    margin-top: -0.55rem;
+  }
+
   .block > * {
     margin: 0;
   }
