@@ -415,6 +415,7 @@ cut(struct map_node *node, void *arg)
     struct session *s = CONTAINER_OF(node, struct session, node);
 
     (void)arg;
+    turn_refuse_waiting(s);
     if (s->running != NULL) {
         turn_end(s->running, TURN_END_SHUTDOWN);
     }
