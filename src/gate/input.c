@@ -96,6 +96,7 @@ input_object(struct request *r, json_t **out)
         return true;
     }
     json_decref(*out);
+    *out = NULL;
     return refuse(r, NULL);
 }
 
