@@ -52,6 +52,7 @@ export function newState() {
 /** Starts on 127.0.0.1; `state` may be that of a server stopped before. */
 export async function startMock(options = {}) {
   const mock = new Mock(options.state ?? newState(), options.prefix);
+  mock.state.messages = options.messages ?? Infinity;
   await mock.listen(options.port ?? 0);
   return mock;
 }
@@ -235,7 +236,7 @@ class Session {
       epoch: this.epoch,
       resumed,
       admin_assisted: false,
-      help_requested: false,
+      help_requested: this.help === true,
       metadata: lost ? { requested_session_id: asked } : undefined,
     };
   }
@@ -279,12 +280,7 @@ class Session {
       user_message: () => this.onMessage(ws, frame, answer),
       regenerate: () => this.onRegenerate(frame),
       model_select: () => this.onModel(frame),
-      help_request: () =>
-        this.tell({
-          type: 'connection_status',
-          help_requested: true,
-          content: 'Help was requested',
-        }),
+      help_request: () => this.onHelp(),
     };
     handlers[frame.type]?.();
   }
@@ -299,19 +295,22 @@ class Session {
     });
   }
 
+  onHelp() {
+    this.help = true;
+    this.tell({ type: 'connection_status', help_requested: true });
+  }
+
   onMessage(ws, frame, answer) {
     const { client_id } = frame;
     const twin = this.messages.find((m) => m.client_id === client_id);
-    const acked = twin ?? this.store({ ...frame, sender: 'user' });
-    const { message_id, seq } = acked;
-    if (/\blimited\b/.test(frame.content) && !this.limited) {
-      this.limited = true;
-      this.messages.pop();
-      this.seq--;
+    if (!twin && this.state.messages-- <= 0) {
+      this.state.messages = 1;
       const error = { code: 'TOO_MANY_REQUESTS', message: 'slow down' };
       Object.assign(error, { recoverable: true, retry_after: 2000 });
       return answer({ type: 'error', client_id, error });
     }
+    const acked = twin ?? this.store({ ...frame, sender: 'user' });
+    const { message_id, seq } = acked;
     this.stored = this.active = true;
     answer({ type: 'ack', client_id, message_id, seq });
     if (twin) return;

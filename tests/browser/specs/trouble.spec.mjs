@@ -74,6 +74,62 @@ test('a restart in mid-answer leaves it whole or marked', async ({ page }) => {
   }
 });
 
+test('a kill in mid-answer leaves what was shown, interrupted', async ({
+  page,
+}) => {
+  test.setTimeout(120_000);
+  const server = await startServer();
+  const chat = new Chat(page);
+  try {
+    await chat.open(server.link);
+    await chat.send('something slow to be killed');
+    await expect(chat.answers.last()).toContainText('step40');
+    await server.kill();
+    await server.start();
+    await chat.settled(60_000);
+    // At most the last second is missing: 20 steps.
+    await expect(chat.answers).toContainText('step20');
+    await expect(chat.answers).toContainText('interrupted');
+    await chat.ask('and after it');
+    await expect(chat.questions).toHaveCount(2);
+  } finally {
+    await server.dispose();
+  }
+});
+
+test('too many messages are counted down and sent again', async ({ page }) => {
+  const server = await startServer({ messages: 2 });
+  const chat = new Chat(page);
+  try {
+    await chat.open(server.link);
+    await chat.ask('one');
+    await chat.ask('two');
+    await chat.send('three');
+    const alert = page.getByRole('alert');
+    await expect(alert).toContainText('a lot of messages in a short time');
+    const again = alert.getByRole('button', { name: 'Send again' });
+    await expect(again).toBeDisabled();
+    await expect(again).toBeEnabled();
+    await again.click();
+    await expect(chat.answers).toHaveCount(3);
+    await chat.settled();
+    await expect(alert).toHaveCount(0);
+    await expect(chat.questions).toHaveText(['one', 'two', 'three']);
+  } finally {
+    await server.dispose();
+  }
+});
+
+test('a person can be asked for', async ({ chat, page }) => {
+  await chat.ask('something for a person');
+  await page.getByRole('button', { name: 'Ask a person' }).click();
+  await expect(
+    page.getByRole('button', { name: 'Help is on its way' }),
+  ).toBeDisabled();
+  await page.reload();
+  await expect(page.getByText('Help is on its way')).toBeVisible();
+});
+
 test('a message written offline and a reload are not lost', async ({
   chat,
   page,

@@ -51,7 +51,11 @@ async function stream(play, model, response) {
     if (gone) return;
     send({ content });
   }
-  if (play.cut) return response.destroy();
+  if (play.cut) {
+    // Not before the last piece has left: it is to be seen.
+    await new Promise((done) => setTimeout(done, 100));
+    return response.destroy();
+  }
   const completion = play.pieces.length;
   send({}, 'stop', {
     usage: {

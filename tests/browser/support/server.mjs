@@ -14,35 +14,41 @@ const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BINARY = resolve(process.env.CHATBOX_BIN ?? join(ROOT, 'build/chatbox'));
 const START_MS = 15_000;
 const STOP_MS = 10_000;
+const WINDOW_S = 6;
 
 /**
  * Gives { link, stop(), start() }: `link` opens the page with a user's token;
  * stop() and start() again keep the port and the data, as a restart does;
- * dispose() ends everything. `prefix` is the path prefix.
+ * kill() is a stop without any warning; dispose() ends everything. `prefix`
+ * is the path prefix, `messages` how many a user may send in `WINDOW_S`.
  */
-export async function startServer({ prefix = '/chatbox' } = {}) {
-  const mock = process.env.CHATBOX_MOCK === '1';
-  const server = mock ? new MockServer(prefix) : new RealServer(prefix);
+export async function startServer({ prefix = '/chatbox', messages } = {}) {
+  const Server = process.env.CHATBOX_MOCK === '1' ? MockServer : RealServer;
+  const server = new Server({ prefix, messages: messages ?? 10_000 });
   await server.prepare();
   await server.start();
   return server;
 }
 
 class MockServer {
-  constructor(prefix) {
-    Object.assign(this, { prefix, state: newState(), port: 0 });
+  constructor(options) {
+    Object.assign(this, options, { state: newState(), port: 0 });
   }
 
   async prepare() {}
 
   async start() {
-    const { prefix, state, port } = this;
-    this.mock = await startMock({ prefix, state, port });
+    const { prefix, state, port, messages } = this;
+    this.mock = await startMock({ prefix, state, port, messages });
     this.port = this.mock.port;
     this.link = this.mock.link;
   }
 
   async stop() {
+    await this.mock.stop();
+  }
+
+  async kill() {
     await this.mock.stop();
   }
 
@@ -52,8 +58,8 @@ class MockServer {
 }
 
 class RealServer {
-  constructor(prefix) {
-    Object.assign(this, { prefix, port: 0, log: '' });
+  constructor(options) {
+    Object.assign(this, options, { port: 0, log: '' });
   }
 
   async prepare() {
@@ -80,7 +86,8 @@ class RealServer {
       // One address and one user do all of the tests.
       PUBLIC_RATE_LIMIT: '10000',
       USER_HTTP_RATE_LIMIT: '10000',
-      RATE_LIMIT: '10000',
+      RATE_LIMIT: String(this.messages),
+      RATE_LIMIT_WINDOW: `${WINDOW_S}s`,
       MAX_CONNECTIONS_PER_USER: '100',
     };
   }
@@ -123,6 +130,11 @@ class RealServer {
     const timer = setTimeout(() => this.child.kill('SIGKILL'), STOP_MS);
     await this.ended;
     clearTimeout(timer);
+  }
+
+  async kill() {
+    this.child.kill('SIGKILL');
+    await this.ended;
   }
 
   async dispose() {
