@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* The form of tokens: jwt.h. jansson builds the claims; our scanner looks at
- * their text before, because jansson has no limit for nesting that we choose
- * and loses a NUL byte behind a number. */
+/* The form of tokens: jwt.h. Whatever is read here was seen by our scanner as
+ * a whole before; nothing is allocated, because half of it is read before the
+ * signature is known to hold. */
 #include "codec/jwt.h"
 
 #include "codec/base64.h"
@@ -24,9 +24,8 @@ jwt_split(struct str token, struct jwt *out)
     return out->header.n > 0 && out->claims.n > 0 && out->signature.n > 0;
 }
 
-/* The JSON text inside a part; checked whole, nothing of it is known yet. */
-static bool
-json_of(struct str part, char out[static JWT_MAX_BYTES], size_t *n)
+bool
+jwt_text(struct str part, char out[static JWT_MAX_BYTES], size_t *n)
 {
     return part.n <= JWT_MAX_BYTES &&
            base64_decode_url(part, out, JWT_MAX_BYTES, n) == ERR_OK &&
@@ -93,7 +92,7 @@ jwt_header(struct str part, struct jwt_header *out)
     struct json_text name;
 
     *out = (struct jwt_header){0};
-    if (!json_of(part, text, &n)) {
+    if (!jwt_text(part, text, &n)) {
         return false;
     }
     json_scan_init(&s, (struct str){text, n});
@@ -108,26 +107,7 @@ jwt_header(struct str part, struct jwt_header *out)
     return json_scan_end(&s);
 }
 
-/* --- claims ------------------------------------------------------------- */
-
-json_t *
-jwt_object(struct str part)
-{
-    char text[JWT_MAX_BYTES];
-    size_t n;
-    json_t *object;
-
-    if (!json_of(part, text, &n)) {
-        return NULL;
-    }
-    object = json_loadb(text, n,
-                        JSON_REJECT_DUPLICATES | JSON_DECODE_INT_AS_REAL, NULL);
-    if (!json_is_object(object)) {
-        json_decref(object);
-        return NULL;
-    }
-    return object;
-}
+/* --- parts -------------------------------------------------------------- */
 
 bool
 jwt_bytes(struct str part, unsigned char *out, size_t *n)

@@ -5,7 +5,6 @@
 #include "base/buf.h"
 #include "base/str.h"
 
-#include <jansson.h>
 #include <stdbool.h>
 #include <stddef.h>
 
@@ -35,16 +34,14 @@ struct jwt_header {
 };
 
 /* The header inside a part, read without a document: it is seen before the
- * signature, so it may cost nothing. As strict as jwt_object; at most 32
+ * signature, so it may cost nothing. As strict as jwt_text; at most 32
  * members, no escapes in their names, none twice; alg and typ are strings of
  * at most 15 bytes without NUL. */
 bool jwt_header(struct str part, struct jwt_header *out);
 
-/* The JSON object inside a part: base64url without padding, canonical; JSON
- * as strict as codec/json.h, nesting at most JWT_DEPTH_MAX, no NUL in any
- * string, no member twice at any level. Numbers are reals. NULL if refused.
- * Gives. */
-json_t *jwt_object(struct str part);
+/* The JSON text inside a part: base64url without padding, canonical; valid as
+ * codec/json.h has it, nesting at most JWT_DEPTH_MAX. *n becomes its length. */
+bool jwt_text(struct str part, char out[static JWT_MAX_BYTES], size_t *n);
 
 /* Decodes at most *n bytes; *n becomes how many. False if it is not
  * base64url or is longer. */

@@ -166,16 +166,13 @@ static const struct row forged[] = {
     {STR(HEAD), STR(C("") " {}")},
     {STR(HEAD), STR(C(",\"x\":[1,]"))},
     {STR(HEAD), STR(C(",\"x\":NaN"))},
-    {STR(HEAD), STR(C(",\"x\":1e999"))},
     {STR(HEAD), STR(C(",\"x\":\"\xC0\x80\""))},
     {STR(HEAD), STR(C(",\"x\":\"\xED\xA0\x80\""))},
     {STR(HEAD), STR(C(",\"x\":\"\\ud800\""))},
-    {STR(HEAD), STR(C(",\"x\":\"\\u0000\""))},
     {STR(HEAD), STR(C(",\"user_id\":\"u2\""))},
     {STR(HEAD), STR(C(",\"us\\u0065r_id\":\"u2\""))},
     {STR(HEAD), STR(C(",\"exp\":1700000600"))},
     {STR(HEAD), STR(C(",\"roles\":[],\"roles\":[\"admin\"]"))},
-    {STR(HEAD), STR(C(",\"x\":{\"a\":1,\"a\":2}"))},
 
     {STR(HEAD), STR("{" LATER "}")},
     {STR(HEAD), STR("{\"sub\":\"u1\"," LATER "}")},
@@ -193,6 +190,11 @@ static const struct row forged[] = {
     {STR(HEAD), STR("{\"user_id\":\"u\xC2\x80\"," LATER "}")},
     {STR(HEAD), STR("{\"USER_ID\":\"u1\"," LATER "}")},
     {STR(HEAD), STR(C(",\"name\":null"))},
+    {STR(HEAD), STR(C(",\"name\":\"a\\u0000\""))},
+    {STR(HEAD), STR(C(",\"name\":\"a\",\"n\\u0061me\":\"a\""))},
+    {STR(HEAD), STR(C(",\"n\\u0061me\":\"a\",\"\\u006eame\":\"a\""))},
+    {STR(HEAD), STR(C(",\"x\":1,\"x\":1"))},
+    {STR(HEAD), STR("{" WHO ",\"exp\":1e999}")},
     {STR(HEAD), STR(C(",\"name\":1"))},
     {STR(HEAD), STR(C(",\"name\":[\"x\"]"))},
     {STR(HEAD), STR(C(",\"roles\":null"))},
@@ -483,6 +485,21 @@ takes_the_user_from_the_configured_claim(void **state)
 }
 
 static void
+the_users_claim_may_be_another_claim_too(void **state)
+{
+    struct identity who;
+
+    (void)state;
+    rules.user_claim = "name";
+    assert_int_equal(verify(STR(HEAD), STR("{\"name\":\"n\"," LATER "}"), &who),
+                     ERR_OK);
+    assert_string_equal(who.user_id, "n");
+    assert_string_equal(who.name, "n");
+    rules.user_claim = "exp";
+    assert_int_equal(verify(STR(HEAD), STR(C("")), &who), ERR_INVALID_TOKEN);
+}
+
+static void
 asks_for_an_expiry_only_when_configured(void **state)
 {
     struct identity who;
@@ -614,6 +631,7 @@ main(void)
         TEST(holds_the_limits_of_roles_and_of_the_whole_exactly),
         TEST(fills_the_identity),
         TEST(takes_the_user_from_the_configured_claim),
+        TEST(the_users_claim_may_be_another_claim_too),
         TEST(asks_for_an_expiry_only_when_configured),
         TEST(compares_issuer_and_audience_when_configured),
         TEST(verifies_what_it_signs),

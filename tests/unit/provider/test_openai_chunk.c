@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: MIT */
+/* One chunk alone; test_openai.c has the streams. */
+#include "provider/openai_chunk.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void
+reads_everything_that_one_text_can_say(void **state)
+{
+    struct openai_chunk c;
+
+    (void)state;
+    assert_true(openai_chunk_read(
+        STR("{\"choices\":[{\"delta\":{\"content\":\"a\\n\",\"refusal\":\"r\"},"
+            "\"finish_reason\":\"stop\"},{\"delta\":7}],\"usage\":{"
+            "\"prompt_tokens\":1,\"completion_tokens\":2,\"total_tokens\":4},"
+            "\"error\":{\"code\":418,\"type\":\"teapot\"}}"),
+        &c));
+    assert_true(c.has_choice && c.has_usage && c.has_error);
+    assert_true(json_text_is(&c.content, STR("a\n")));
+    assert_true(json_text_is(&c.refusal, STR("r")));
+    assert_true(json_text_is(&c.finish, STR("stop")));
+    assert_true(json_text_is(&c.code, STR("teapot")));
+    assert_int_equal(c.status, 418);
+    assert_int_equal(c.usage.prompt_tokens, 1);
+    assert_int_equal(c.usage.completion_tokens, 2);
+    assert_int_equal(c.usage.total_tokens, 4);
+}
+
+static void
+nothing_said_is_nothing_read(void **state)
+{
+    static const struct str texts[] = {
+        STR("{}"),
+        STR("{\"choices\":[],\"usage\":null,\"error\":null}"),
+        STR("{\"choices\":null,\"error\":\"\",\"object\":\"x\"}"),
+        STR("{\"error\":false,\"object\":null,\"usage\":[1]}"),
+    };
+    struct openai_chunk c;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        assert_true(openai_chunk_read(texts[i], &c));
+        assert_false(c.has_choice || c.has_usage || c.has_error);
+        assert_int_equal(c.content.raw.n + c.finish.raw.n + c.code.raw.n, 0);
+    }
+}
+
+/* Every beginning of a good text is malformed. */
+static void
+a_cut_text_is_malformed(void **state)
+{
+    struct str text = STR("{\"id\":\"x\",\"choices\":[{\"index\":0,\"delta\":{"
+                          "\"content\":\"ab\"},\"finish_reason\":null}],"
+                          "\"usage\":{\"prompt_tokens\":12},\"error\":null}");
+    struct openai_chunk c;
+
+    (void)state;
+    assert_true(openai_chunk_read(text, &c));
+    for (size_t n = 0; n < text.n; n++) {
+        assert_false(openai_chunk_read((struct str){text.p, n}, &c));
+    }
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(reads_everything_that_one_text_can_say),
+        cmocka_unit_test(nothing_said_is_nothing_read),
+        cmocka_unit_test(a_cut_text_is_malformed),
+    };
+
+    return cmocka_run_group_tests_name("provider/openai_chunk", tests, NULL,
+                                       NULL);
+}
