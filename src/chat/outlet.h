@@ -13,6 +13,7 @@
 /* The only thing that chat knows of a client: something that takes whole JSON
  * frames. The gate's WebSocket connection contains one; a test's recorder is
  * another. It lives on the shard of its user. */
+struct errand;
 struct outlet;
 struct session;
 struct user;
@@ -31,8 +32,10 @@ struct outlet_ops {
      */
     enum err (*auth)(struct outlet *o, struct str token);
     /* Stops (true) or goes on (false) delivering the client's frames to
-     * chat_on_frame. An outlet begins stopped; chat starts it when the
-     * first frame has been sent. */
+     * chat_on_frame; what is delivered again comes later than this call. An
+     * outlet begins stopped; chat starts it when the first frame has been
+     * sent, and stops it while the store has a frame of it: so the answers to
+     * a connection's frames come in the order of the frames. */
     void (*hold)(struct outlet *o, bool stopped);
 };
 
@@ -50,6 +53,7 @@ struct outlet {
     struct session *session; /* NULL while ATTACHING */
     char *device_id;         /* NULL: none given */
     struct attach *attach;   /* what it asked for, while ATTACHING */
+    struct errand *errand;   /* the frame of it that the store has, or NULL */
     uint32_t sent;           /* bytes of the running answer already queued */
     uint32_t chunk;          /* of the next ai_response of that answer */
     uint8_t state;           /* enum outlet_state */

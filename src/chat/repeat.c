@@ -5,6 +5,7 @@
 #include "chat/repeat.h"
 
 #include "base/xalloc.h"
+#include "chat/errand.h"
 #include "chat/frames.h"
 #include "chat/router.h"
 #include "chat/session.h"
@@ -73,33 +74,18 @@ repeat_answer(struct turn *t, struct store_job *job)
 
 /* --- regenerate --------------------------------------------------------- */
 
-/* Who asked for what, while the store looks. The outlet may leave meanwhile:
- * then it is not in the session's list any more. */
+/* Who asked for what, while the store looks. */
 struct regenerate {
-    struct session *session;
-    struct outlet *outlet;
+    struct errand errand;
     char *replaces; /* the answer named, once it was found */
 };
-
-static bool
-still_here(const struct regenerate *r)
-{
-    LIST_FOREACH (it, &r->session->outlets) {
-        if (CONTAINER_OF(it, struct outlet, link) == r->outlet) {
-            return true;
-        }
-    }
-    return false;
-}
 
 static void
 finish(struct regenerate *r)
 {
-    struct session *s = r->session;
-
+    errand_end(&r->errand);
     xfree(r->replaces);
     xfree(r);
-    session_job_end(s);
 }
 
 static void
@@ -111,8 +97,8 @@ refuse(struct regenerate *r, enum err e)
         .field = e == ERR_NOT_FOUND ? "message_id" : NULL,
     };
 
-    if (still_here(r)) {
-        router_tell(r->outlet, &what, NONE, NONE);
+    if (r->errand.outlet != NULL) {
+        router_tell(r->errand.outlet, &what, NONE, NONE);
     }
     finish(r);
 }
@@ -124,7 +110,8 @@ static void
 ask_again(struct regenerate *r, struct store_job *job)
 {
     const struct message_record *standing = standing_answer(job);
-    struct turn *running = turn_find(r->session, job->message.id);
+    struct session *s = r->errand.session;
+    struct turn *running = turn_find(s, job->message.id);
     struct message_record question;
 
     if (running != NULL) {
@@ -136,8 +123,7 @@ ask_again(struct regenerate *r, struct store_job *job)
         r->replaces = xstrdup(standing->id);
     }
     take_record(&question, &job->message);
-    turn_begin_stored(r->session, still_here(r) ? r->outlet : NULL, &question,
-                      r->replaces);
+    turn_begin_stored(s, r->errand.outlet, &question, r->replaces);
     finish(r);
 }
 
@@ -147,7 +133,7 @@ on_found(struct store_job *job)
     struct regenerate *r = job->cookie;
     const struct message_record *m = &job->message;
 
-    if (r->session->gone) {
+    if (r->errand.session->gone) {
         finish(r);
     } else if (job->result != ERR_OK) {
         refuse(r, job->result == ERR_NOT_FOUND ? ERR_NOT_FOUND
@@ -167,7 +153,7 @@ on_found(struct store_job *job)
 static void
 look_up(struct regenerate *r, struct str message_id)
 {
-    struct session *s = r->session;
+    struct session *s = r->errand.session;
     struct store_job *job =
         store_job_new(STORE_MESSAGE_FIND, s->user->chat->shard, on_found, r);
 
@@ -184,9 +170,7 @@ repeat_regenerate(struct outlet *o, struct str message_id)
 {
     struct regenerate *r = xcalloc(1, sizeof(*r));
 
-    r->session = o->session;
-    r->outlet = o;
-    session_job_begin(r->session);
+    errand_start(&r->errand, o);
     if (message_id.n != RAND_ID_CHARS) {
         refuse(r, ERR_NOT_FOUND);
         return;

@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "chat/errand.h"
 #include "chat/frames.h"
 #include "chat/repeat.h"
 #include "chat/session.h"
@@ -170,7 +171,7 @@ on_user_message(struct outlet *o, const struct proto_message *m)
 
 /* A change of the session's row, told to everybody once it is stored. */
 struct change {
-    struct session *session;
+    struct errand errand;
     char text[160];
 };
 
@@ -178,7 +179,7 @@ static void
 on_changed(struct store_job *job)
 {
     struct change *change = job->cookie;
-    struct session *s = change->session;
+    struct session *s = change->errand.session;
     struct proto_error what = {.err = ERR_DATABASE_ERROR,
                                .retry_after_ms = 1000};
 
@@ -193,23 +194,23 @@ on_changed(struct store_job *job)
             s, NULL,
             frame_error(s->user->chat, session_id(s), &what, NONE, NONE));
     }
-    session_job_end(s);
+    errand_end(&change->errand);
     xfree(change);
     store_job_free(job);
 }
 
-/* Stores what patch names of s. A session that is not stored yet carries the
- * change to its first message. */
+/* Stores what patch names of o's session. One that is not stored yet carries
+ * the change to its first message. */
 static void
-store_change(struct session *s, unsigned patch, const char *text)
+store_change(struct outlet *o, unsigned patch, const char *text)
 {
+    struct session *s = o->session;
     struct change *change = xcalloc(1, sizeof(*change));
     struct store_job *job = store_job_new(
         STORE_SESSION_PATCH, s->user->chat->shard, on_changed, change);
 
-    change->session = s;
+    errand_start(&change->errand, o);
     snprintf(change->text, sizeof(change->text), "%s", text);
-    session_job_begin(s);
     if (!s->stored) {
         on_changed(job);
         return;
@@ -234,7 +235,7 @@ on_model_select(struct outlet *o, const struct proto_message *m)
     s->model = (uint16_t)model;
     snprintf(text, sizeof(text), "Model changed to %.128s",
              session_provider(s)->name);
-    store_change(s, STORE_PATCH_MODEL, text);
+    store_change(o, STORE_PATCH_MODEL, text);
 }
 
 static void
@@ -246,7 +247,7 @@ on_help_request(struct outlet *o, const struct proto_message *m)
         return;
     }
     s->help_requested = true;
-    store_change(s, STORE_PATCH_HELP, "Help requested");
+    store_change(o, STORE_PATCH_HELP, "Help requested");
 }
 
 static void

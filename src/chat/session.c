@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "chat/errand.h"
 #include "chat/turn_parts.h"
 #include "chat/user.h"
 #include "loop/shard.h"
@@ -151,6 +152,7 @@ session_leave(struct session *s, struct outlet *o)
 {
     list_remove(&o->link);
     turn_forget_outlet(s, o);
+    errand_forget(o);
     o->session = NULL;
     if (s->running != NULL) {
         turn_show_later(s); /* the provider may have been waiting for it */
@@ -221,6 +223,8 @@ session_kill(struct session *s, int code, const char *reason)
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 
         list_remove(&o->link);
+        turn_forget_outlet(s, o);
+        errand_forget(o);
         o->session = NULL;
         o->state = OUTLET_GONE;
         o->user->connections--;

@@ -156,6 +156,9 @@ on_saved(struct store_job *job)
         store_job_free(job);
         return;
     }
+    if (t->asker != NULL) {
+        t->asker->ops->hold(t->asker, false);
+    }
     if (job->result != ERR_OK) {
         refuse(t, job->result == ERR_NOT_FOUND ? ERR_NOT_FOUND
                                                : ERR_DATABASE_ERROR);
@@ -183,6 +186,7 @@ turn_save(struct turn *t)
     struct store_job *job = turn_job(t, STORE_MESSAGE_APPEND, on_saved);
 
     message_record_copy(&job->message, &t->question);
+    t->asker->ops->hold(t->asker, true);
     store_submit(t->session->user->chat->store, job);
 }
 

@@ -17,8 +17,13 @@
 /* How long a peer may take to read its close frame and close, too. */
 #define CLOSE_LINGER_MS 5000
 
-/* Room in the queue for a close frame when it is full of other things. */
+/* A close frame is not larger. */
 #define CLOSE_ROOM 256
+
+/* What the connection itself would take. The limit is ours: once more than
+ * ws.output_limit waits, the next frame closes. A single frame may be larger
+ * than that (a long answer that is replayed), or it could never be sent. */
+#define QUEUE_BYTES ((size_t)1 << 30)
 
 /* protocol.md section 3: from EXPIRED_TOKEN to 4401. */
 #define EXPIRY_GRACE_MS 60000
@@ -39,6 +44,8 @@ struct socket {
     uint64_t pinged_ms; /* our last ping */
     uint64_t expiry_ms; /* monotonic: what EXPIRES or TOLD wait for */
     enum expiry expiry;
+    struct backlog *backlog; /* messages that wait while it is held */
+    bool held;    /* chat wants no message now */
     bool closing; /* our close frame is queued; chat hears no more */
     bool attached;
 };
@@ -86,7 +93,6 @@ close_with(struct socket *k, int code, struct str reason)
     }
     k->closing = true;
     ws_stop(&k->ws);
-    conn_set_limit(k->conn, k->gate->settings->output_limit_bytes + CLOSE_ROOM);
     buf_init(&frame, CLOSE_ROOM);
     ws_frame_put_close(&frame, code, reason);
     if (conn_write(k->conn, frame.p, frame.n) != ERR_OK) {
@@ -100,6 +106,87 @@ close_with(struct socket *k, int code, struct str reason)
               log_str("reason", reason));
 }
 
+/* --- messages that came in one read with one that chat still has -------- */
+
+/* A pause stops the reading, not what has been read already; so there is at
+ * most one read's worth of them. */
+struct waiting {
+    struct list link;
+    size_t n;
+    char bytes[];
+};
+
+struct backlog {
+    struct socket *socket; /* NULL: it has gone */
+    struct list messages;
+    struct deferred later;
+};
+
+static void
+free_backlog(struct backlog *b)
+{
+    struct list *link;
+
+    while ((link = list_pop_front(&b->messages)) != NULL) {
+        xfree(CONTAINER_OF(link, struct waiting, link));
+    }
+    xfree(b);
+}
+
+/* At the end of a turn of the loop: goes on until chat has enough again. */
+static void
+on_later(struct deferred *d)
+{
+    struct backlog *b = CONTAINER_OF(d, struct backlog, later);
+    struct socket *k = b->socket;
+
+    while (k != NULL && !k->closing && !k->held && !list_empty(&b->messages)) {
+        struct waiting *w =
+            CONTAINER_OF(list_pop_front(&b->messages), struct waiting, link);
+
+        chat_on_frame(&k->outlet, (struct str){w->bytes, w->n});
+        xfree(w);
+    }
+    if (k != NULL && !k->closing && k->held) {
+        return;
+    }
+    if (k != NULL) {
+        k->backlog = NULL;
+        conn_resume(k->conn);
+    }
+    free_backlog(b);
+}
+
+static void
+drop_backlog(struct socket *k)
+{
+    struct backlog *b = k->backlog;
+
+    if (b == NULL) {
+        return;
+    }
+    b->socket = NULL;
+    if (list_empty(&b->later.link)) {
+        free_backlog(b);
+    }
+}
+
+static void
+put_by(struct socket *k, struct str message)
+{
+    struct waiting *w = xmalloc(sizeof(*w) + message.n);
+
+    if (k->backlog == NULL) {
+        k->backlog = xcalloc(1, sizeof(*k->backlog));
+        k->backlog->socket = k;
+        k->backlog->later.run = on_later;
+        list_init(&k->backlog->messages);
+    }
+    w->n = message.n;
+    memcpy(w->bytes, message.p, message.n);
+    list_push_back(&k->backlog->messages, &w->link);
+}
+
 /* --- the outlet --------------------------------------------------------- */
 
 static void
@@ -111,10 +198,14 @@ put_frame(struct socket *k, enum ws_opcode op, struct str payload)
     if (k->closing) {
         return;
     }
-    at = conn_reserve(k->conn, header + payload.n);
-    if (at == NULL) {
+    if (conn_queued(k->conn) > k->gate->settings->output_limit_bytes) {
         metric_count(METRIC_OUTPUT_OVERFLOW);
         close_with(k, CLOSE_TOO_SLOW, STR("too slow; resume"));
+        return;
+    }
+    at = conn_reserve(k->conn, header + payload.n);
+    if (at == NULL) {
+        conn_abort(k->conn); /* it has failed: on_closed will tell */
         return;
     }
     (void)ws_frame_header_before(at + header, op, payload.n);
@@ -146,13 +237,16 @@ outlet_hold(struct outlet *o, bool stopped)
 {
     struct socket *k = socket_of(o);
 
+    k->held = stopped;
     if (k->closing) {
         return;
     }
     if (stopped) {
         conn_pause(k->conn);
-    } else {
+    } else if (k->backlog == NULL) {
         conn_resume(k->conn);
+    } else if (list_empty(&k->backlog->later.link)) {
+        shard_defer(k->gate->shard, &k->backlog->later);
     }
 }
 
@@ -196,7 +290,11 @@ on_message(void *user, enum ws_opcode type, struct str message)
     struct socket *k = user;
 
     (void)type; /* binary is refused by the rules */
-    chat_on_frame(&k->outlet, message);
+    if (k->held) {
+        put_by(k, message);
+    } else {
+        chat_on_frame(&k->outlet, message);
+    }
 }
 
 static void
@@ -354,6 +452,7 @@ on_closed(void *user, enum conn_end why)
                       (double)(now_ms(k) - k->opened_ms) / 1000);
     timer_cancel(timers_of(k), &k->timer);
     ws_fini(&k->ws);
+    drop_backlog(k);
     list_remove(&k->link);
     xfree(k);
     gate_check_empty(g);
@@ -378,7 +477,7 @@ socket_start(struct gate *g, struct conn *conn, const struct identity *identity,
     timer_init(&k->timer, on_timer);
     set_expiry(k, identity->exp_ms);
     conn_attach(conn, &conn_events, k);
-    conn_set_limit(conn, g->settings->output_limit_bytes);
+    conn_set_limit(conn, QUEUE_BYTES);
     metric_add(METRIC_WS_CONNECTIONS, 1);
     plan(k);
     log_debug(EVENT_CONNECTION_OPEN, "a WebSocket is open",

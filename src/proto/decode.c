@@ -215,7 +215,7 @@ time_ok(const struct decoding *d, struct str raw)
 static bool
 sender_ok(const struct decoding *d, struct str s)
 {
-    return s.n == 0 || str_eq(s, STR("user")) ||
+    return str_eq(s, STR("user")) ||
            (str_eq(s, STR("admin")) && d->rules->may_be_admin);
 }
 
@@ -240,7 +240,7 @@ take_string(struct decoding *d, enum proto_field f, const json_t *value)
         return refuse_field(d, ERR_INVALID_FORMAT, f);
     }
     clean = sanitised(d->out, raw);
-    ok = fields[f].kind == TIME     ? clean.n == 0 || time_ok(d, clean)
+    ok = fields[f].kind == TIME     ? time_ok(d, clean)
          : fields[f].kind == SENDER ? sender_ok(d, clean)
          : fields[f].kind == URL    ? url_ok(d, clean)
                                     : true;
