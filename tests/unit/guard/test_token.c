@@ -194,7 +194,6 @@ static const struct row forged[] = {
     {STR(HEAD), STR(C(",\"name\":\"a\",\"n\\u0061me\":\"a\""))},
     {STR(HEAD), STR(C(",\"n\\u0061me\":\"a\",\"\\u006eame\":\"a\""))},
     {STR(HEAD), STR(C(",\"x\":1,\"x\":1"))},
-    {STR(HEAD), STR("{" WHO ",\"exp\":1e999}")},
     {STR(HEAD), STR(C(",\"name\":1"))},
     {STR(HEAD), STR(C(",\"name\":[\"x\"]"))},
     {STR(HEAD), STR(C(",\"roles\":null"))},
