@@ -109,6 +109,14 @@ describe('a turn', () => {
     expect(seen()).toEqual(['user: q', 'ai: at last (complete)']);
   });
 
+  test('that is over is not failed by a late error', () => {
+    ask('q', 'q', 1);
+    t.apply(loading('a'));
+    t.apply(done('a', 2, { content: 'whole' }));
+    expect(t.failTurn('a', PROBLEM)).toBe(false);
+    expect(t.turns()[0]?.head?.problem).toBeUndefined();
+  });
+
   test('waiting questions get their answers in order', () => {
     ask('one', 'q1', 1);
     t.apply(loading('a1'));

@@ -71,15 +71,40 @@ test('a reload in mid-answer shows the text and goes on', async ({
   await expect(chat.answers).toHaveCount(1);
 });
 
-test('two tabs show the same stream', async ({ chat, page, context }) => {
+/** Another tab of the same person, with nothing remembered but the token. */
+async function anotherTab(context, server, page) {
+  const tab = new Chat(await context.newPage());
+  const session = /session=\w+/.exec(page.url())[0];
+  await tab.open(`${server.link}&${session}`);
+  return tab;
+}
+
+test('a tab opened in mid-answer shows it from its beginning', async ({
+  chat,
+  page,
+  context,
+  server,
+}) => {
+  await chat.send('something slow for a late tab');
+  await expect(chat.answers.last()).toContainText('step20');
+  const late = await anotherTab(context, server, page);
+  await expect(late.answers).toContainText('step40');
+  await late.stop.click();
+  await late.settled();
+  await chat.settled();
+  const steps = (await late.text()).match(/step\d+/g);
+  expect(steps).toEqual(steps.map((_, i) => `step${i}`));
+  expect(await late.text()).toBe(await chat.text());
+});
+
+test('two tabs show the same stream', async ({
+  chat,
+  page,
+  context,
+  server,
+}) => {
   await chat.ask('first words');
-  const tab = await context.newPage();
-  const other = new Chat(tab);
-  await tab.addInitScript(
-    (token) => sessionStorage.setItem('chatbox:token', token),
-    await page.evaluate(() => sessionStorage.getItem('chatbox:token')),
-  );
-  await other.open(page.url());
+  const other = await anotherTab(context, server, page);
   await expect(other.questions).toHaveText(['first words']);
   await chat.send('now something slow');
   await expect(other.questions.last()).toHaveText('now something slow');

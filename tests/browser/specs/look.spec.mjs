@@ -244,6 +244,28 @@ test('another page cannot hand over a token', async ({ page, server }) => {
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 
+test('one chat can be put into a page as an element', async ({
+  page,
+  server,
+}) => {
+  const [address, token] = server.link.split('#token=');
+  const index = await (await page.request.get(address)).text();
+  const script = new URL(/src="(\S+\.js)"/.exec(index)[1], address).href;
+  await page.route(`${new URL(address).origin}/site`, (route) =>
+    route.fulfill({
+      contentType: 'text/html',
+      body: `<!doctype html><title>A site</title>
+        <script type="module" src="${script}"></script>
+        <h1>A site</h1><div style="height: 600px">
+        <chatbox-chat base="${address}" token="${token}"></chatbox-chat>`,
+    }),
+  );
+  await page.goto(`${new URL(address).origin}/site`);
+  const chat = new Chat(page);
+  await chat.ask('inside a site');
+  await expect(chat.answers).toContainText('inside a site');
+});
+
 test('the page works without a prefix', async ({ page }) => {
   const server = await startServer({ prefix: '/' });
   try {

@@ -62,7 +62,7 @@ export class Conversation extends EventTarget {
     this.link = new Link({
       target: () => this.target(),
       onFrame: (frame) => this.onFrame(frame),
-      onState: () => this.changed(),
+      onState: (state) => this.onLinkState(state),
       onBlamed: () => this.refuseQueued(),
       onRefused: () => void this.findOutWhy(),
     });
@@ -184,6 +184,12 @@ export class Conversation extends EventTarget {
       this.loadingOlder = false;
       this.changed();
     }
+  }
+
+  private onLinkState(state: LinkState): void {
+    if (state.at === 'stopped' && state.code === 4401)
+      this.dispatchEvent(new Event('token-needed'));
+    this.changed();
   }
 
   private readonly wake = () => {

@@ -193,6 +193,7 @@ export class Transcript {
   /** The turn of this answer, or the running one, ended without any text. */
   failTurn(messageId: string | undefined, problem: Problem): boolean {
     const known = messageId ? this.byMessage.get(messageId) : undefined;
+    if (known?.role === 'ai' && !isRunning(known)) return false;
     const answer = known?.role === 'ai' ? known : this.running();
     const question = known?.role === 'user' ? known : answer?.question;
     if (answer && isRunning(answer)) {

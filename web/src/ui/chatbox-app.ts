@@ -3,6 +3,7 @@
 // attribute `page` it owns the document (address bar, title, shortcuts, the
 // token of the link); without it, it is a guest in somebody else's page.
 import { LitElement, html, nothing } from 'lit';
+import type { PropertyValues } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import {
   baseOf,
@@ -67,7 +68,6 @@ export class ChatboxApp extends LitElement {
     this.theme = loadTheme();
     addEventListener('keydown', this.onKey);
     if (this.page) this.ownDocument();
-    else if (this.token) this.begin(undefined);
   }
 
   override disconnectedCallback(): void {
@@ -78,6 +78,13 @@ export class ChatboxApp extends LitElement {
     removeEventListener('hashchange', this.onHash);
     removeEventListener('focus', this.onFocus);
     this.conversation?.dispose();
+  }
+
+  /** A guest gets its token, and later another one, by the property. */
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (this.page || !this.token || !changed.has('token')) return;
+    if (this.conversation) this.conversation.renewToken(this.token);
+    else this.begin(undefined);
   }
 
   protected override updated(): void {

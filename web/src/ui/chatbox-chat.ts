@@ -3,6 +3,7 @@
 // <chatbox-app> it gets its conversation from there; alone in a page it makes
 // its own from `base`, `token` and `session`.
 import { LitElement, html, nothing } from 'lit';
+import type { PropertyValues } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import { guard } from 'lit/directives/guard.js';
 import { repeat } from 'lit/directives/repeat.js';
@@ -47,6 +48,7 @@ export class ChatboxChat extends LitElement {
   @query('chatbox-composer') private composer!: ChatboxComposer;
   @query('.live') private live!: HTMLElement;
 
+  private own?: Conversation; // the element stands alone
   private bound?: Conversation;
   private stick?: Stick;
   private ticker = 0;
@@ -56,7 +58,6 @@ export class ChatboxChat extends LitElement {
     super.connectedCallback();
     addEventListener('online', this.tick);
     addEventListener('offline', this.tick);
-    if (!this.conversation && this.token) this.standAlone();
   }
 
   override disconnectedCallback(): void {
@@ -64,8 +65,10 @@ export class ChatboxChat extends LitElement {
     removeEventListener('online', this.tick);
     removeEventListener('offline', this.tick);
     clearTimeout(this.ticker);
+    if (this.own) this.conversation = undefined;
+    this.own?.dispose();
+    this.own = undefined;
     this.bind(undefined);
-    this.stick?.disconnect();
   }
 
   async focusComposer(): Promise<void> {
@@ -85,17 +88,18 @@ export class ChatboxChat extends LitElement {
     if (this.live) this.live.textContent = text;
   }
 
-  protected override willUpdate(): void {
+  protected override willUpdate(changed: PropertyValues<this>): void {
+    if (!this.conversation && this.token) this.standAlone();
+    else if (this.own && changed.has('token')) this.own.renewToken(this.token);
     if (this.conversation !== this.bound) this.bind(this.conversation);
   }
 
-  protected override firstUpdated(): void {
-    this.stick = new Stick(this.scroller, this.inner, (following) => {
-      this.following = following;
-    });
-  }
-
   protected override updated(): void {
+    // Without a conversation there is nothing to scroll yet.
+    if (this.scroller && !this.stick) {
+      const tell = (following: boolean) => (this.following = following);
+      this.stick = new Stick(this.scroller, this.inner, tell);
+    }
     this.keepPlace();
     this.planTick();
   }
@@ -339,8 +343,9 @@ export class ChatboxChat extends LitElement {
     const base = this.base
       ? normaliseBase(this.base, location.href)
       : baseOf(location);
-    this.conversation = new Conversation(base, () => this.token);
-    this.conversation.start(this.session || undefined);
+    this.own = new Conversation(base, () => this.token);
+    this.conversation = this.own;
+    this.own.start(this.session || undefined);
   }
 
   private bind(next: Conversation | undefined): void {
@@ -358,6 +363,7 @@ export class ChatboxChat extends LitElement {
   private readonly listeners: [string, EventListener][] = [
     ['change', () => this.requestUpdate()],
     ['sent', () => this.stick?.follow()],
+    ['token-needed', () => this.own && this.tell('chatbox-token-needed')],
     ['announce', (e) => this.say((e as CustomEvent<string>).detail)],
     ['answered', (e) => this.onAnswered((e as CustomEvent<Frame>).detail)],
   ];
