@@ -176,16 +176,18 @@ print_links(struct boot *b)
     buf_fini(&out);
 }
 
-/* From ready to the signal that ends it. */
+/* From ready to the signal that ends it, which may have come already: the
+ * first shard answers before main knows of the last one. */
 static int
-serve(struct boot *b)
+serve(struct boot *b, bool stop)
 {
     log_start(b);
     boot_rooms_warn(b->config);
     if (b->request->dev != NULL) {
         print_links(b);
     }
-    while (boot_state_wait(b, NULL, 0, UINT64_MAX) != BOOT_WAIT_SIGNAL) {
+    while (!stop) {
+        stop = boot_state_wait(b, NULL, 0, UINT64_MAX) == BOOT_WAIT_SIGNAL;
     }
     return boot_stop(b) ? CLI_FORCED : CLI_OK;
 }
@@ -194,15 +196,17 @@ static int
 run_shards(struct boot *b)
 {
     unsigned running = boot_shards_start(b);
+    bool stop = false;
     int status;
 
     while (boot_state_wait(b, &b->started, running, UINT64_MAX) !=
            BOOT_WAIT_DONE) {
+        stop = true;
     }
     if (running < b->shard_count || atomic_load(&b->start_failures) > 0) {
         status = failed("the shards cannot be started");
     } else {
-        status = serve(b);
+        status = serve(b, stop);
     }
     boot_shards_end(b, running);
     return status;

@@ -15,7 +15,16 @@
 enum err
 boot_shards_bind(struct boot *b, char *why, size_t why_size)
 {
+    enum err taken = ERR_OK;
+
     b->port = (uint16_t)b->config->server_port;
+    if (b->port != 0) { /* the shards' sockets share, and would with others */
+        taken =
+            listener_probe(b->config->server_host.p, b->port, why, why_size);
+    }
+    if (taken != ERR_OK) {
+        return taken;
+    }
     for (unsigned i = 0; i < b->shard_count; i++) {
         enum err e = listener_bind(b->config->server_host.p, b->port,
                                    &b->listen_fds[i], &b->port, why, why_size);

@@ -93,8 +93,13 @@ static void
 take(struct config_layers *l, struct config_ref ref, const char *value,
      const char *file)
 {
+    char why[2 * NAME_BYTES];
+
     if (value != NULL && file != NULL) {
-        config_raw_complain(l, ref, "is given both as a value and as a file");
+        snprintf(why, sizeof(why),
+                 "is given twice, as a value and as a file (%s%s_FILE)",
+                 ref.provider > 0 ? "LLM_PROVIDER_n_" : "", ref.row->env);
+        config_raw_complain(l, ref, why);
     }
     if (value != NULL) {
         config_raw_set(config_raw_of(l, ref), str_from(value),

@@ -216,17 +216,24 @@ complain(struct config_layers *l, struct config_ref ref, const char *why,
 }
 
 void
+config_raw_describe(struct config_layers *l, struct config_ref ref,
+                    struct str value, struct buf *out)
+{
+    config_raw_name(ref, out);
+    buf_puts(out, " = \"");
+    config_raw_show(ref.row, value, SHOWN_BYTES, out);
+    buf_putc(out, '"');
+    put_place(l, config_raw_of(l, ref), out);
+}
+
+void
 config_raw_error(struct config_layers *l, struct config_ref ref,
                  struct str value, const char *why)
 {
     struct buf out;
 
     buf_init(&out, SENTENCE_BYTES);
-    config_raw_name(ref, &out);
-    buf_puts(&out, " = \"");
-    config_raw_show(ref.row, value, SHOWN_BYTES, &out);
-    buf_putc(&out, '"');
-    put_place(l, config_raw_of(l, ref), &out);
+    config_raw_describe(l, ref, value, &out);
     buf_puts(&out, ": ");
     complain(l, ref, why, &out);
 }

@@ -70,6 +70,10 @@ void config_raw_name(struct config_ref ref, struct buf *out);
 void config_raw_show(const struct config_row *row, struct str value,
                      size_t most, struct buf *out);
 
+/* name = "value", where it came from. */
+void config_raw_describe(struct config_layers *l, struct config_ref ref,
+                         struct str value, struct buf *out);
+
 /* Reports what is wrong with value: both names, where it came from, value,
  * why and what is allowed. */
 void config_raw_error(struct config_layers *l, struct config_ref ref,

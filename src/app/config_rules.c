@@ -5,6 +5,7 @@
 
 #include "app/config_check.h"
 
+#define SENTENCE_BYTES 1024
 #define REF(member) ((struct config_ref){&config_table_rows[member], 0})
 
 static void
@@ -75,26 +76,67 @@ check_pairs(struct config_layers *l, const struct config *c)
     }
 }
 
+/* One line that names all settings of a broken rule with their values: "a =
+ * ... is not less than b = ...". */
+static void
+complain_of_two(struct config_layers *l, enum config_id a, const char *why,
+                enum config_id b)
+{
+    struct buf out;
+
+    buf_init(&out, SENTENCE_BYTES);
+    config_raw_describe(l, REF(a), l->rows[a].text, &out);
+    buf_printf(&out, ": %s ", why);
+    config_raw_describe(l, REF(b), l->rows[b].text, &out);
+    config_report_add(l->report, CONFIG_ERROR, "%.*s", STR_ARG(buf_str(&out)));
+    buf_fini(&out);
+}
+
 static void
 check_orders(struct config_layers *l, const struct config *c)
 {
     if (!bad(l, CONFIG_ID_ws_ping_period_ms, CONFIG_ID_ws_pong_wait_ms) &&
         c->ws_ping_period_ms >= c->ws_pong_wait_ms) {
-        complain(l, CONFIG_ID_ws_ping_period_ms,
-                 "is not less than ws.pong_wait (WS_PONG_WAIT)");
+        complain_of_two(l, CONFIG_ID_ws_ping_period_ms, "must be less than",
+                        CONFIG_ID_ws_pong_wait_ms);
     }
     if (!bad(l, CONFIG_ID_llm_retry_delay_ms,
              CONFIG_ID_llm_retry_max_delay_ms) &&
         c->llm_retry_max_delay_ms < c->llm_retry_delay_ms) {
-        complain(l, CONFIG_ID_llm_retry_max_delay_ms,
-                 "is less than llm.retry_delay (LLM_RETRY_DELAY)");
+        complain_of_two(l, CONFIG_ID_llm_retry_max_delay_ms,
+                        "must not be less than", CONFIG_ID_llm_retry_delay_ms);
     }
     if (!bad(l, CONFIG_ID_store_mongo_retry_delay_ms,
              CONFIG_ID_store_mongo_retry_max_delay_ms) &&
         c->store_mongo_retry_max_delay_ms < c->store_mongo_retry_delay_ms) {
-        complain(l, CONFIG_ID_store_mongo_retry_max_delay_ms,
-                 "is less than store.mongo.retry_delay (MONGO_RETRY_DELAY)");
+        complain_of_two(l, CONFIG_ID_store_mongo_retry_max_delay_ms,
+                        "must not be less than",
+                        CONFIG_ID_store_mongo_retry_delay_ms);
     }
+}
+
+static void
+complain_of_rates(struct config_layers *l)
+{
+    static const struct {
+        enum config_id id;
+        const char *after;
+    } parts[] = {
+        {CONFIG_ID_limit_admin, " in "},
+        {CONFIG_ID_limit_admin_window_ms, ": must be a lower rate than "},
+        {CONFIG_ID_limit_user_http, " in "},
+        {CONFIG_ID_limit_user_http_window_ms, ""},
+    };
+    struct buf out;
+
+    buf_init(&out, SENTENCE_BYTES);
+    for (size_t i = 0; i < COUNT_OF(parts); i++) {
+        config_raw_describe(l, REF(parts[i].id), l->rows[parts[i].id].text,
+                            &out);
+        buf_puts(&out, parts[i].after);
+    }
+    config_report_add(l->report, CONFIG_ERROR, "%.*s", STR_ARG(buf_str(&out)));
+    buf_fini(&out);
 }
 
 /* Rates are compared as fractions: a/wa < u/wu. */
@@ -106,9 +148,7 @@ check_admin_rate(struct config_layers *l, const struct config *c)
              CONFIG_ID_limit_user_http_window_ms) &&
         (unsigned __int128)c->limit_admin * c->limit_user_http_window_ms >=
             (unsigned __int128)c->limit_user_http * c->limit_admin_window_ms) {
-        complain(l, CONFIG_ID_limit_admin,
-                 "is not a lower rate than limit.user_http "
-                 "(USER_HTTP_RATE_LIMIT)");
+        complain_of_rates(l);
     }
 }
 

@@ -231,19 +231,21 @@ split_items(const struct config_row *row, struct str text,
     }
 }
 
+/* A list in one text is told as a whole, an entry of a sequence alone. */
 static bool
 items_ok(struct config_layers *l, struct config_ref ref,
          const struct config_list *list)
 {
+    const struct config_raw *raw = config_raw_of(l, ref);
     bool ok = true;
 
-    for (size_t i = 0; i < list->count; i++) {
+    for (size_t i = 0; ok && i < list->count; i++) {
         struct str item = list->items[i];
         const char *why = item.n == 0 ? "has an empty entry"
                                       : config_check_text(ref.row, item);
 
         if (why != NULL) {
-            config_raw_error(l, ref, item, why);
+            config_raw_error(l, ref, raw->sequence ? item : raw->text, why);
             ok = false;
         }
     }

@@ -329,6 +329,7 @@ walk_document(struct walk *w)
 void
 config_yaml_read(struct config_layers *l)
 {
+    struct str yaml = l->sources->yaml;
     struct walk w = {.l = l};
     bool seen = false;
 
@@ -336,9 +337,8 @@ config_yaml_read(struct config_layers *l)
         config_report_add(l->report, CONFIG_ERROR, "out of memory");
         return;
     }
-    yaml_parser_set_input_string(&w.parser,
-                                 (const unsigned char *)l->sources->yaml.p,
-                                 l->sources->yaml.n);
+    yaml_parser_set_input_string(
+        &w.parser, (const unsigned char *)(yaml.n > 0 ? yaml.p : ""), yaml.n);
     while (next(&w) && w.event.type != YAML_STREAM_END_EVENT) {
         switch (w.event.type) {
         case YAML_STREAM_START_EVENT:

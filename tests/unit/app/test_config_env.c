@@ -84,9 +84,9 @@ a_secret_given_twice_is_an_error(void **state)
     trial_run(&t);
     trial_run(&p);
     assert_true(trial_says(&t, CONFIG_ERROR, "auth.jwt_secret",
-                           "as a value and as a file", NULL));
+                           "a value and as a file", NULL));
     assert_true(trial_says(&p, CONFIG_ERROR, "llm.providers[1].api_key",
-                           "as a value and as a file", NULL));
+                           "a value and as a file", NULL));
     trial_fini(&t);
     trial_fini(&p);
 }

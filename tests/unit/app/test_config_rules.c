@@ -25,7 +25,8 @@ static const struct rule_case {
     /* order */
     {{"ws.ping_period=1s", "ws.pong_wait=2s"}, {0}},
     {{"ws.ping_period=2s", "ws.pong_wait=2s"},
-     {"ws.ping_period", "not less than"}},
+     {"ws.ping_period (WS_PING_PERIOD) = \"2s\"",
+      "less than ws.pong_wait (WS_PONG_WAIT) = \"2s\""}},
     {{"llm.retry_delay=2s", "llm.retry_max_delay=2s"}, {0}},
     {{"llm.retry_delay=31s"}, {"llm.retry_max_delay", "LLM_RETRY_DELAY"}},
     {{"store.mongo.retry_delay=3s"},

@@ -108,6 +108,24 @@ a_file_cut_anywhere_is_read_or_refused(void **state)
 }
 
 static void
+a_file_of_no_bytes_is_no_settings(void **state)
+{
+    const char *const env[] = {"JWT_SECRET=" GOOD_SECRET,
+                               "LLM_PROVIDER_1_ID=a",
+                               "LLM_PROVIDER_1_TYPE=demo", NULL};
+    struct config_sources sources = {.environment = env,
+                                     .file_name = "empty.yaml",
+                                     .yaml = {NULL, 0}};
+    struct config_report report = {0};
+    struct config *c = config_load(&sources, &report);
+
+    (void)state;
+    assert_non_null(c);
+    config_free(c);
+    config_report_fini(&report);
+}
+
+static void
 more_than_99_providers_are_refused(void **state)
 {
     struct buf yaml;
@@ -156,6 +174,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_file_gets_its_answer),
         cmocka_unit_test(a_file_cut_anywhere_is_read_or_refused),
+        cmocka_unit_test(a_file_of_no_bytes_is_no_settings),
         cmocka_unit_test(more_than_99_providers_are_refused),
         cmocka_unit_test(a_mapping_with_too_many_keys_is_told_once),
     };
