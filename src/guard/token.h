@@ -44,7 +44,8 @@ struct token_rules {
     const char *const *admin_roles; /* NULL at the end; may be NULL */
 };
 
-/* Roles are checked and then reduced to the one thing they decide. */
+/* Roles are checked and then reduced to the one thing they decide. No string
+ * of a known claim may contain a NUL. */
 struct identity {
     int64_t exp_ms; /* 0: never; without the leeway */
     bool admin;     /* has one of rules->admin_roles */
