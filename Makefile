@@ -1,8 +1,60 @@
 # SPDX-License-Identifier: MIT
-# The front door: every target is one call. `make help` lists them.
+# The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build
+.PHONY: build run test unit e2e browser asan tsan faults fuzz bench lint fmt \
+    web docs install clean help
 
-build: ## the release program, build/chatbox
-	@test -f build/build.ninja || meson setup build
-	@ninja -C build chatbox
+build: ## the release program, build/chatbox, with the pages
+	@tools/setup build
+	@tools/web
+	@tools/build release chatbox bench/ws-echo
+
+run: build ## chat in the browser: starts build/chatbox dev
+	@exec build/chatbox dev
+
+test: ## everything: units, lints, corpora, types, pages, end to end, browser
+	@tools/setup test
+	@tools/suites.py test
+
+unit e2e browser: ## only that suite
+	@tools/setup test
+	@tools/suites.py $@
+
+asan tsan faults: ## units and end to end with that build (.ci/run does all)
+	@tools/setup test
+	@tools/suites.py $@
+
+fuzz: ## every parser's fuzzer, 30 seconds each
+	@tools/setup test
+	@tools/suites.py fuzzing
+
+bench: ## the measurements of bench/RESULTS.md
+	@tools/setup build
+	@tools/build release
+	@bench/run
+
+lint: ## the house's rules: doors, budgets, locks, names, tables, format
+	@tools/setup test
+	@tools/suites.py lint
+
+fmt: ## lays out all C
+	@tools/fmt
+
+web: ## the pages, web/dist
+	@tools/setup build
+	@tools/web
+
+docs: ## writes the generated pages, the example file and the web's types
+	@tools/setup build
+	@tools/web
+	@tools/build release tools/docgen
+	@build/tools/docgen .
+
+install: build ## build/chatbox to the prefix (DESTDIR is honoured)
+	@meson install -C build --no-rebuild --tags runtime
+
+clean: ## removes what was built, not what was installed
+	@rm -rf build build-asan build-tsan build-faults build-fuzz web/dist
+
+help: ## this list
+	@sed -n 's/^\([a-z0-9 ]*\):.*## /\1: /p' Makefile
