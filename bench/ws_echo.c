@@ -286,7 +286,7 @@ main(int argc, char **argv)
     }
     port = (uint16_t)wanted;
     if ((port != 0 && listener_probe(host, port, why, sizeof(why)) != ERR_OK) ||
-        listener_bind(host, port, &fd, &port, why, sizeof(why)) != ERR_OK) {
+        listener_bind(host, &port, &fd, why, sizeof(why)) != ERR_OK) {
         (void)fprintf(stderr, "ws-echo: %s\n", why);
         return 1;
     }

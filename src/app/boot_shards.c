@@ -26,8 +26,8 @@ boot_shards_bind(struct boot *b, char *why, size_t why_size)
         return taken;
     }
     for (unsigned i = 0; i < b->shard_count; i++) {
-        enum err e = listener_bind(b->config->server_host.p, b->port,
-                                   &b->listen_fds[i], &b->port, why, why_size);
+        enum err e = listener_bind(b->config->server_host.p, &b->port,
+                                   &b->listen_fds[i], why, why_size);
 
         if (e != ERR_OK) {
             return e;

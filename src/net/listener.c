@@ -231,10 +231,10 @@ bound_port(int fd)
 }
 
 enum err
-listener_bind(const char *host, uint16_t port, int *fd_out, uint16_t *port_out,
-              char *why, size_t why_size)
+listener_bind(const char *host, uint16_t *port, int *fd_out, char *why,
+              size_t why_size)
 {
-    struct addrinfo *ai = resolve(host, port, why, why_size);
+    struct addrinfo *ai = resolve(host, *port, why, why_size);
     int fd;
 
     if (ai == NULL) {
@@ -243,10 +243,10 @@ listener_bind(const char *host, uint16_t port, int *fd_out, uint16_t *port_out,
     fd = bind_socket(ai, true);
     freeaddrinfo(ai);
     if (fd < 0) {
-        tell(why, why_size, host, port);
+        tell(why, why_size, host, *port);
         return ERR_IO;
     }
-    *port_out = bound_port(fd);
+    *port = bound_port(fd);
     *fd_out = fd;
     return ERR_OK;
 }

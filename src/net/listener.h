@@ -16,11 +16,10 @@ struct conn;
 struct listener;
 struct shard;
 
-/* Binds a socket to host:port with SO_REUSEPORT; any thread. port 0 chooses
- * one, told through *port_out. Gives a descriptor. On error ERR_IO with a
+/* Binds a socket to host:*port with SO_REUSEPORT; any thread. When *port is 0
+ * one is chosen and put there. Gives a descriptor. On error ERR_IO with a
  * sentence in why. */
-enum err listener_bind(const char *host, uint16_t port, int *fd_out,
-                       uint16_t *port_out, char *why,
+enum err listener_bind(const char *host, uint16_t *port, int *fd_out, char *why,
                        size_t why_size) MUST_CHECK;
 
 /* ERR_IO with a sentence in why when some process listens at host:port

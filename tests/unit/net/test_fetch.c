@@ -224,8 +224,7 @@ cancel_here(struct asker *a)
 }
 
 static void
-cancelling_closes_the_upstream_connection_and_silences_the_transfer(
-    void **state)
+cancelling_closes_upstream_and_silences_the_transfer(void **state)
 {
     static const struct {
         const char *path;
@@ -361,8 +360,7 @@ main(void)
         CASE(bytes_that_keep_coming_are_not_idle),
         CASE(a_paused_transfer_delivers_nothing_and_is_never_idle),
         CASE(pausing_inside_on_data_loses_nothing),
-        CASE(
-            cancelling_closes_the_upstream_connection_and_silences_the_transfer),
+        CASE(cancelling_closes_upstream_and_silences_the_transfer),
         CASE(cancelling_at_any_moment_is_quiet),
         CASE(one_transfer_may_cancel_another_inside_any_callback),
         CASE(a_transfer_may_be_started_inside_any_callback),
