@@ -95,11 +95,11 @@ def meson(variant, name, slower=1):
                  (count_meson, log))
 
 
-def pytest(variant, name, **env):
-    """The end-to-end suite against one variant's program."""
+def pytest(variant, name, where="tests/e2e", **env):
+    """A suite of pytest's, against one variant's program."""
     junit = OUT / f"{name}.xml"
     run = [".venv/bin/python", "-m", "pytest", "-q", "-n", "2", "--dist",
-           "loadfile", f"--junitxml={junit}", "tests/e2e"]
+           "loadfile", f"--junitxml={junit}", where]
     env = {**SANITIZER_ENV, **env,
            "CHATBOX_BIN": str(ROOT / folder(variant) / "chatbox")}
     return Suite(builds(variant, "chatbox", "bench/ws-echo"), run, env,
@@ -131,6 +131,7 @@ SUITES = {
                 "--reporter=junit --outputFile.junit={junit}"),
     "types": tap("types", "tools/types"),
     "e2e": pytest("release", "e2e"),
+    "property": pytest("release", "property", "tests/property"),
     "browser": node("tests/browser", "browser",
                     "npx playwright test --reporter=list,junit",
                     {"PLAYWRIGHT_JUNIT_OUTPUT_FILE": "{junit}"}),
@@ -146,7 +147,8 @@ SUITES = {
     "tree": tap("tree", "tools/tree"),
 }
 GROUPS = {
-    "test": ["unit", "lint", "corpus", "types", "web", "e2e", "browser"],
+    "test": ["unit", "lint", "corpus", "types", "web", "property",
+             "e2e", "browser"],
     "asan": ["asan-unit", "asan-corpus", "asan-e2e"],
     "tsan": ["tsan-unit", "tsan-e2e"],
     "faults": ["faults-e2e"],
