@@ -230,6 +230,9 @@ consider_all(struct near *near)
     for (size_t i = 0; i < CONFIG_IDS; i++) {
         consider_row(near, &config_table_rows[i], "");
     }
+    if (!str_starts(near->name, STR("LLM_"))) {
+        return;
+    }
     for (unsigned n = 1; n <= CONFIG_PROVIDERS_MAX; n++) {
         char prefix[NAME_BYTES];
 
@@ -256,16 +259,51 @@ is_ours(struct str name)
     return false;
 }
 
+/* name is one of the row's names, or the one of its file. */
+static bool
+row_is_called(const struct config_row *row, struct str name)
+{
+    struct str known, file = STR("_FILE");
+
+    for (unsigned i = 0; config_table_env(row, i, &known); i++) {
+        if (str_eq(name, known)) {
+            return true;
+        }
+    }
+    return (row->flags & CONFIG_FLAG_SECRET) != 0 && str_ends(name, file) &&
+           str_is((struct str){name.p, name.n - file.n}, row->env);
+}
+
+static bool
+is_known(struct str name)
+{
+    struct str member;
+
+    if (provider_number(name, &member) > 0) {
+        for (size_t i = 0; i < CONFIG_MEMBERS; i++) {
+            if (row_is_called(&config_table_members[i], member)) {
+                return true;
+            }
+        }
+    }
+    for (size_t i = 0; i < CONFIG_IDS; i++) {
+        if (row_is_called(&config_table_rows[i], name)) {
+            return true;
+        }
+    }
+    return str_is(name, "CHATBOX_CONFIG");
+}
+
 static void
 warn_if_near(struct config_layers *l, struct str name)
 {
     struct near near = {name, "", NEAR + 1};
 
-    if (!is_ours(name)) {
+    if (!is_ours(name) || is_known(name)) {
         return;
     }
     consider_all(&near);
-    if (near.distance > 0 && near.distance <= NEAR) {
+    if (near.distance <= NEAR) {
         config_report_add(l->report, CONFIG_WARNING,
                           "the environment variable %.*s is not known; did "
                           "you mean %s?",
