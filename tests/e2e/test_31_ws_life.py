@@ -92,26 +92,6 @@ def patient(spawn, fake):
     return spawn({**provider_env(fake), "WS_OUTPUT_LIMIT": "64KiB"})
 
 
-def slow_reader(server, user, session):
-    """A connection with a small receive window that does not read."""
-    ws = RawWs.__new__(RawWs)
-    ws.rcvbuf = 4096
-    original = socket.create_connection
-
-    def narrow(address, timeout):
-        sock = socket.socket()
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        sock.settimeout(timeout)
-        sock.connect(address)
-        return sock
-    socket.create_connection = narrow
-    try:
-        ws.__init__(server, user, query=f"session_id={session}")
-    finally:
-        socket.create_connection = original
-    return ws
-
-
 def test_a_slow_reader_gets_merged_deltas_or_4408_but_never_a_hole(patient, connect,
                                                                   fake, question):
     """What the slow one received is a prefix of what the quick one received."""
@@ -119,7 +99,8 @@ def test_a_slow_reader_gets_merged_deltas_or_4408_but_never_a_hole(patient, conn
     fake.when(question, Answer().tokens(*words).finish())
     quick = connect(patient)
     quick.turn("first")
-    slow = slow_reader(patient, quick.user, quick.session)
+    slow = RawWs(patient, quick.user, rcvbuf=4096, timeout=30,
+                 query=f"session_id={quick.session}")
     turn = quick.turn(question, timeout=40)
     assert turn.text == "".join(words)
     received, code = [], None

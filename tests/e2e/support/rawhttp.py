@@ -38,9 +38,12 @@ class Response:
 class RawConn:
     """A TCP (or TLS) connection to the server under test."""
 
-    def __init__(self, server, timeout=10, tls=False):
-        self.sock = socket.create_connection(("127.0.0.1", server.port), timeout)
+    def __init__(self, server, timeout=10, tls=False, rcvbuf=None):
+        self.sock = socket.socket()
+        if rcvbuf:
+            self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, rcvbuf)
         self.sock.settimeout(timeout * PATIENCE)
+        self.sock.connect(("127.0.0.1", server.port))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         if tls:
             context = ssl.create_default_context()

@@ -224,8 +224,9 @@ def upgrade(server, **members):
 class RawWs(RawConn):
     """A WebSocket after a correct handshake, driven frame by frame."""
 
-    def __init__(self, server, user=None, early=b"", timeout=10, hello=True, **members):
-        super().__init__(server, timeout, tls=server.scheme == "https")
+    def __init__(self, server, user=None, early=b"", timeout=10, hello=True, rcvbuf=None,
+                 **members):
+        super().__init__(server, timeout, server.scheme == "https", rcvbuf)
         self.user = user or fresh()
         key = base64.b64encode(os.urandom(16)).decode()
         head = {"Sec-WebSocket-Key": key, **members.pop("headers", {})}
