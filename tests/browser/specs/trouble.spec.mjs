@@ -163,6 +163,26 @@ test('without a token the page explains itself and takes a link', async ({
   await chat.ask('signed in by hand');
 });
 
+test('a new link in the same tab renews the token and keeps the chat', async ({
+  chat,
+  page,
+  server,
+}) => {
+  await chat.ask('with the first token');
+  const session = /session=\w+/.exec(page.url())[0];
+  await page.evaluate(
+    (hash) => (location.hash = hash),
+    new URL(server.link).hash,
+  );
+  await expect.poll(() => page.url()).toContain(session);
+  expect(page.url()).not.toContain('token');
+  await chat.ask('with the second token');
+  await expect(chat.questions).toHaveText([
+    'with the first token',
+    'with the second token',
+  ]);
+});
+
 test('a token that the server refuses leads back to the explanation', async ({
   page,
   server,

@@ -321,8 +321,10 @@ export class ChatboxApp extends LitElement {
   private readonly onHash = () => {
     const { token, session } = takeFragment();
     if (token) this.take(token, session);
-    if (this.conversation && session !== this.conversation.address)
-      this.openChat(session);
+    const here = this.conversation?.address;
+    // A new link without a session renews the token of what is open.
+    if (token && !session) this.setAddress(here, 'replace');
+    else if (this.conversation && session !== here) this.openChat(session);
   };
 
   private readonly onFocus = () => void this.list?.refresh();
