@@ -150,9 +150,8 @@ without_bom(struct sse *s, struct str line)
     bool first = !s->begun;
 
     s->begun = true;
-    return first && str_starts(line, STR("\xEF\xBB\xBF"))
-               ? str_from_at(line, 3)
-               : line;
+    return first && str_starts(line, STR("\xEF\xBB\xBF")) ? str_from_at(line, 3)
+                                                          : line;
 }
 
 /* Comments may be of any length; the first line may begin with a BOM, so it
