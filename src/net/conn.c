@@ -39,6 +39,22 @@ wanted_events(const struct conn *c)
     return want;
 }
 
+static void on_ready(uv_poll_t *poll, int status, int events);
+
+static void
+watch(struct conn *c, int want)
+{
+    if (want == c->armed || c->shard->ended) {
+        return;
+    }
+    c->armed = (int8_t)want;
+    if (want == 0) {
+        CHECK(uv_poll_stop(&c->poll) == 0);
+    } else {
+        CHECK(uv_poll_start(&c->poll, want, on_ready) == 0);
+    }
+}
+
 static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
@@ -65,22 +81,20 @@ on_ready(uv_poll_t *poll, int status, int events)
             conn_in_ready(c);
         }
     }
-    conn_watch(c);
+    watch(c, wanted_events(c));
 }
 
+/* Most pauses end before the peer says anything, and a change of what is
+ * watched costs system calls: a paused socket is left alone until it is
+ * readable, when on_ready stops it for good. */
 void
 conn_watch(struct conn *c)
 {
     int want = wanted_events(c);
+    bool brief = !c->ended && (c->paused || c->move != NULL);
 
-    if (want == c->armed || c->shard->ended) {
-        return;
-    }
-    c->armed = (int8_t)want;
-    if (want == 0) {
-        CHECK(uv_poll_stop(&c->poll) == 0);
-    } else {
-        CHECK(uv_poll_start(&c->poll, want, on_ready) == 0);
+    if (!brief || (want | UV_READABLE) != c->armed) {
+        watch(c, want);
     }
 }
 
