@@ -52,7 +52,7 @@ buf_reserve(struct buf *b, size_t n)
         b->cap = grown(b, b->n + n);
         b->p = xrealloc(b->p, b->cap);
     }
-    return b->p + b->n;
+    return b->p != NULL ? b->p + b->n : NULL;
 }
 
 void

@@ -100,34 +100,7 @@ refuse_key(struct decoding *d, struct str key)
     return ERR_INVALID_FORMAT;
 }
 
-/* --- before jansson: nesting ------------------------------------------- */
-
-/* Whether brackets outside strings nest deeper than allowed. Unbalanced ones
- * are left to the parser. */
-static bool
-too_deep(struct str s)
-{
-    bool in_string = false;
-    int depth = 0;
-
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-
-        if (in_string) {
-            i += c == '\\';
-            in_string = c != '"';
-        } else if (c == '"') {
-            in_string = true;
-        } else if (c == '{' || c == '[') {
-            if (++depth > PROTO_DEPTH_MAX) {
-                return true;
-            }
-        } else if (c == '}' || c == ']') {
-            depth--;
-        }
-    }
-    return false;
-}
+/* --- the frame as a whole ----------------------------------------------- */
 
 /* jansson stops right behind the second of two equal keys: its text is what
  * stands before that place in quotes. */
@@ -154,7 +127,8 @@ parse(struct decoding *d, struct str frame, json_t **root_out)
     json_error_t why;
     json_t *root;
 
-    if (too_deep(frame)) {
+    /* Stricter than jansson, which lets a NUL byte pass behind a number. */
+    if (!json_valid(frame, PROTO_DEPTH_MAX)) {
         return refuse(d, ERR_INVALID_FORMAT, "");
     }
     root = json_loadb(frame.p, frame.n,

@@ -361,6 +361,15 @@ lets_an_operator_claim_admin(void **state)
                      ERR_INVALID_FORMAT);
 }
 
+static void
+refuses_a_nul_byte_between_tokens(void **state)
+{
+    (void)state;
+    check_bytes(STR("{\"type\":\"ping\",\"x\":1\0}"), BAD, "");
+    check_bytes(STR("{\"type\":\"ping\"}\0"), BAD, "");
+    check_bytes(STR("\0{\"type\":\"ping\"}"), BAD, "");
+}
+
 /* A cut frame is never taken for a whole one. */
 static void
 refuses_a_frame_cut_at_every_position(void **state)
@@ -394,6 +403,7 @@ main(void)
         cmocka_unit_test(sanitises_after_validation_and_hands_on_the_result),
         cmocka_unit_test(turns_numbers_and_booleans_of_metadata_into_strings),
         cmocka_unit_test(lets_an_operator_claim_admin),
+        cmocka_unit_test(refuses_a_nul_byte_between_tokens),
         cmocka_unit_test(refuses_a_frame_cut_at_every_position),
     };
 
