@@ -312,8 +312,8 @@ def test_the_budget_drops_old_turns_but_never_cuts_one(spawn, connect, fake, que
     one = connect(server)
     marks = [fresh("t") for _ in range(12)]
     for mark in marks:
-        fake.when(f"{mark} " + "word " * 30, plain("answer " + mark))
-        one.turn(f"{mark} " + "word " * 30)
+        fake.when(mark + " word" * 30, plain("answer " + mark))
+        one.turn(mark + " word" * 30)
     one.turn(question)
     pairs = fake.asked(question)[0].pairs
     assert pairs[0] == ("system", "Short.") and pairs[-1] == ("user", question)
