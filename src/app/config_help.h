@@ -13,7 +13,7 @@ void config_help_text(struct buf *out);
  * without the first '#' of each line it says what the defaults say. */
 void config_help_example(struct buf *out);
 
-/* The tables of docs/config.md, in Markdown. */
+/* The tables of docs/configuration.md, in Markdown. */
 void config_help_markdown(struct buf *out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One function per rule of docs/config.md that concerns more than one
+/* One function per rule of docs/configuration.md that concerns more than one
  * setting; the list of them is at the end. */
 #include "app/config_rules.h"
 
