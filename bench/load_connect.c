@@ -26,8 +26,12 @@ static struct {
     long pid;
     int port, from, to, upgrades, batch, frame;
     const char *secret, *path;
-} opt = {.from = 1000, .to = 15000, .upgrades = 20000, .batch = 50,
-         .secret = "", .path = "/chatbox/ws"};
+} opt = {.from = 1000,
+         .to = 15000,
+         .upgrades = 20000,
+         .batch = 50,
+         .secret = "",
+         .path = "/chatbox/ws"};
 
 static void
 die(const char *what)
@@ -117,9 +121,9 @@ make_requests(int count)
 static int
 open_one(const char *request, int number)
 {
-    struct sockaddr_in from = {.sin_family = AF_INET,
-                               .sin_addr = {htonl(0x7f000001u +
-                                                  (unsigned)(number % 8))}};
+    struct sockaddr_in from = {
+        .sin_family = AF_INET,
+        .sin_addr = {htonl(0x7f000001u + (unsigned)(number % 8))}};
     struct sockaddr_in to = {.sin_family = AF_INET,
                              .sin_port = htons((uint16_t)opt.port),
                              .sin_addr = {htonl(INADDR_LOOPBACK)}};
@@ -210,26 +214,46 @@ int
 main(int argc, char **argv)
 {
     static const struct option names[] = {
-        {"pid", 1, 0, 'p'},  {"port", 1, 0, 'o'},     {"secret", 1, 0, 's'},
-        {"path", 1, 0, 'a'}, {"from", 1, 0, 'f'},     {"to", 1, 0, 't'},
-        {"upgrades", 1, 0, 'u'}, {"batch", 1, 0, 'b'}, {"frame", 0, 0, 'r'},
-        {0, 0, 0, 0}};
+        {"pid", 1, 0, 'p'},      {"port", 1, 0, 'o'},
+        {"secret", 1, 0, 's'},   {"path", 1, 0, 'a'},
+        {"from", 1, 0, 'f'},     {"to", 1, 0, 't'},
+        {"upgrades", 1, 0, 'u'}, {"batch", 1, 0, 'b'},
+        {"frame", 0, 0, 'r'},    {0, 0, 0, 0}};
     struct rlimit files = {65536, 65536};
     char **requests;
     int c;
 
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (c) {
-        case 'p': opt.pid = atol(optarg); break;
-        case 'o': opt.port = atoi(optarg); break;
-        case 's': opt.secret = optarg; break;
-        case 'a': opt.path = optarg; break;
-        case 'f': opt.from = atoi(optarg); break;
-        case 't': opt.to = atoi(optarg); break;
-        case 'u': opt.upgrades = atoi(optarg); break;
-        case 'b': opt.batch = atoi(optarg); break;
-        case 'r': opt.frame = 1; break;
-        default: return 2;
+        case 'p':
+            opt.pid = atol(optarg);
+            break;
+        case 'o':
+            opt.port = atoi(optarg);
+            break;
+        case 's':
+            opt.secret = optarg;
+            break;
+        case 'a':
+            opt.path = optarg;
+            break;
+        case 'f':
+            opt.from = atoi(optarg);
+            break;
+        case 't':
+            opt.to = atoi(optarg);
+            break;
+        case 'u':
+            opt.upgrades = atoi(optarg);
+            break;
+        case 'b':
+            opt.batch = atoi(optarg);
+            break;
+        case 'r':
+            opt.frame = 1;
+            break;
+        default:
+            return 2;
         }
     }
     (void)setrlimit(RLIMIT_NOFILE, &files);

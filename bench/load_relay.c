@@ -44,7 +44,10 @@ static struct {
     int port, model_port, streams;
     double rate, seconds;
     const char *secret, *path;
-} opt = {.streams = 500, .rate = 30, .seconds = 10, .secret = "",
+} opt = {.streams = 500,
+         .rate = 30,
+         .seconds = 10,
+         .secret = "",
          .path = "/chatbox/ws"};
 
 static int poller;
@@ -229,9 +232,9 @@ ask(struct peer *p)
     struct buf b;
 
     buf_init(&b, 1024);
-    ws_frame_put_masked(
-        &b, WS_TEXT, STR("{\"type\":\"user_message\",\"content\":\"go\"}"),
-        0x12345678);
+    ws_frame_put_masked(&b, WS_TEXT,
+                        STR("{\"type\":\"user_message\",\"content\":\"go\"}"),
+                        0x12345678);
     send_all(p->fd, b.p, b.n);
     buf_fini(&b);
     p->asked = true;
@@ -264,7 +267,8 @@ count_frames(struct peer *p, size_t have)
 static void
 read_user(struct peer *p)
 {
-    ssize_t n = recv(p->fd, p->buf + p->partial, sizeof(p->buf) - p->partial, 0);
+    ssize_t n =
+        recv(p->fd, p->buf + p->partial, sizeof(p->buf) - p->partial, 0);
     size_t have;
     char *end;
 
@@ -333,23 +337,45 @@ running_models(void)
 static void
 read_options(int argc, char **argv)
 {
-    static const struct option names[] = {
-        {"pid", 1, 0, 'p'},     {"port", 1, 0, 'o'},   {"model-port", 1, 0, 'm'},
-        {"secret", 1, 0, 's'},  {"path", 1, 0, 'a'},   {"streams", 1, 0, 'n'},
-        {"rate", 1, 0, 'r'},    {"seconds", 1, 0, 't'}, {0, 0, 0, 0}};
+    static const struct option names[] = {{"pid", 1, 0, 'p'},
+                                          {"port", 1, 0, 'o'},
+                                          {"model-port", 1, 0, 'm'},
+                                          {"secret", 1, 0, 's'},
+                                          {"path", 1, 0, 'a'},
+                                          {"streams", 1, 0, 'n'},
+                                          {"rate", 1, 0, 'r'},
+                                          {"seconds", 1, 0, 't'},
+                                          {0, 0, 0, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
         switch (c) {
-        case 'p': opt.pid = atol(optarg); break;
-        case 'o': opt.port = atoi(optarg); break;
-        case 'm': opt.model_port = atoi(optarg); break;
-        case 's': opt.secret = optarg; break;
-        case 'a': opt.path = optarg; break;
-        case 'n': opt.streams = atoi(optarg); break;
-        case 'r': opt.rate = atof(optarg); break;
-        case 't': opt.seconds = atof(optarg); break;
-        default: exit(2);
+        case 'p':
+            opt.pid = atol(optarg);
+            break;
+        case 'o':
+            opt.port = atoi(optarg);
+            break;
+        case 'm':
+            opt.model_port = atoi(optarg);
+            break;
+        case 's':
+            opt.secret = optarg;
+            break;
+        case 'a':
+            opt.path = optarg;
+            break;
+        case 'n':
+            opt.streams = atoi(optarg);
+            break;
+        case 'r':
+            opt.rate = atof(optarg);
+            break;
+        case 't':
+            opt.seconds = atof(optarg);
+            break;
+        default:
+            exit(2);
         }
     }
 }

@@ -124,13 +124,42 @@ on_model(struct end *m, char *buf, ssize_t n)
     }
 }
 
+static void
+on_listener(struct end *e)
+{
+    int c = accept4(e->fd, NULL, NULL, SOCK_NONBLOCK);
+
+    if (c >= 0) {
+        watch(c, USER);
+    }
+}
+
+static void
+on_event(struct end *e)
+{
+    static char buf[65536];
+    ssize_t got;
+
+    if (e->kind == LISTENER) {
+        on_listener(e);
+        return;
+    }
+    got = recv(e->fd, buf, sizeof(buf), 0);
+    if (got <= 0) {
+        epoll_ctl(poller, EPOLL_CTL_DEL, e->fd, NULL);
+        close(e->fd);
+    } else if (e->kind == USER) {
+        on_user(e, buf, got);
+    } else {
+        on_model(e, buf, got);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
     struct sockaddr_in a;
-    struct end *listener;
     int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-    static char buf[65536];
 
     if (argc != 3) {
         return 2;
@@ -143,32 +172,13 @@ main(int argc, char **argv)
         listen(fd, 4096) != 0) {
         return 1;
     }
-    listener = watch(fd, LISTENER);
+    watch(fd, LISTENER);
     for (;;) {
         struct epoll_event events[256];
         int n = epoll_wait(poller, events, 256, -1);
 
         for (int i = 0; i < n; i++) {
-            struct end *e = events[i].data.ptr;
-            ssize_t got;
-
-            if (e == listener) {
-                int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-
-                if (c >= 0) {
-                    watch(c, USER);
-                }
-                continue;
-            }
-            got = recv(e->fd, buf, sizeof(buf), 0);
-            if (got <= 0) {
-                epoll_ctl(poller, EPOLL_CTL_DEL, e->fd, NULL);
-                close(e->fd);
-            } else if (e->kind == USER) {
-                on_user(e, buf, got);
-            } else {
-                on_model(e, buf, got);
-            }
+            on_event(events[i].data.ptr);
         }
     }
 }

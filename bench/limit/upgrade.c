@@ -73,6 +73,57 @@ answer(char *head, const char *secret, char *out, size_t size)
                     accept);
 }
 
+static int poller;
+
+static void
+on_listener(int fd)
+{
+    int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK), one = 1;
+    struct epoll_event ev = {.events = EPOLLIN};
+    struct peer *p;
+
+    if (c < 0) {
+        return;
+    }
+    p = calloc(1, sizeof(*p));
+    p->fd = c;
+    setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
+    ev.data.ptr = p;
+    epoll_ctl(poller, EPOLL_CTL_ADD, c, &ev);
+}
+
+static void
+on_peer(struct peer *p, const char *secret)
+{
+    static char buf[65536], out[512];
+    ssize_t got = recv(p->fd, buf, sizeof(buf) - 1, 0);
+    int k = -1;
+
+    if (got > 0) {
+        buf[got] = '\0';
+        k = answer(buf, secret, out, sizeof(out));
+    }
+    if (k <= 0 || send(p->fd, out, (size_t)k, MSG_NOSIGNAL) != k) {
+        close(p->fd);
+        free(p);
+    }
+}
+
+static void
+serve(int fd, const char *secret)
+{
+    struct epoll_event events[256];
+    int n = epoll_wait(poller, events, 256, -1);
+
+    for (int i = 0; i < n; i++) {
+        if (events[i].data.ptr == NULL) {
+            on_listener(fd);
+        } else {
+            on_peer(events[i].data.ptr, secret);
+        }
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -80,8 +131,7 @@ main(int argc, char **argv)
     struct sockaddr_in a = {.sin_family = AF_INET,
                             .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct epoll_event ev = {.events = EPOLLIN};
-    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1, poller;
-    static char buf[65536], out[512];
+    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
 
     if (argc != 3) {
         return 2;
@@ -96,37 +146,6 @@ main(int argc, char **argv)
     poller = epoll_create1(0);
     epoll_ctl(poller, EPOLL_CTL_ADD, fd, &ev);
     for (;;) {
-        struct epoll_event events[256];
-        int n = epoll_wait(poller, events, 256, -1);
-
-        for (int i = 0; i < n; i++) {
-            struct peer *p = events[i].data.ptr;
-            ssize_t got;
-
-            if (p == NULL) {
-                int c = accept4(fd, NULL, NULL, SOCK_NONBLOCK);
-
-                if (c >= 0) {
-                    p = calloc(1, sizeof(*p));
-                    p->fd = c;
-                    setsockopt(c, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-                    ev.data.ptr = p;
-                    epoll_ctl(poller, EPOLL_CTL_ADD, c, &ev);
-                }
-                continue;
-            }
-            got = recv(p->fd, buf, sizeof(buf) - 1, 0);
-            if (got > 0) {
-                int k;
-
-                buf[got] = '\0';
-                k = answer(buf, argv[2], out, sizeof(out));
-                if (k > 0 && send(p->fd, out, (size_t)k, MSG_NOSIGNAL) == k) {
-                    continue;
-                }
-            }
-            close(p->fd);
-            free(p);
-        }
+        serve(fd, argv[2]);
     }
 }
