@@ -18,17 +18,37 @@ take_all(struct mailbox *m)
     return first;
 }
 
+/* Letters that were taken and not read, in front of what came since. */
+static void
+put_back(struct mailbox *m, struct letter *first)
+{
+    struct letter *last = first;
+
+    while (last->next != NULL) {
+        last = last->next;
+    }
+    pthread_mutex_lock(&m->lock);
+    last->next = m->first;
+    m->last = m->first != NULL ? m->last : last;
+    m->first = first;
+    pthread_mutex_unlock(&m->lock);
+}
+
+/* `open` is written by this thread alone, so reading it takes no lock. */
 static void
 on_wake(uv_async_t *wake)
 {
     struct mailbox *m = wake->data;
     struct letter *l = take_all(m);
 
-    while (l != NULL) {
+    while (l != NULL && m->open) {
         struct letter *next = l->next;
 
         l->deliver(m->owner, l);
         l = next;
+    }
+    if (l != NULL) {
+        put_back(m, l);
     }
 }
 
@@ -68,6 +88,9 @@ mailbox_post(struct mailbox *m, struct letter *l)
 void
 mailbox_close(struct mailbox *m)
 {
+    if (!m->open) {
+        return;
+    }
     pthread_mutex_lock(&m->lock);
     m->open = false;
     pthread_mutex_unlock(&m->lock);

@@ -26,7 +26,7 @@ struct mailbox {
     pthread_mutex_t lock;
     struct letter *first; /* under lock, as the next two */
     struct letter *last;
-    bool open; /* wake may be sent */
+    bool open; /* letters are delivered, wake may be sent */
     uv_async_t wake;
     struct shard *owner;
 };
@@ -37,8 +37,9 @@ enum err mailbox_init(struct mailbox *m, uv_loop_t *loop,
 /* Any thread; takes l. */
 void mailbox_post(struct mailbox *m, struct letter *l);
 
-/* On the owner's thread, before the loop closes. What is posted from now on
- * stays in the list. */
+/* On the owner's thread, before the loop closes; also from inside a letter.
+ * No letter is delivered from now on: what is there and what is posted later
+ * stays in the list. A second call changes nothing. */
 void mailbox_close(struct mailbox *m);
 
 /* Destroys letters that were never delivered, in order. */

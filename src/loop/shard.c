@@ -154,6 +154,9 @@ shard_start(struct shard *s, void (*on_start)(struct shard *))
 void
 shard_stop(struct shard *s)
 {
+    /* The loop polls once more in this turn. Whoever stops it may have taken
+     * the rooms down already, so nothing may be delivered to them. */
+    mailbox_close(&s->mailbox);
     uv_stop(&s->loop);
 }
 

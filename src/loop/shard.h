@@ -71,9 +71,10 @@ enum err shard_start(struct shard *s,
  * after shard_stop. */
 void shard_run(struct shard *s);
 
-/* On the shard's own thread: the loop ends once this turn is over. Handles
- * that are still open are closed by shard_run before it returns, without
- * calling anybody; the rooms free what is left when they are taken down. */
+/* On the shard's own thread: no letter is delivered any more, and the loop
+ * ends once this turn is over. Handles that are still open are closed by
+ * shard_run before it returns, without calling anybody; the rooms free what is
+ * left when they are taken down. */
 void shard_stop(struct shard *s);
 
 /* Waits until the thread has ended. */

@@ -130,6 +130,55 @@ a_letter_to_a_stopped_shard_is_destroyed_not_delivered(void **state)
     assert_int_equal(seen.destroyed, 2);
 }
 
+static void
+letters_behind_the_one_that_stops_are_destroyed_not_delivered(void **state)
+{
+    struct letter stop = {.deliver = stop_here};
+    struct shard s;
+
+    (void)state;
+    assert_int_equal(shard_init(&s, 0), ERR_OK);
+    shard_post(&s, &stop);
+    post(&s, 0, 1);
+    post(&s, 0, 2);
+    shard_run(&s);
+    post(&s, 0, 3);
+    shard_fini(&s);
+    assert_int_equal(seen.delivered, 0);
+    assert_int_equal(seen.destroyed, 3);
+}
+
+struct timed_shard {
+    struct timer timer;
+    struct shard *shard;
+};
+
+/* Stops as the rooms' end does, with a letter on its way. */
+static void
+stop_by_timer(struct timer *t)
+{
+    struct shard *s = CONTAINER_OF(t, struct timed_shard, timer)->shard;
+
+    post(s, 0, 1);
+    shard_stop(s);
+}
+
+static void
+the_turn_that_stops_polls_once_more_and_delivers_nothing(void **state)
+{
+    struct shard s;
+    struct timed_shard timed = {.shard = &s};
+
+    (void)state;
+    assert_int_equal(shard_init(&s, 0), ERR_OK);
+    timer_init(&timed.timer, stop_by_timer);
+    timer_start(&s.timers, &timed.timer, 0);
+    shard_run(&s);
+    shard_fini(&s);
+    assert_int_equal(seen.delivered, 0);
+    assert_int_equal(seen.destroyed, 1);
+}
+
 int
 main(void)
 {
@@ -138,6 +187,11 @@ main(void)
             delivers_every_letter_once_and_in_the_order_of_its_sender, setup),
         cmocka_unit_test_setup(
             a_letter_to_a_stopped_shard_is_destroyed_not_delivered, setup),
+        cmocka_unit_test_setup(
+            letters_behind_the_one_that_stops_are_destroyed_not_delivered,
+            setup),
+        cmocka_unit_test_setup(
+            the_turn_that_stops_polls_once_more_and_delivers_nothing, setup),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
