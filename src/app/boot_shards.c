@@ -120,11 +120,17 @@ boot_shards_post(struct boot *b, void (*step)(struct boot *b, struct shard *s))
 
 /* --- end ---------------------------------------------------------------- */
 
+/* For answers of the store that nobody waits for any more: whoever asked has
+ * gone, but what it left is freed when they come. */
+#define AWAITED_MS 1000
+
 /* Connections that were handed over while others were being closed may still
- * arrive, so this looks again each turn until there is none. */
+ * arrive, and so may answers of the store; this looks again each turn until
+ * there is none. */
 struct ending {
     struct timer timer;
     struct shard *shard;
+    uint64_t deadline_ms;
 };
 
 static void
@@ -141,9 +147,13 @@ on_ending(struct timer *timer)
 {
     struct ending *e = CONTAINER_OF(timer, struct ending, timer);
     struct shard *s = e->shard;
+    size_t conns = s->net != NULL ? net_conn_count(s) : 0;
 
-    if (s->net != NULL && net_conn_count(s) > 0) {
+    if (conns > 0) {
         (void)gate_abort_all(s);
+    }
+    if (conns > 0 || (atomic_load(&s->awaited) > 0 &&
+                      shard_now_ms(s) < e->deadline_ms)) {
         timer_start(&s->timers, timer, 1);
         return;
     }
@@ -160,6 +170,7 @@ step_end(struct boot *b, struct shard *s)
     listener_stop(b->listeners[s->index]);
     b->listeners[s->index] = NULL;
     e->shard = s;
+    e->deadline_ms = shard_now_ms(s) + AWAITED_MS;
     timer_init(&e->timer, on_ending);
     timer_start(&s->timers, &e->timer, 0);
 }

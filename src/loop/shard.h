@@ -7,6 +7,7 @@
 #include "loop/timer.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <uv.h>
 
@@ -43,6 +44,9 @@ struct shard {
     struct gate *gate;
     struct fetch_pool *fetch;
     struct net *net;
+    /* Answers that other threads owe it; counted by whoever asks (one more)
+     * and by the letter that brings the answer (one less). */
+    atomic_size_t awaited;
     /* the rest is private to shard.c */
     struct {
         void (*fn)(void *cookie);

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "loop/shard.h"
 #include "store/backend.h"
 #include "store/store_sqlite.h"
 #include "store/store_worker.h"
@@ -107,6 +108,7 @@ store_submit(struct store *s, struct store_job *job)
     unite_sid(job->session.sid, job->message.sid);
     unite_text(&job->user_id, &job->session.user_id);
     job->duplicate = job->more = false;
+    atomic_fetch_add(&job->home->awaited, 1);
     metric_add(METRIC_STORE_QUEUE, 1);
     if (!store_worker_push(write ? &s->writes : &s->reads, job)) {
         metric_add(METRIC_STORE_QUEUE, -1);

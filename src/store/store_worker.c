@@ -211,7 +211,7 @@ deliver(struct shard *here, struct letter *self)
 {
     struct store_job *job = job_of(self);
 
-    (void)here;
+    atomic_fetch_sub(&here->awaited, 1);
     job->done(job);
 }
 

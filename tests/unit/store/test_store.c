@@ -281,6 +281,27 @@ a_letter_that_finds_nobody_is_freed(void **state)
 }
 
 static void
+a_shard_knows_how_many_answers_it_is_owed(void **state)
+{
+    struct house *h = *state;
+    struct letter stop = {.deliver = stop_here};
+    struct shard *s = &h->shards[0];
+
+    assert_int_equal(call_free(h, new_question(1, "ann", 11, "hello")), ERR_OK);
+    assert_int_equal(atomic_load(&s->awaited), 0);
+    shard_post(s, &stop);
+    shard_join(s);
+    submit(h, 0, new_question(1, "ann", 12, "hello"));
+    submit(h, 0, new_job(STORE_SESSION_GET, 1, "ann"));
+    assert_int_equal(atomic_load(&s->awaited), 2);
+    store_close(h->store);
+    h->store = NULL;
+    shard_fini(s);
+    assert_int_equal(shard_init(s, 0), ERR_OK);
+    assert_int_equal(shard_start(s, NULL), ERR_OK);
+}
+
+static void
 freeing_no_job_and_closing_no_store_are_fine(void **state)
 {
     (void)state;
@@ -442,6 +463,7 @@ main(void)
         TEST(reads_run_while_writes_do),
         TEST(closing_stores_what_was_submitted),
         TEST(a_letter_that_finds_nobody_is_freed),
+        TEST(a_shard_knows_how_many_answers_it_is_owed),
         TEST(a_disk_that_takes_no_more_is_told_and_gets_well),
         TEST(a_locked_database_is_told_and_gets_well),
         TEST(a_damaged_database_is_told),
