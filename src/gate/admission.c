@@ -78,7 +78,9 @@ find_route(struct request *r)
     struct str path;
     enum err e = http1_target_decode_path(r->head.target.path, &r->path);
 
+    r->last = r->last || r->head.method == HTTP1_CONNECT;
     if (e != ERR_OK) {
+        r->last = true; /* who knows what else is read in two ways */
         reply_error(r, ERR_BAD_REQUEST, NULL);
         return false;
     }

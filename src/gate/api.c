@@ -352,6 +352,9 @@ on_session(struct store_job *job)
 {
     struct request *r = job->cookie;
 
+    if (r->http == NULL) { /* nobody waits any more */
+        job->result = ERR_NOT_FOUND;
+    }
     if (succeeded(job, NULL)) {
         job->op = STORE_MESSAGES;
         job->done = on_page;

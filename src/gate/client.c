@@ -53,10 +53,11 @@ bare(struct str text)
     text = str_trim(text);
     if (text.n > 0 && text.p[0] == '[') {
         const char *end = memchr(text.p, ']', text.n);
+        bool whole =
+            end != NULL && (end + 1 == text.p + text.n || end[1] == ':');
 
-        return end != NULL
-                   ? (struct str){text.p + 1, (size_t)(end - text.p) - 1}
-                   : text;
+        return whole ? (struct str){text.p + 1, (size_t)(end - text.p) - 1}
+                     : text;
     }
     colon = text.n > 0 ? memchr(text.p, ':', text.n) : NULL;
     if (colon != NULL &&
@@ -74,7 +75,8 @@ client_parse(struct str text, struct client_address *out)
 
     text = bare(text);
     memset(out, 0, sizeof(*out));
-    if (text.n == 0 || text.n >= sizeof(room)) {
+    if (text.n == 0 || text.n >= sizeof(room) ||
+        memchr(text.p, '\0', text.n) != NULL) {
         return false;
     }
     memcpy(room, text.p, text.n);

@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
+#include "gate/request.h"
 #include "gate/socket.h"
 #include "loop/shard.h"
 #include "net/conn.h"
@@ -75,6 +76,7 @@ gate_init(struct shard *s, const struct gate_settings *settings,
     g->policy = policy;
     list_init(&g->https);
     list_init(&g->sockets);
+    list_init(&g->requests);
     g->user_limit =
         limit_new(settings->user_limit.count, settings->user_limit.window_ms,
                   settings->limit_max_keys);
@@ -97,11 +99,15 @@ void
 gate_fini(struct shard *s)
 {
     struct gate *g = s->gate;
+    struct list *link;
 
     if (g == NULL) {
         return;
     }
     CHECK(list_empty(&g->https) && list_empty(&g->sockets));
+    while ((link = list_pop_front(&g->requests)) != NULL) {
+        CONTAINER_OF(link, struct request, link)->gate = NULL;
+    }
     timer_cancel(&s->timers, &g->purge);
     limit_free(g->user_limit);
     limit_free(g->admin_limit);
@@ -180,7 +186,8 @@ gate_drain(struct shard *s)
 void
 gate_check_empty(struct gate *g)
 {
-    if (g->emptying && list_empty(&g->https) && list_empty(&g->sockets)) {
+    if (g->emptying && list_empty(&g->requests) && list_empty(&g->https) &&
+        list_empty(&g->sockets)) {
         g->emptying = false;
         g->on_empty(g->on_empty_cookie);
     }

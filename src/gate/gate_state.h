@@ -14,6 +14,7 @@ struct gate {
     const struct gate_settings *settings;
     struct gate_policy *policy; /* one reference */
     struct list https;          /* struct http */
+    struct list requests;       /* struct request, also those nobody awaits */
     struct list sockets;        /* struct socket */
     struct limit *user_limit;   /* user HTTP, by user */
     struct limit *admin_limit;  /* admin HTTP, by user */

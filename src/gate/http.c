@@ -30,6 +30,10 @@
 /* Of one answer: a page of messages of the largest size, escaped. */
 #define OUTPUT_BYTES ((size_t)256 << 20)
 
+/* No further request is begun while more than this waits to be read by the
+ * client, who may send many requests and read no answer. */
+#define BACKLOG_BYTES CONN_HIGH_WATER
+
 enum state {
     HEAD_STATE, /* waits for a head, or is in it */
     BODY_STATE, /* the request is allowed, its body is read */
@@ -39,8 +43,8 @@ enum state {
 };
 
 struct http {
-    struct list link; /* gate->https */
-    struct gate *gate;
+    struct list link;  /* gate->https */
+    struct gate *gate; /* NULL in MOVE_STATE: it is of no shard then */
     struct conn *conn;
     struct request *request;         /* from BODY_STATE on, until answered */
     void (*then)(struct request *r); /* what goes on behind MOVE_STATE */
@@ -65,6 +69,7 @@ request_new(struct http *h)
     struct request *r = xcalloc(1, sizeof(*r));
 
     r->gate = h->gate;
+    list_push_back(&r->gate->requests, &r->link);
     r->http = h;
     r->begun_us = clock_mono_us();
     r->last = true;
@@ -77,17 +82,24 @@ request_new(struct http *h)
     return r;
 }
 
+/* Which may be what the gate's end waits for. */
 static void
 request_free(struct request *r)
 {
+    struct gate *g = r->gate;
+
     if (r->identity != NULL) {
         xwipe(r->identity, sizeof(*r->identity));
         xfree(r->identity);
     }
+    list_remove(&r->link);
     buf_fini(&r->path);
     buf_fini(&r->body);
     xfree(r->bytes);
     xfree(r);
+    if (g != NULL) {
+        gate_check_empty(g);
+    }
 }
 
 static void
@@ -113,6 +125,19 @@ finish_conn(struct http *h)
     conn_finish(h->conn, LINGER_MS);
 }
 
+/* Nobody is in the middle of anything: there is nothing to wait for. */
+static void
+close_idle(struct http *h)
+{
+    if (conn_queued(h->conn) > 0 || conn_is_tls(h->conn)) {
+        finish_conn(h);
+        return;
+    }
+    timer_cancel(timers_of(h), &h->timer);
+    h->state = GONE_STATE;
+    conn_abort(h->conn);
+}
+
 static void
 expect_head(struct http *h)
 {
@@ -120,7 +145,17 @@ expect_head(struct http *h)
     h->scan = (struct http1_scan){0};
     h->begun = false;
     timer_start(timers_of(h), &h->timer, IDLE_MS);
-    conn_resume(h->conn);
+    if (conn_queued(h->conn) > BACKLOG_BYTES) {
+        conn_pause(h->conn); /* on_drain goes on */
+    } else {
+        conn_resume(h->conn);
+    }
+}
+
+static bool
+backlogged(const struct http *h)
+{
+    return h->state == HEAD_STATE && conn_queued(h->conn) > BACKLOG_BYTES;
 }
 
 enum err
@@ -243,6 +278,7 @@ on_arrive(struct shard *here, void *user)
 
     h->gate = here->gate;
     h->request->gate = here->gate;
+    list_push_back(&h->gate->requests, &h->request->link);
     list_push_back(&h->gate->https, &h->link);
     h->state = BUSY_STATE;
     h->then(h->request);
@@ -252,14 +288,17 @@ void
 http_move(struct request *r, struct shard *to, void (*then)(struct request *r))
 {
     struct http *h = r->http;
+    struct gate *g = h->gate;
 
     timer_cancel(timers_of(h), &h->timer);
     conn_pause(h->conn);
     h->then = then;
     h->state = MOVE_STATE;
+    h->gate = r->gate = NULL;
+    list_remove(&r->link);
     list_remove(&h->link);
-    gate_check_empty(h->gate);
     conn_handover(h->conn, to, on_arrive);
+    gate_check_empty(g);
 }
 
 /* On the owner's shard. */
@@ -348,7 +387,7 @@ on_bytes(void *user, char *bytes, size_t n)
     struct http *h = user;
     size_t used = 0;
 
-    while (used < n && h->state <= BODY_STATE) {
+    while (used < n && h->state <= BODY_STATE && !backlogged(h)) {
         size_t step = h->state == HEAD_STATE
                           ? feed_head(h, bytes + used, n - used)
                           : take_body(h, bytes + used, n - used);
@@ -358,7 +397,7 @@ on_bytes(void *user, char *bytes, size_t n)
             break;
         }
     }
-    if (h->state == BUSY_STATE) {
+    if (h->state == BUSY_STATE || backlogged(h)) {
         conn_pause(h->conn);
     }
     return used;
@@ -377,7 +416,7 @@ on_timeout(struct timer *timer)
     } else if (h->begun) {
         refuse(h, ERR_REQUEST_TIMEOUT);
     } else {
-        finish_conn(h);
+        close_idle(h);
     }
 }
 
@@ -399,7 +438,9 @@ on_eof(void *user)
 static void
 http_free(struct http *h)
 {
-    timer_cancel(timers_of(h), &h->timer);
+    if (h->gate != NULL) {
+        timer_cancel(timers_of(h), &h->timer);
+    }
     list_remove(&h->link);
     xfree(h);
 }
@@ -417,13 +458,20 @@ on_closed(void *user, enum conn_end why)
         request_free(h->request);
     }
     http_free(h);
-    gate_check_empty(g);
+    if (g != NULL) {
+        gate_check_empty(g);
+    }
 }
 
+/* The client has read on: the next request may begin. */
 static void
 on_drain(void *user)
 {
-    (void)user; /* answers are whole when they are queued */
+    struct http *h = user;
+
+    if (h->state == HEAD_STATE) {
+        conn_resume(h->conn);
+    }
 }
 
 static const struct conn_events events = {on_bytes, on_drain, on_eof,
@@ -464,7 +512,7 @@ http_drain(struct gate *g)
         struct http *h = CONTAINER_OF(it, struct http, link);
 
         if (h->state == HEAD_STATE && !h->begun) {
-            finish_conn(h);
+            close_idle(h);
         }
     }
 }

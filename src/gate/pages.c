@@ -35,7 +35,28 @@ pages_has(struct str path)
     return path.n > 1 && path.p[0] == '/' && find(path) != NULL;
 }
 
-/* gzip stands in Accept-Encoding and is not refused there with q=0. */
+/* "q=0", "q=0.0" and so on among the parameters (RFC 9110, 12.4.2). */
+static bool
+is_refused(struct str parameters)
+{
+    struct str one;
+
+    while (str_split(&parameters, ';', &one)) {
+        one = str_trim(one);
+        if (one.n < 3 || (one.p[0] | 0x20) != 'q' || one.p[1] != '=') {
+            continue;
+        }
+        for (size_t i = 2; i < one.n; i++) {
+            if (one.p[i] != '0' && one.p[i] != '.') {
+                return false;
+            }
+        }
+        return true;
+    }
+    return false;
+}
+
+/* gzip stands in Accept-Encoding and is not refused there. */
 static bool
 takes_gzip(const struct request *r)
 {
@@ -47,16 +68,26 @@ takes_gzip(const struct request *r)
         struct str rest = header->value, item, name;
 
         while (str_split(&rest, ',', &item)) {
-            bool refused = str_contains_nocase(item, STR("q=0")) &&
-                           !str_contains_nocase(item, STR("q=0."));
-
             (void)str_split(&item, ';', &name);
             if (str_is_nocase(str_trim(name), "gzip")) {
-                return !refused;
+                return !is_refused(item);
             }
         }
     }
     return false;
+}
+
+/* The gzip form is another sequence of bytes and has a tag of its own (RFC
+ * 9110, 8.8.3.3): the asset's with this before the closing quote. */
+#define GZIP_MARK "-gz"
+
+static void
+put_etag(struct buf *out, const struct asset *a, bool gzip)
+{
+    struct str etag = str_from(a->etag);
+
+    buf_put(out, etag.p, etag.n - 1);
+    buf_puts(out, gzip ? GZIP_MARK "\"" : "\"");
 }
 
 /* If-None-Match lists this entity tag (weak comparison, RFC 9110, 13.1.2). */
@@ -106,22 +137,24 @@ serve(struct request *r, const struct asset *a)
         .body = gzip ? (struct str){(const char *)a->gzip, a->gzip_size}
                      : (struct str){(const char *)a->bytes, a->size},
     };
-    struct buf extra;
+    struct buf extra, etag;
+    int status = 200;
 
     buf_init(&extra, 512);
-    http1_write_header(&extra, "ETag", str_from(a->etag));
+    buf_init(&etag, 128);
+    put_etag(&etag, a, gzip);
+    http1_write_header(&extra, "ETag", buf_str(&etag));
     http1_write_header(&extra, "Vary", STR("Accept-Encoding"));
-    if (gzip) {
+    if (has_it(r, buf_str(&etag))) {
+        status = 304;
+        what.type = NULL;
+    } else if (gzip) {
         http1_write_header(&extra, "Content-Encoding", STR("gzip"));
     }
     what.extra = buf_str(&extra);
-    if (has_it(r, str_from(a->etag))) {
-        what.type = NULL;
-        reply_content(r, 304, &what);
-    } else {
-        reply_content(r, 200, &what);
-    }
+    reply_content(r, status, &what);
     buf_fini(&extra);
+    buf_fini(&etag);
 }
 
 void

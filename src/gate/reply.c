@@ -7,6 +7,7 @@
 #include "codec/http1_write.h"
 #include "codec/json.h"
 #include "gate/cors.h"
+#include "gate/gate_state.h"
 #include "gate/http.h"
 #include "net/conn.h"
 
@@ -35,7 +36,7 @@ static void
 put_head(struct request *r, struct buf *out, const struct reply_content *what,
          bool has_body)
 {
-    r->last = r->last || !r->whole;
+    r->last = r->last || !r->whole || r->gate->draining;
     http1_write_status(out, r->status);
     http1_write_date(out, clock_wall_ms());
     if (what->type != NULL) {
@@ -56,7 +57,7 @@ static void
 send_answer(struct request *r, int status, const struct reply_content *what)
 {
     bool has_body = status != 204 && status != 304;
-    bool silent = !has_body || r->head.method == HTTP1_HEAD;
+    bool silent = what->body.n == 0 || r->head.method == HTTP1_HEAD;
     struct buf head;
     enum err e;
 
@@ -66,7 +67,7 @@ send_answer(struct request *r, int status, const struct reply_content *what)
         put_head(r, &head, what, has_body);
         CHECK(!head.failed);
         e = http_write(r->http, buf_str(&head));
-        if (e == ERR_OK && !silent) {
+        if (e == ERR_OK && has_body && !silent) {
             e = http_write(r->http, what->body);
         }
         buf_fini(&head);

@@ -3,6 +3,7 @@
 #define CHATBOX_GATE_REQUEST_H
 
 #include "base/buf.h"
+#include "base/list.h"
 #include "base/rand.h"
 #include "codec/http1_head.h"
 #include "gate/client.h"
@@ -16,7 +17,8 @@ struct http;
 struct route;
 
 struct request {
-    struct gate *gate;
+    struct list link;          /* gate->requests */
+    struct gate *gate;         /* NULL: on its way between two, or it is gone */
     struct http *http;         /* NULL: nobody waits for the answer any more */
     const struct route *route; /* NULL before it was found */
     char *bytes;               /* the head's, which head points into */

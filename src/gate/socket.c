@@ -45,8 +45,8 @@ struct socket {
     uint64_t expiry_ms; /* monotonic: what EXPIRES or TOLD wait for */
     enum expiry expiry;
     struct backlog *backlog; /* messages that wait while it is held */
-    bool held;    /* chat wants no message now */
-    bool closing; /* our close frame is queued; chat hears no more */
+    bool held;               /* chat wants no message now */
+    bool closing;            /* our close frame is queued; chat hears no more */
     bool attached;
 };
 
@@ -394,6 +394,9 @@ on_timer(struct timer *timer)
         detach(k);
         return;
     }
+    if (k->held) {
+        k->heard_ms = now; /* it is we who do not listen */
+    }
     if (now >= k->heard_ms + k->gate->settings->pong_wait_ms) {
         metric_count(METRIC_PEERS_SILENT);
         conn_abort(k->conn);
@@ -471,7 +474,7 @@ socket_start(struct gate *g, struct conn *conn, const struct identity *identity,
     k->conn = conn;
     k->outlet.ops = &outlet_ops;
     k->opened_ms = k->heard_ms = k->pinged_ms = now_ms(k);
-    k->attached = true;
+    k->attached = k->held = true; /* until chat has sent the first frame */
     ws_init(&k->ws, &g->ws_rules);
     list_push_back(&g->sockets, &k->link);
     timer_init(&k->timer, on_timer);

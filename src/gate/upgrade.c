@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "codec/http1_write.h"
+#include "codec/utf8.h"
 #include "codec/ws_handshake.h"
 #include "gate/admission.h"
 #include "gate/gate_state.h"
@@ -139,6 +140,18 @@ printable(struct str s, size_t max)
     return s.n <= max;
 }
 
+/* An id of the client's own making: text in one line. */
+static bool
+plain_text(struct str s, size_t max)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if ((unsigned char)s.p[i] < 0x20 || s.p[i] == 0x7f) {
+            return false;
+        }
+    }
+    return s.n <= max && utf8_valid(s);
+}
+
 static bool
 to_flag(struct str s, bool *out)
 {
@@ -166,7 +179,7 @@ take_pair(struct wishes *w, const struct http1_pair *pair)
 
     if (str_is(pair->key, "session_id")) {
         w->session_id = v;
-        return v.n <= SESSION_ID_MAX;
+        return plain_text(v, SESSION_ID_MAX);
     }
     if (str_is(pair->key, "device_id")) {
         w->device_id = v;
@@ -186,37 +199,53 @@ take_pair(struct wishes *w, const struct http1_pair *pair)
 }
 
 /* The members' names, so that a refusal can name one without quoting input. */
-static const char *
+static const char *const names[] = {"session_id", "device_id", "epoch",
+                                    "last_seq",   "strict",    "desk"};
+
+/* Index of a name, or COUNT_OF(names). */
+static unsigned
 known_name(struct str key)
 {
-    static const char *const names[] = {"session_id", "device_id", "epoch",
-                                        "last_seq",   "strict",    "desk"};
+    unsigned i = 0;
 
-    for (unsigned i = 0; i < COUNT_OF(names); i++) {
-        if (str_is(key, names[i])) {
-            return names[i];
-        }
+    while (i < COUNT_OF(names) && !str_is(key, names[i])) {
+        i++;
     }
-    return NULL;
+    return i;
+}
+
+/* Each member once at most, and with a good value. */
+static bool
+take_pairs(struct request *r, struct wishes *w)
+{
+    struct str query = r->head.target.query;
+    struct http1_pair pair;
+    unsigned seen = 0;
+    enum err e;
+
+    while ((e = http1_target_next_pair(&query, &w->text, &pair)) == ERR_OK) {
+        unsigned i = known_name(pair.key);
+
+        if (i == COUNT_OF(names)) {
+            continue;
+        }
+        if ((seen & (1u << i)) != 0 || !take_pair(w, &pair)) {
+            return refuse(r, ERR_BAD_REQUEST, names[i]);
+        }
+        seen |= 1u << i;
+    }
+    return e == ERR_NOT_FOUND || refuse(r, ERR_BAD_REQUEST, NULL);
 }
 
 static bool
 read_query(struct request *r, struct wishes *w)
 {
-    struct str query = r->head.target.query;
-    struct http1_pair pair;
-    enum err e;
-
     w->last_seq = -1;
     buf_init(&w->text, 2 * HTTP1_LINE_MAX);
-    (void)buf_reserve(&w->text, query.n + 1); /* so that strs stay valid */
-    while ((e = http1_target_next_pair(&query, &w->text, &pair)) == ERR_OK) {
-        if (!take_pair(w, &pair)) {
-            return refuse(r, ERR_BAD_REQUEST, known_name(pair.key));
-        }
-    }
-    if (e != ERR_NOT_FOUND) {
-        return refuse(r, ERR_BAD_REQUEST, NULL);
+    /* so that strs stay valid */
+    (void)buf_reserve(&w->text, r->head.target.query.n + 1);
+    if (!take_pairs(r, w)) {
+        return false;
     }
     if (w->desk && !r->identity->admin) {
         return refuse(r, ERR_FORBIDDEN, NULL);
