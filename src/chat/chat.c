@@ -280,6 +280,7 @@ struct write {
     void *cookie;
     enum store_op op;
     unsigned patch;
+    int64_t end_ms; /* that the patch asks for, or 0 */
     bool was_ended;
 };
 
@@ -347,6 +348,9 @@ on_written_alone(struct store_job *job)
 
     if (job->result == ERR_OK && job->op == STORE_SESSION_PUT) {
         metric_count(METRIC_SESSIONS_CREATED);
+    } else if (job->result == ERR_OK && w->end_ms != 0 &&
+               job->session.end_ms == w->end_ms) {
+        metric_count(METRIC_SESSIONS_ENDED); /* it had not ended before */
     }
     job->done = w->done;
     job->cookie = w->cookie;
@@ -363,7 +367,10 @@ chat_session_write(struct chat *c, struct store_job *job)
     *w = (struct write){.done = job->done,
                         .cookie = job->cookie,
                         .op = job->op,
-                        .patch = job->patch};
+                        .patch = job->patch,
+                        .end_ms = (job->patch & STORE_PATCH_END) != 0
+                                      ? job->session.end_ms
+                                      : 0};
     job->cookie = w;
     job->done = on_written_alone;
     if (s != NULL && str_is(user_id(s->user), job->user_id)) {
