@@ -284,7 +284,7 @@ conn_settle(struct conn *c)
         conn_in_ready(c);
     }
     list_remove(&c->pending); /* what was just queued leaves now */
-    if (c->move != NULL) {
+    if (c->move != NULL && !c->ended) {
         conn_move_depart(c);
         return;
     }
@@ -374,7 +374,6 @@ conn_finish(struct conn *c, uint64_t linger_ms)
 void
 conn_abort(struct conn *c)
 {
-    CHECK(c->move == NULL);
     conn_end(c, CONN_END_ABORT);
 }
 

@@ -83,7 +83,8 @@ void conn_finish(struct conn *c, uint64_t linger_ms);
 
 /* Closes at once, dropping what is queued; when that was something the peer
  * sees a reset, so that it cannot take what it has for the whole. on_closed
- * comes at the end of this turn. Idempotent. */
+ * comes at the end of this turn. Idempotent. A connection that is to move and
+ * has not left yet stays, and ends here. */
 void conn_abort(struct conn *c);
 
 /* Moves the whole connection (descriptor, TLS object, unread bytes, queued

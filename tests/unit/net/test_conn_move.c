@@ -295,6 +295,36 @@ a_connection_sent_to_a_stopped_shard_is_closed_once(void **state)
     fixture_close(&f);
 }
 
+static void
+a_connection_aborted_before_it_leaves_ends_where_it_is(void **state)
+{
+    struct fixture f;
+    struct shard other;
+    struct user u;
+    int peer;
+    char none;
+
+    (void)state;
+    fixture_open(&f);
+    assert_int_equal(shard_init(&other, 1), ERR_OK);
+    assert_int_equal(net_init(&other, &settings), ERR_OK);
+    peer = fixture_pair(&f, &u, SOCK_STREAM);
+    conn_pause(u.conn);
+    conn_handover(u.conn, &other, arrived_nowhere);
+    conn_abort(u.conn);
+    PUMP_UNTIL(&f, u.closed > 0);
+    assert_int_equal(u.closed, 1);
+    assert_int_equal(u.why, CONN_END_ABORT);
+    assert_int_equal(net_conn_count(&f.shard), 0);
+    assert_int_equal(net_conn_count(&other), 0);
+    assert_int_equal(recv(peer, &none, 1, 0), 0);
+    net_fini(&other);
+    shard_fini(&other);
+    (void)close(peer);
+    buf_fini(&u.got);
+    fixture_close(&f);
+}
+
 int
 main(void)
 {
@@ -302,6 +332,8 @@ main(void)
         cmocka_unit_test(connections_travel_while_their_peers_write),
         cmocka_unit_test(tls_connections_travel_while_their_peers_write),
         cmocka_unit_test(a_connection_sent_to_a_stopped_shard_is_closed_once),
+        cmocka_unit_test(
+            a_connection_aborted_before_it_leaves_ends_where_it_is),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* the test's client writes plainly */
