@@ -9,7 +9,7 @@ import re
 import pytest
 
 from support.checks import assert_error, assert_headers
-from support.malformed import FRAMING, HANDSHAKES, HEADS
+from support.malformed import FRAMING, HANDSHAKES, HEADS, ODD_TARGETS
 from support.rawhttp import RawConn, exchange
 from support.tokens import token
 
@@ -32,6 +32,13 @@ def test_a_malformed_head_is_refused_and_the_connection_closed(server, text, sta
     if answer.status == 400:
         assert_error(answer, 400, "BAD_REQUEST")
     assert closed
+
+
+@pytest.mark.parametrize("text,statuses", rows(ODD_TARGETS))
+def test_an_odd_target_leads_nowhere(server, text, statuses):
+    answer, _ = exchange(server, fill(server, text))
+    assert answer.status in statuses, answer
+    assert_error(answer, answer.status)
 
 
 @pytest.mark.parametrize("text,statuses", rows(FRAMING))

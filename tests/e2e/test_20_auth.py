@@ -39,7 +39,8 @@ def test_no_token_is_unauthorized(server):
 
 @pytest.mark.parametrize("value", ["Basic dTpw", "Token abc", "Bearer", "Bearer "])
 def test_another_scheme_is_unauthorized(server, value):
-    answer = server.http.get("/models", headers={"Authorization": value})
+    head = [("Authorization", value)]
+    answer, _ = exchange(server, request(server, "GET", server.prefix + "/models", head))
     assert_error(answer, 401)
 
 

@@ -210,8 +210,8 @@ def test_sighup_changes_the_log_level(reloadable):
     wait_for(lambda: upgrade(reloadable) and debug_lines(), 5, "debug lines")
 
 
-@pytest.mark.parametrize("more", ["server:\n  port: 99999\n", "nonsense: true\n",
-                                  "server: [\n", "limit:\n  messages: 0\n"])
+@pytest.mark.parametrize("more", ["session:\n  warn_count: 0\n", "nonsense: true\n",
+                                  "server: [\n", "limit:\n  max_keys: few\n"])
 def test_an_invalid_reload_changes_nothing_and_says_why(reloadable, connect, more):
     one = connect(reloadable)
     reloadable.write(origins="https://two.example", more=more)

@@ -149,6 +149,16 @@ class FakeLLM:
                  f"{count} requests with {question!r}")
         return self.asked(question)[count - 1]
 
+    def drained(self):
+        """Has the other side read everything that was written to it?"""
+        remote = f":{self.port:04X}"
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            rows = [line.split() for line in table][1:]
+        return all(int(queue, 16) == 0 for row in rows
+                   for queue, ours in ((row[4].split(":")[1], row[2].endswith(remote)),
+                                       (row[4].split(":")[0], row[1].endswith(remote)))
+                   if ours)
+
     def close(self):
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5)

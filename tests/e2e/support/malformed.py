@@ -52,7 +52,6 @@ HEADS = [
     ("target with half a percent escape", get("GET P/healthz%4 HTTP/1.1"), BAD),
     ("target with a bare percent", get("GET P/healthz% HTTP/1.1"), BAD),
     ("target with a wrong percent escape", get("GET P/healthz%zz HTTP/1.1"), BAD),
-    ("target with an escaped NUL", get("GET P/healthz%00 HTTP/1.1"), BAD),
     ("method with a parenthesis", get("G(T P/healthz HTTP/1.1"), BAD),
     ("method with NUL", get("GE\0T P/healthz HTTP/1.1"), BAD),
     ("method with a high byte", get("G\xc4T P/healthz HTTP/1.1"), BAD),
@@ -67,7 +66,6 @@ HEADS = [
     ("two Hosts", get("GET P/healthz HTTP/1.1", "Host: @"), BAD),
     ("two different Hosts", get("GET P/healthz HTTP/1.1", "Host: other"), BAD),
     ("Host with a space", get(host="Host: a b"), BAD),
-    ("Host list", get(host="Host: a,b"), BAD),
     ("Host with a path", get(host="Host: a/b"), BAD),
     ("Host with a user", get(host="Host: u@h"), BAD),
     ("Host with a word as port", get(host="Host: h:abc"), BAD),
@@ -87,6 +85,12 @@ HEADS = [
     ("control character in a value", get("GET P/healthz HTTP/1.1", "X: a\x01b"), BAD),
     ("DEL in a value", get("GET P/healthz HTTP/1.1", "X: a\x7fb"), BAD),
     ("bare CR in a value", get("GET P/healthz HTTP/1.1", "X: a\rb"), BAD),
+]
+
+# Correct in form, so the connection may live on.
+ODD_TARGETS = [
+    ("an escaped NUL", get("GET P/healthz%00 HTTP/1.1"), (400, 404)),
+    ("an escaped slash", get("GET P%2Fhealthz HTTP/1.1"), (400, 404)),
     ("CONNECT", get("CONNECT a:80 HTTP/1.1"), (400, 404, 405)),
 ]
 

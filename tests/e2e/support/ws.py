@@ -51,7 +51,8 @@ class Chat:
             more["ssl"].verify_mode = CERT_NONE
         self.ws = connect(url, additional_headers=head, compression=None,
                           max_size=None, ping_interval=None, proxy=None,
-                          open_timeout=10 * PATIENCE, close_timeout=2, **more)
+                          open_timeout=10 * PATIENCE, close_timeout=2,
+                          legacy=True, **more)
         self.hello = self.recv() if first else None
         if first:
             assert self.hello["type"] == "connection_status", self.hello
