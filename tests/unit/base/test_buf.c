@@ -75,8 +75,7 @@ writes_numbers_of_every_size(void **state)
     buf_putc(&b, ' ');
     buf_put_i64(&b, -1);
     text = buf_give(&b);
-    assert_string_equal(
-        text, "0 18446744073709551615 -9223372036854775808 -1");
+    assert_string_equal(text, "0 18446744073709551615 -9223372036854775808 -1");
     xfree(text);
     assert_null(b.p);
 }

@@ -74,8 +74,8 @@ writes_one_json_object_a_line(void **state)
                         "too \"many\"");
     assert_int_equal(json_integer_value(json_object_get(line, "shard")), 3);
     assert_int_equal(json_integer_value(json_object_get(line, "wait_ms")), -5);
-    assert_int_equal(
-        strlen(json_string_value(json_object_get(line, "ts"))), 24);
+    assert_int_equal(strlen(json_string_value(json_object_get(line, "ts"))),
+                     24);
     json_decref(line);
 }
 

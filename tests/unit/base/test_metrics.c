@@ -58,9 +58,8 @@ adds_up_the_rows_of_all_threads(void **state)
 
     (void)state;
     for (int i = 0; i < 4; i++) {
-        assert_int_equal(pthread_create(&threads[i], NULL, count_thousand,
-                                        NULL),
-                         0);
+        assert_int_equal(
+            pthread_create(&threads[i], NULL, count_thousand, NULL), 0);
     }
     for (int i = 0; i < 4; i++) {
         pthread_join(threads[i], NULL);
@@ -84,12 +83,12 @@ writes_prometheus_text(void **state)
     metric_observe_at(METRIC_HTTP_DURATION, slot, 0.002);
     metric_observe_at(METRIC_HTTP_DURATION, slot, 1000);
     text = render();
-    assert_non_null(strstr(
-        text, "# TYPE chatbox_websocket_connections_total gauge\n"
-              "chatbox_websocket_connections_total 2\n"));
-    assert_non_null(strstr(
-        text, "chatbox_http_request_duration_seconds_bucket{endpoint="
-              "\"/sessions\",method=\"GET\",le=\"0.001\"} 0\n"));
+    assert_non_null(strstr(text,
+                           "# TYPE chatbox_websocket_connections_total gauge\n"
+                           "chatbox_websocket_connections_total 2\n"));
+    assert_non_null(
+        strstr(text, "chatbox_http_request_duration_seconds_bucket{endpoint="
+                     "\"/sessions\",method=\"GET\",le=\"0.001\"} 0\n"));
     assert_non_null(strstr(text, "method=\"GET\",le=\"0.0025\"} 1\n"));
     assert_non_null(strstr(text, "method=\"GET\",le=\"+Inf\"} 2\n"));
     assert_non_null(strstr(text, "_sum{endpoint=\"/sessions\",method=\"GET\"} "
@@ -108,8 +107,8 @@ escapes_label_values(void **state)
     metric_count_at(METRIC_LLM_ERRORS,
                     metrics_slot(METRIC_LLM_ERRORS, "a\"b\\c"));
     text = render();
-    assert_non_null(strstr(
-        text, "chatbox_llm_errors_total{provider=\"a\\\"b\\\\c\"} 1\n"));
+    assert_non_null(
+        strstr(text, "chatbox_llm_errors_total{provider=\"a\\\"b\\\\c\"} 1\n"));
     xfree(text);
 }
 

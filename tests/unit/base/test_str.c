@@ -76,8 +76,8 @@ splits_into_every_part_even_empty_ones(void **state)
 static void
 reads_whole_decimal_numbers_only(void **state)
 {
-    static const char *const bad[] = {"",   " 1", "1 ", "+1", "-1", "0x1",
-                                      "1a", "18446744073709551616"};
+    static const char *const bad[] = {
+        "", " 1", "1 ", "+1", "-1", "0x1", "1a", "18446744073709551616"};
     uint64_t value = 7;
 
     (void)state;
