@@ -507,10 +507,11 @@ int_at(const json_t *object, const char *name)
 static inline bool
 take_answer(struct client *c, bool head_only, struct answer *a)
 {
-    char *end = c->got.n > 0 ? memmem(c->got.p, c->got.n, "\r\n\r\n", 4) : NULL;
+    char *end;
     size_t head_n;
 
     client_read(c);
+    end = c->got.n > 0 ? memmem(c->got.p, c->got.n, "\r\n\r\n", 4) : NULL;
     if (end == NULL) {
         return false;
     }
@@ -552,11 +553,14 @@ client_ask(struct client *c, const char *line, const char *headers,
     struct buf b;
 
     buf_init(&b, 8 << 20);
-    buf_printf(&b, "%s HTTP/1.1\r\nHost: chat.example\r\n%s", line, headers);
+    buf_puts(&b, line);
+    buf_puts(&b, " HTTP/1.1\r\nHost: chat.example\r\n");
+    buf_puts(&b, headers);
     if (body != NULL) {
         buf_printf(&b, "Content-Length: %zu\r\n", strlen(body));
     }
-    buf_printf(&b, "\r\n%s", body != NULL ? body : "");
+    buf_puts(&b, "\r\n");
+    buf_puts(&b, body != NULL ? body : "");
     assert_int_equal(buf_err(&b), ERR_OK);
     client_send_n(c, b.p, b.n);
     buf_fini(&b);
