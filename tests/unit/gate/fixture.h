@@ -83,8 +83,8 @@ static const struct provider_ops echo_ops = {.type = "demo",
                                              .close = echo_close};
 
 static const struct provider_config providers[] = {
-    {&echo_ops, "m1", "Model One", "", "", "m1"},
-    {&echo_ops, "m2", "Model Two", "", "", "m2"},
+    {.ops = &echo_ops, .id = "m1", .name = "Model One", .model = "m1"},
+    {.ops = &echo_ops, .id = "m2", .name = "Model Two", .model = "m2"},
 };
 
 /* --- the house ---------------------------------------------------------- */
@@ -307,13 +307,15 @@ house_remove(const struct house *h)
     (void)rmdir(h->dir);
 }
 
-/* Everything must have been let go by now, but for connections. */
+/* Everything must have been let go by now, but for connections and what was
+ * begun. */
 static inline void
 house_close(struct house *h)
 {
     (void)gate_abort_all(&h->shard);
     WAIT_FOR(h, net_conn_count(&h->shard) == 0 &&
-                    list_empty(&h->shard.gate->requests));
+                    list_empty(&h->shard.gate->requests) &&
+                    chat_turns(h->shard.chat) == 0);
     assert_int_equal(atomic_load(&h->websockets), 0);
     store_close(h->store);
     for (int i = 0; i < 20; i++) {
