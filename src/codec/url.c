@@ -163,6 +163,13 @@ v6_kind(const unsigned char a[16])
 }
 
 static bool
+label_char_ok(char c)
+{
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+           (c >= '0' && c <= '9') || c == '-' || c == '_';
+}
+
+static bool
 label_ok(struct str label)
 {
     if (label.n == 0 || label.n > 63 || label.p[0] == '-' ||
@@ -170,10 +177,7 @@ label_ok(struct str label)
         return false;
     }
     for (size_t i = 0; i < label.n; i++) {
-        char c = label.p[i];
-
-        if (!((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-              (c >= '0' && c <= '9') || c == '-' || c == '_')) {
+        if (!label_char_ok(label.p[i])) {
             return false;
         }
     }
