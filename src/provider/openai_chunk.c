@@ -82,12 +82,13 @@ read_delta(struct json_scan *s, struct openai_chunk *c)
     }
 }
 
+/* Into a chunk of its own, as a choice may name its index last. */
 static void
-read_choice(struct json_scan *s, struct openai_chunk *c)
+read_choice(struct json_scan *s, struct openai_chunk *c, int64_t *index)
 {
     struct json_text key;
 
-    c->has_choice = true;
+    *index = 0;
     json_scan_enter(s, '{');
     while (json_scan_member(s, &key)) {
         if (json_text_is(&key, STR("delta")) ||
@@ -95,30 +96,45 @@ read_choice(struct json_scan *s, struct openai_chunk *c)
             read_delta(s, c);
         } else if (json_text_is(&key, STR("finish_reason"))) {
             read_text(s, &c->finish);
+        } else if (json_text_is(&key, STR("index"))) {
+            read_count(s, index);
         } else {
             json_scan_skip(s);
         }
     }
 }
 
-/* We never ask for more than one choice. */
+static void
+take_choice(struct openai_chunk *c, const struct openai_chunk *choice)
+{
+    c->content = choice->content;
+    c->refusal = choice->refusal;
+    c->finish = choice->finish;
+    c->has_choice = true;
+}
+
+/* We never ask for more than one choice; a server that gives others all the
+ * same must not get its answers mixed. */
 static void
 read_choices(struct json_scan *s, struct openai_chunk *c)
 {
-    bool first = true;
-
     if (json_scan_peek(s) == 'n') {
         json_scan_null(s);
         return;
     }
     json_scan_enter(s, '[');
     while (json_scan_element(s)) {
-        if (first) {
-            read_choice(s, c);
-        } else {
+        struct openai_chunk choice = {0};
+        int64_t index = 0;
+
+        if (c->has_choice) {
             json_scan_skip(s);
+            continue;
         }
-        first = false;
+        read_choice(s, &choice, &index);
+        if (index == 0) {
+            take_choice(c, &choice);
+        }
     }
 }
 

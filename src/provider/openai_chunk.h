@@ -8,7 +8,7 @@
 /* What a chat.completion.chunk, a whole chat.completion or an error object
  * says. Texts borrow from what was read; raw.n == 0: none. */
 struct openai_chunk {
-    struct json_text content; /* of the first choice: delta or message */
+    struct json_text content; /* of choice 0: delta or message */
     struct json_text refusal; /* the model's own words for not answering */
     struct json_text finish;  /* finish_reason */
     struct json_text code;    /* of the error: its code, or its type */

@@ -49,6 +49,39 @@ nothing_said_is_nothing_read(void **state)
     }
 }
 
+/* A server that gives more choices than were asked for. */
+static void
+only_choice_nought_is_read(void **state)
+{
+    static const struct {
+        struct str text, content, finish;
+        bool has_choice;
+    } cases[] = {
+        {STR("{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"}}]}"),
+         STR(""), STR(""), false},
+        {STR("{\"choices\":[{\"delta\":{\"content\":\"b\"},"
+             "\"finish_reason\":\"stop\",\"index\":1}]}"),
+         STR(""), STR(""), false},
+        {STR("{\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"}},"
+             "{\"index\":0,\"delta\":{\"content\":\"a\"}}]}"),
+         STR("a"), STR(""), true},
+        {STR("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}},"
+             "{\"index\":1,\"finish_reason\":\"stop\"}]}"),
+         STR("a"), STR(""), true},
+        {STR("{\"choices\":[{\"index\":null,\"finish_reason\":\"stop\"}]}"),
+         STR(""), STR("stop"), true},
+    };
+    struct openai_chunk c;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_true(openai_chunk_read(cases[i].text, &c));
+        assert_int_equal(c.has_choice, cases[i].has_choice);
+        assert_true(str_eq(c.content.raw, cases[i].content));
+        assert_true(str_eq(c.finish.raw, cases[i].finish));
+    }
+}
+
 /* Every beginning of a good text is malformed. */
 static void
 a_cut_text_is_malformed(void **state)
@@ -71,6 +104,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_everything_that_one_text_can_say),
         cmocka_unit_test(nothing_said_is_nothing_read),
+        cmocka_unit_test(only_choice_nought_is_read),
         cmocka_unit_test(a_cut_text_is_malformed),
     };
 
