@@ -121,6 +121,20 @@ refuse_duplicate(struct decoding *d, struct str frame, size_t position)
     return refuse(d, ERR_INVALID_FORMAT, name);
 }
 
+/* An integer beyond 64 bits becomes a real number. */
+static json_t *
+load(struct str frame, json_error_t *why)
+{
+    size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
+    json_t *root = json_loadb(frame.p, frame.n, flags, why);
+
+    if (root == NULL && json_error_code(why) == json_error_numeric_overflow) {
+        root =
+            json_loadb(frame.p, frame.n, flags | JSON_DECODE_INT_AS_REAL, why);
+    }
+    return root;
+}
+
 static enum err
 parse(struct decoding *d, struct str frame, json_t **root_out)
 {
@@ -131,10 +145,7 @@ parse(struct decoding *d, struct str frame, json_t **root_out)
     if (!json_valid(frame, PROTO_DEPTH_MAX)) {
         return refuse(d, ERR_INVALID_FORMAT, "");
     }
-    root = json_loadb(frame.p, frame.n,
-                      JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
-                          JSON_DECODE_INT_AS_REAL,
-                      &why);
+    root = load(frame, &why);
     if (root == NULL && json_error_code(&why) == json_error_duplicate_key) {
         return refuse_duplicate(d, frame, (size_t)why.position);
     }
@@ -244,8 +255,11 @@ value_text(const json_t *value, char room[static 32], struct str *out)
 {
     if (json_is_string(value)) {
         *out = text_of(value);
-    } else if (json_is_number(value)) {
-        number_text(json_number_value(value), room);
+    } else if (json_is_integer(value)) {
+        snprintf(room, 32, "%lld", (long long)json_integer_value(value));
+        *out = str_from(room);
+    } else if (json_is_real(value)) {
+        number_text(json_real_value(value), room);
         *out = str_from(room);
     } else if (json_is_boolean(value)) {
         *out = json_is_true(value) ? STR("true") : STR("false");
@@ -262,6 +276,27 @@ put_clean(struct buf *to, struct str raw)
     size_t used;
 
     json_put_string(to, sanitise_text(raw, room, &used));
+}
+
+/* Whether an earlier member of object has the same name once both are
+ * trimmed. */
+static bool
+is_double(json_t *object, const char *name)
+{
+    struct str clean = sanitise_trim(str_from(name));
+    const char *other;
+    json_t *value;
+
+    json_object_foreach(object, other, value)
+    {
+        if (other == name) {
+            return false;
+        }
+        if (str_eq(sanitise_trim(str_from(other)), clean)) {
+            return true;
+        }
+    }
+    return false;
 }
 
 static enum err
@@ -297,7 +332,8 @@ take_metadata(struct decoding *d, json_t *object)
     buf_init(&json, 1u << 20);
     json_object_foreach(object, name, value)
     {
-        e = take_pair(d, &json, name, value);
+        e = is_double(object, name) ? refuse_key(d, str_from(name))
+                                    : take_pair(d, &json, name, value);
         if (e != ERR_OK) {
             break;
         }
@@ -310,6 +346,16 @@ take_metadata(struct decoding *d, json_t *object)
     return e;
 }
 
+/* Beyond 2^53 a real number says nothing about its last digit. */
+static bool
+is_whole(const json_t *value)
+{
+    double v = json_real_value(value);
+
+    return json_is_integer(value) || (json_is_real(value) && v > -0x1p53 &&
+                                      v < 0x1p53 && v == (double)(int64_t)v);
+}
+
 static bool
 type_ok(enum kind kind, const json_t *value)
 {
@@ -319,9 +365,7 @@ type_ok(enum kind kind, const json_t *value)
     case ARRAY:
         return json_is_array(value);
     case INTEGER:
-        return json_is_number(value) &&
-               json_number_value(value) ==
-                   (double)(int64_t)json_number_value(value);
+        return is_whole(value);
     case STRING:
         return json_is_string(value);
     default:
