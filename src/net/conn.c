@@ -39,6 +39,12 @@ wanted_events(const struct conn *c)
     return want;
 }
 
+static bool
+is_brief(const struct conn *c)
+{
+    return !c->ended && (c->paused || c->move != NULL);
+}
+
 static void on_ready(uv_poll_t *poll, int status, int events);
 
 static void
@@ -59,6 +65,7 @@ static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
     struct conn *c = CONTAINER_OF(poll, struct conn, poll);
+    bool was_brief = is_brief(c);
 
     if (status < 0) {
         /* The socket has failed and libuv has stopped watching. What it still
@@ -81,19 +88,22 @@ on_ready(uv_poll_t *poll, int status, int events)
             conn_in_ready(c);
         }
     }
-    watch(c, wanted_events(c));
+    if (was_brief) {
+        watch(c, wanted_events(c));
+    } else {
+        conn_watch(c);
+    }
 }
 
 /* Most pauses end before the peer says anything, and a change of what is
  * watched costs system calls: a paused socket is left alone until it is
- * readable, when on_ready stops it for good. */
+ * readable once more, when on_ready stops it for good. */
 void
 conn_watch(struct conn *c)
 {
     int want = wanted_events(c);
-    bool brief = !c->ended && (c->paused || c->move != NULL);
 
-    if (!brief || (want | UV_READABLE) != c->armed) {
+    if (!is_brief(c) || (want | UV_READABLE) != c->armed) {
         watch(c, want);
     }
 }
@@ -188,14 +198,13 @@ conn_end(struct conn *c, enum conn_end why)
 
 /* A peer that was cut off must not mistake what it has for the whole. */
 static void
-close_descriptor(struct conn *c)
+choose_reset(struct conn *c)
 {
     if (c->why == CONN_END_ABORT && c->out.n > 0) {
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
     }
-    (void)close(c->fd);
 }
 
 static void
@@ -207,11 +216,12 @@ on_poll_closed(uv_handle_t *handle)
 void
 conn_close(struct conn *c)
 {
+    int fd = c->fd;
+
     CHECK(c->events != NULL && c->ended);
     leave_shard(c);
     c->events->on_closed(c->user, (enum conn_end)c->why);
-    /* conn_end has taken the descriptor out of epoll. */
-    close_descriptor(c);
+    choose_reset(c);
     SSL_free(c->ssl);
     conn_out_fini(c);
     xfree(c->unread);
@@ -221,6 +231,9 @@ conn_close(struct conn *c)
     } else {
         xfree(c);
     }
+    /* Last: libuv names the descriptor to epoll when it closes its handle, and
+     * another shard may be given the same number at once. */
+    (void)close(fd);
 }
 
 static void

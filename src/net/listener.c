@@ -298,16 +298,16 @@ on_closed(uv_handle_t *handle)
 void
 listener_stop(struct listener *l)
 {
+    int fd;
+
     if (l == NULL) {
         return;
     }
+    fd = l->fd;
     timer_cancel(&l->shard->timers, &l->pause);
-    if (!l->shard->ended) {
-        CHECK(uv_poll_stop(&l->poll) == 0);
-    }
-    (void)close(l->fd);
     if (l->spare_fd >= 0) {
         (void)close(l->spare_fd);
     }
     shard_close_handle(l->shard, (uv_handle_t *)&l->poll, on_closed);
+    (void)close(fd); /* behind the handle, as in conn_close */
 }
