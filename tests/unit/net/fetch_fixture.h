@@ -35,10 +35,11 @@ struct server {
     pthread_t thread;
     atomic_int connections;
     atomic_int requests;
-    atomic_int open;    /* connection threads that run */
-    atomic_int hangups; /* clients seen closing by reply_until_closed */
-    char last[8192];    /* the newest request; read it when nothing runs */
-    size_t body_bytes;  /* of the newest request */
+    atomic_int open;      /* connection threads that run */
+    atomic_int hangups;   /* clients seen closing by reply_until_closed */
+    pthread_mutex_t lock; /* for writing the two that follow */
+    char last[8192];      /* the newest request; read it when nothing runs */
+    size_t body_bytes;    /* of the newest request */
 };
 
 struct visit {
@@ -153,8 +154,10 @@ serve_connection(void *arg)
 
         (void)snprintf(path, sizeof(path), "%.*s", (int)strcspn(from, " "),
                        from);
+        pthread_mutex_lock(&s->lock);
         memcpy(s->last, request, sizeof(request));
         s->body_bytes = body;
+        pthread_mutex_unlock(&s->lock);
         s->requests++;
         if (!s->run(&r)) {
             break;
@@ -194,7 +197,7 @@ server_start(struct server *s, script *run)
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t n = sizeof(a);
 
-    *s = (struct server){.run = run};
+    *s = (struct server){.run = run, .lock = PTHREAD_MUTEX_INITIALIZER};
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     s->fd = socket(AF_INET, SOCK_STREAM, 0);
     assert_int_equal(bind(s->fd, (struct sockaddr *)&a, n), 0);
