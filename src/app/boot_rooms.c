@@ -87,11 +87,6 @@ warn(bool configured, const char *sentence)
 void
 boot_rooms_warn(const struct config *c)
 {
-    bool fallback = false;
-
-    for (size_t i = 0; i < c->provider_count; i++) {
-        fallback = fallback || c->providers[i].fallback.count > 0;
-    }
     warn(c->notify_emails.count > 0 || c->notify_phones.count > 0 ||
              c->notify_sms_provider != CONFIG_SMS_NONE ||
              c->notify_webhook_url.n > 0,
@@ -101,8 +96,6 @@ boot_rooms_warn(const struct config *c)
     warn(c->llm_transcription_endpoint.n > 0,
          "llm.transcription is configured: this build transcribes nothing "
          "yet");
-    warn(fallback, "a provider has a fallback: this build does not use it "
-                   "yet");
 }
 
 /* --- keys --------------------------------------------------------------- */
@@ -185,6 +178,31 @@ make_strings(const struct config_list *list)
     return strings;
 }
 
+static size_t
+provider_index(const struct config *c, struct str id)
+{
+    for (size_t i = 0; i < c->provider_count; i++) {
+        if (str_eq(c->providers[i].id, id)) {
+            return i;
+        }
+    }
+    return c->provider_count;
+}
+
+static void
+make_fallback(struct provider_config *p, const struct config *c,
+              const struct config_list *ids)
+{
+    size_t *fallback = xcalloc(ids->count + 1, sizeof(*fallback));
+
+    for (size_t i = 0; i < ids->count; i++) {
+        fallback[i] = provider_index(c, ids->items[i]);
+        CHECK(fallback[i] < c->provider_count); /* config_rules.c saw to it */
+    }
+    p->fallback = fallback;
+    p->fallback_count = ids->count;
+}
+
 static void
 make_providers(struct boot_rooms *r, const struct config *c)
 {
@@ -200,18 +218,16 @@ make_providers(struct boot_rooms *r, const struct config *c)
             .api_key = text(p->api_key),
             .model = text(p->model),
         };
+        make_fallback(&r->providers[i], c, &p->fallback);
     }
 }
 
 static size_t
 default_provider(const struct config *c)
 {
-    for (size_t i = 0; i < c->provider_count; i++) {
-        if (str_eq(c->providers[i].id, c->llm_default_model)) {
-            return i;
-        }
-    }
-    return 0;
+    size_t i = provider_index(c, c->llm_default_model);
+
+    return i < c->provider_count ? i : 0;
 }
 
 static void
@@ -353,8 +369,19 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
         .tls = r->tls, .output_limit_bytes = c->ws_output_limit_bytes};
     r->store = (struct store_settings){.data_dir = c->store_data_dir.p,
                                        .queue_max = QUEUE_MAX,
-                                       .readers = READERS};
+                                       .readers = READERS,
+                                       .response_times =
+                                           (unsigned)c->session_response_times};
     return CLI_OK;
+}
+
+static void
+free_providers(struct boot_rooms *r)
+{
+    for (size_t i = 0; i < r->chat.provider_count; i++) {
+        xfree((void *)(uintptr_t)r->providers[i].fallback);
+    }
+    xfree(r->providers);
 }
 
 void
@@ -367,7 +394,7 @@ boot_rooms_fini(struct boot_rooms *r)
     tls_free(r->tls);
     xfree(r->proxies);
     xfree(r->metrics);
-    xfree(r->providers);
+    free_providers(r);
     xfree(r->admin_roles);
     xfree(r->path_prefix);
     xfree(r->file_prefix);

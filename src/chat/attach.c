@@ -189,13 +189,19 @@ read_replay(struct attach *a)
 
 /* --- the first frame ---------------------------------------------------- */
 
+static bool
+is_wanted(const struct attach *a, const struct session *s)
+{
+    return a->wanted == NULL || str_is(session_id(s), a->wanted);
+}
+
 /* Whether everything after last_seq can follow exactly. */
 static bool
 resumable(const struct attach *a, const struct session *s)
 {
     size_t most = a->chat->settings->resume_max_events;
 
-    if (a->last_seq < 0 || a->last_seq > s->seq ||
+    if (!is_wanted(a, s) || a->last_seq < 0 || a->last_seq > s->seq ||
         (a->epoch != NULL && strcmp(a->epoch, s->epoch) != 0)) {
         return false;
     }
@@ -212,7 +218,7 @@ attach_to(struct attach *a, struct session *s)
     a->session = s;
     session_job_begin(s);
     replace_others(s, o);
-    if (a->wanted != NULL && !str_is(session_id(s), a->wanted)) {
+    if (!is_wanted(a, s)) {
         status.requested = str_from(a->wanted);
     }
     o->session = s; /* for the frame's sake; it joins later */
@@ -227,8 +233,14 @@ attach_to(struct attach *a, struct session *s)
 
 /* --- finding ------------------------------------------------------------ */
 
-/* The session of the user in memory with the latest activity among the active
- * ones used since then; NULL when there is none. */
+static bool
+is_candidate(const struct session *s)
+{
+    return !s->ended && !s->archived && !s->gone;
+}
+
+/* The session of the user in memory with the latest activity among those that
+ * STORE_SESSION_LATEST would look at; NULL when there is none. */
 static struct session *
 latest_in_memory(const struct user *u, int64_t since_ms)
 {
@@ -237,7 +249,7 @@ latest_in_memory(const struct user *u, int64_t since_ms)
     LIST_FOREACH (it, &u->sessions) {
         struct session *s = CONTAINER_OF(it, struct session, in_user);
 
-        if (!s->ended && !s->gone && s->last_ms >= since_ms &&
+        if (is_candidate(s) && s->last_ms >= since_ms &&
             (best == NULL || s->last_ms > best->last_ms)) {
             best = s;
         }
@@ -260,7 +272,7 @@ choose_latest(struct attach *a, const struct session_record *stored)
     if (stored != NULL && (s == NULL || stored->last_ms > s->last_ms)) {
         struct session *loaded = session_load(a->user, stored);
 
-        s = loaded->ended || loaded->gone ? s : loaded;
+        s = is_candidate(loaded) ? loaded : s;
     }
     attach_to(a, s != NULL ? s : session_new(a->user));
 }

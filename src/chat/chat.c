@@ -93,6 +93,7 @@ name_slots(struct chat *c)
             .latency = metrics_slot(METRIC_LLM_LATENCY, id),
             .errors = metrics_slot(METRIC_LLM_ERRORS, id),
             .retries = metrics_slot(METRIC_LLM_RETRIES, id),
+            .fallbacks = metrics_slot(METRIC_LLM_FALLBACKS, id),
             .bad_events = metrics_slot(METRIC_LLM_BAD_EVENTS, id),
             .tokens = metrics_slot(METRIC_TOKENS_USED, id),
         };
@@ -298,11 +299,9 @@ static void
 tell_model(struct session *s, const struct session_record *r)
 {
     int model = chat_model_find(s->user->chat->settings, str_from(r->model_id));
-    struct frame_status status = {.content = "Model changed"};
 
     if (model >= 0 && s->model != model) {
-        s->model = (uint16_t)model;
-        session_broadcast(s, NULL, frame_status(s, &status));
+        session_set_model(s, (uint16_t)model);
     }
 }
 

@@ -5,12 +5,15 @@
  * answers that were regenerated. */
 #include "chat/history.h"
 
+#include "base/map.h"
 #include "base/xalloc.h"
 #include "chat/session.h"
 #include "provider/estimate.h"
 
 #include <string.h>
 
+/* Of the first page; each later one is as large as all before it, as all of
+ * them are looked at again. */
 #define PAGE 64
 
 /* Records read at most for one prompt: bounds time and memory where a budget
@@ -45,6 +48,19 @@ content_of(const struct message_record *m)
 
 /* --- choosing ----------------------------------------------------------- */
 
+/* The answers among the records, by what they reply to. Older ones of the
+ * same question stay out: the first one in is the newest. */
+struct answer {
+    struct map_node node;
+    const struct message_record *record;
+};
+
+static struct str
+reply_to_of(const struct map_node *node)
+{
+    return str_from(CONTAINER_OF(node, struct answer, node)->record->reply_to);
+}
+
 static bool
 is_answer(const struct message_record *m)
 {
@@ -52,67 +68,86 @@ is_answer(const struct message_record *m)
            m->reply_to != NULL;
 }
 
-/* The newest answer to records[question], which stands before it in the
- * array; count when there is none. */
-static size_t
-answer_to(const struct message_record *records, size_t question)
+static void
+note_answer(struct map *answers, struct answer *a,
+            const struct message_record *m)
 {
-    for (size_t i = 0; i < question; i++) {
-        if (is_answer(&records[i]) &&
-            strcmp(records[i].reply_to, records[question].id) == 0) {
-            return i;
-        }
+    a->record = m;
+    if (is_answer(m) && map_find(answers, str_from(m->reply_to)) == NULL) {
+        map_add(answers, &a->node);
     }
-    return SIZE_MAX;
+}
+
+static const struct message_record *
+answer_to(const struct map *answers, const struct message_record *question)
+{
+    struct map_node *node = map_find(answers, str_from(question->id));
+
+    return node != NULL ? CONTAINER_OF(node, struct answer, node)->record
+                        : NULL;
 }
 
 static void
-reverse_pairs(size_t *chosen, size_t n)
+reverse(size_t *items, size_t n)
 {
-    for (size_t i = 0, j = n; i + 2 < j; i += 2) {
-        size_t question = chosen[i], answer = chosen[i + 1];
+    for (size_t i = 0; i + 1 < n - i; i++) {
+        size_t kept = items[i];
 
-        j -= 2;
-        if (i >= j) {
-            return;
-        }
-        chosen[i] = chosen[j];
-        chosen[i + 1] = chosen[j + 1];
-        chosen[j] = question;
-        chosen[j + 1] = answer;
+        items[i] = items[n - 1 - i];
+        items[n - 1 - i] = kept;
     }
 }
 
-size_t
-history_choose(const struct message_record *records, size_t count,
-               int64_t before_seq, uint64_t budget, size_t *chosen,
-               bool *reached_out)
+static uint64_t
+cost_of(const struct message_record *question,
+        const struct message_record *answer)
 {
+    return estimate_tokens(content_of(question)) +
+           estimate_tokens(content_of(answer));
+}
+
+/* Pairs newest first, each as answer, question. */
+static size_t
+choose(const struct history_log *log, struct answer *room, struct map *answers,
+       size_t *chosen, bool *reached_out)
+{
+    uint64_t left = log->budget;
     size_t n = 0;
 
-    *reached_out = false;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t cost;
-        size_t answer;
+    for (size_t i = 0; i < log->count; i++) {
+        const struct message_record *m = &log->records[i], *answer;
 
-        if (records[i].sender != SENDER_USER || records[i].seq >= before_seq) {
+        note_answer(answers, &room[i], m);
+        answer = m->sender == SENDER_USER && m->seq < log->before_seq
+                     ? answer_to(answers, m)
+                     : NULL;
+        if (answer == NULL) {
             continue;
         }
-        answer = answer_to(records, i);
-        if (answer == SIZE_MAX) {
-            continue;
-        }
-        cost = estimate_tokens(content_of(&records[i])) +
-               estimate_tokens(content_of(&records[answer]));
-        if (cost > budget) {
+        if (cost_of(m, answer) > left) {
             *reached_out = true;
             break;
         }
-        budget -= cost;
+        left -= cost_of(m, answer);
+        chosen[n++] = (size_t)(answer - log->records);
         chosen[n++] = i;
-        chosen[n++] = answer;
     }
-    reverse_pairs(chosen, n);
+    return n;
+}
+
+size_t
+history_choose(const struct history_log *log, size_t *chosen, bool *reached_out)
+{
+    struct answer *room = xcalloc(log->count + 1, sizeof(*room));
+    struct map answers;
+    size_t n;
+
+    *reached_out = false;
+    map_init(&answers, reply_to_of);
+    n = choose(log, room, &answers, chosen, reached_out);
+    reverse(chosen, n);
+    map_fini(&answers);
+    xfree(room);
     return n;
 }
 
@@ -196,14 +231,18 @@ finish(struct history *h, enum err e)
 static void
 take_page(struct history *h, struct store_job *job)
 {
+    struct history_log log;
     size_t *chosen;
     size_t n;
     bool reached;
 
     keep_page(h, job);
-    chosen = xcalloc(h->count + 1, 2 * sizeof(*chosen));
-    n = history_choose(h->records, h->count, h->question->seq, budget_of(h),
-                       chosen, &reached);
+    log = (struct history_log){.records = h->records,
+                               .count = h->count,
+                               .before_seq = h->question->seq,
+                               .budget = budget_of(h)};
+    chosen = xcalloc(h->count + 1, sizeof(*chosen));
+    n = history_choose(&log, chosen, &reached);
     if (!reached && job->more && h->count < RECORDS_MAX) {
         read_page(h);
     } else {
@@ -240,7 +279,7 @@ read_page(struct history *h)
     job->user_id = str_dup(user_id(h->session->user));
     memcpy(job->session.sid, h->session->id, sizeof(job->session.sid));
     job->before_seq = h->count > 0 ? h->records[h->count - 1].seq : INT64_MAX;
-    job->limit = PAGE;
+    job->limit = h->count > PAGE ? h->count : PAGE;
     h->reading = true;
     session_job_begin(h->session);
     store_submit(chat_of(h)->store, job);

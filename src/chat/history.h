@@ -28,13 +28,18 @@ uint64_t history_tokens(const struct history *h);
 /* Frees it, before or after done; done does not run any more. NULL is fine. */
 void history_cancel(struct history *h);
 
-/* The pure part, for tests: which of count records (newest first, as read)
- * become messages. budget is what is left for earlier pairs, in tokens. Gives
- * the records chosen, oldest pair first, as indices question, answer,
- * question, answer …; returns their number. reached_out: no older record can
- * matter any more. */
-size_t history_choose(const struct message_record *records, size_t count,
-                      int64_t before_seq, uint64_t budget, size_t *chosen,
+/* The pure part, for tests. Of records (newest first, as read) below
+ * before_seq the pairs that fit into budget, in tokens, newest first until one
+ * does not fit. chosen has room for count indices; it gets the pairs chosen,
+ * oldest first, as question, answer, question, answer …; returns their number.
+ * reached_out: no older record can matter any more. */
+struct history_log {
+    const struct message_record *records;
+    size_t count;
+    int64_t before_seq;
+    uint64_t budget;
+};
+size_t history_choose(const struct history_log *log, size_t *chosen,
                       bool *reached_out);
 
 #endif

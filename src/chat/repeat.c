@@ -14,6 +14,9 @@
 
 #include <string.h>
 
+/* What to tell a client for whom waiting helps. */
+#define RETRY_MS 1000
+
 #define NONE ((struct str){NULL, 0})
 
 /* The newest answer that stands: numbered and not regenerated since. */
@@ -93,7 +96,7 @@ refuse(struct regenerate *r, enum err e)
 {
     struct proto_error what = {
         .err = e,
-        .retry_after_ms = e == ERR_DATABASE_ERROR ? 1000 : -1,
+        .retry_after_ms = e == ERR_NOT_FOUND ? -1 : RETRY_MS,
         .field = e == ERR_NOT_FOUND ? "message_id" : NULL,
     };
 

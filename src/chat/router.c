@@ -23,6 +23,9 @@
 /* What to tell a connection that has four: an answer takes seconds. */
 #define ASKED_RETRY_MS 2000
 
+/* What to tell one whose change could not be stored. */
+#define DATABASE_RETRY_MS 1000
+
 #define NONE ((struct str){NULL, 0})
 
 void
@@ -169,73 +172,128 @@ on_user_message(struct outlet *o, const struct proto_message *m)
     turn_begin(o->session, o, &question, (uint16_t)model);
 }
 
-/* A change of the session's row, told to everybody once it is stored. */
+/* A change of the session's row: made and told to everybody once it is
+ * stored. */
 struct change {
     struct errand errand;
-    char text[160];
+    unsigned patch; /* STORE_PATCH_MODEL or STORE_PATCH_HELP */
+    uint16_t model;
 };
+
+static void
+change_end(struct change *change)
+{
+    errand_end(&change->errand);
+    xfree(change);
+}
+
+static void
+apply_change(struct change *change)
+{
+    struct session *s = change->errand.session;
+
+    if (change->patch == STORE_PATCH_MODEL) {
+        session_set_model(s, change->model);
+    } else {
+        struct frame_status status = {.content = "Help requested"};
+
+        s->help_requested = true;
+        session_broadcast(s, NULL, frame_status(s, &status));
+    }
+}
+
+static void
+tell_unchanged(const struct change *change)
+{
+    struct proto_error what = {.err = ERR_DATABASE_ERROR,
+                               .retry_after_ms = DATABASE_RETRY_MS};
+
+    if (change->errand.outlet != NULL) {
+        router_tell(change->errand.outlet, &what, NONE, NONE);
+    }
+}
+
+static void submit_change(struct change *change, enum store_op op);
+
+/* The session was not stored when it was put, and is now. */
+static bool
+is_late(const struct store_job *job)
+{
+    return job->op == STORE_SESSION_PUT && job->result == ERR_CONFLICT;
+}
 
 static void
 on_changed(struct store_job *job)
 {
     struct change *change = job->cookie;
     struct session *s = change->errand.session;
-    struct proto_error what = {.err = ERR_DATABASE_ERROR,
-                               .retry_after_ms = 1000};
 
+    if (!s->gone && is_late(job)) {
+        submit_change(change, STORE_SESSION_PATCH);
+        store_job_free(job);
+        return;
+    }
     if (s->gone) {
         /* nobody is left to be told */
     } else if (job->result == ERR_OK) {
-        struct frame_status status = {.content = change->text};
-
-        session_broadcast(s, NULL, frame_status(s, &status));
+        session_saved(s, &job->session);
+        apply_change(change);
     } else {
-        session_broadcast(
-            s, NULL,
-            frame_error(s->user->chat, session_id(s), &what, NONE, NONE));
+        tell_unchanged(change);
     }
-    errand_end(&change->errand);
-    xfree(change);
+    change_end(change);
     store_job_free(job);
 }
 
-/* Stores what patch names of o's session. One that is not stored yet carries
- * the change to its first message. */
 static void
-store_change(struct outlet *o, unsigned patch, const char *text)
+submit_change(struct change *change, enum store_op op)
+{
+    struct session *s = change->errand.session;
+    struct chat *c = s->user->chat;
+    struct store_job *job = store_job_new(op, c->shard, on_changed, change);
+
+    job->user_id = str_dup(user_id(s->user));
+    session_to_record(s, &job->session);
+    job->patch = change->patch;
+    if (change->patch == STORE_PATCH_MODEL) {
+        xfree(job->session.model_id);
+        job->session.model_id =
+            xstrdup(c->settings->providers[change->model].id);
+    } else {
+        job->session.help_requested = true;
+    }
+    store_submit(c->store, job);
+}
+
+/* A session whose first message has not come is stored for the sake of a call
+ * for help, as operators look for it there; a choice of the model waits for
+ * the message. */
+static void
+start_change(struct outlet *o, unsigned patch, int model)
 {
     struct session *s = o->session;
     struct change *change = xcalloc(1, sizeof(*change));
-    struct store_job *job = store_job_new(
-        STORE_SESSION_PATCH, s->user->chat->shard, on_changed, change);
+    bool is_new = !s->stored && list_empty(&s->turns);
 
+    change->patch = patch;
+    change->model = (uint16_t)model;
     errand_start(&change->errand, o);
-    snprintf(change->text, sizeof(change->text), "%s", text);
-    if (!s->stored) {
-        on_changed(job);
-        return;
+    if (is_new && patch == STORE_PATCH_MODEL) {
+        apply_change(change);
+        change_end(change);
+    } else {
+        submit_change(change, is_new ? STORE_SESSION_PUT : STORE_SESSION_PATCH);
     }
-    job->user_id = str_dup(user_id(s->user));
-    session_to_record(s, &job->session);
-    job->session.help_requested = s->help_requested;
-    job->patch = patch;
-    store_submit(s->user->chat->store, job);
 }
 
 static void
 on_model_select(struct outlet *o, const struct proto_message *m)
 {
-    struct session *s = o->session;
     int model = model_of(o, m);
-    char text[160];
 
-    if (model < 0) {
-        return;
+    if (model >= 0) {
+        start_change(o, STORE_PATCH_MODEL, model);
     }
-    s->model = (uint16_t)model;
-    snprintf(text, sizeof(text), "Model changed to %.128s",
-             session_provider(s)->name);
-    store_change(o, STORE_PATCH_MODEL, text);
 }
 
 static void
@@ -243,11 +301,9 @@ on_help_request(struct outlet *o, const struct proto_message *m)
 {
     struct session *s = o->session;
 
-    if (!within_limit(o, m, s->user->chat->help, session_id(s), "help")) {
-        return;
+    if (within_limit(o, m, s->user->chat->help, session_id(s), "help")) {
+        start_change(o, STORE_PATCH_HELP, s->model);
     }
-    s->help_requested = true;
-    store_change(o, STORE_PATCH_HELP, "Help requested");
 }
 
 static void

@@ -10,10 +10,12 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/errand.h"
+#include "chat/frames.h"
 #include "chat/turn_parts.h"
 #include "chat/user.h"
 #include "loop/shard.h"
 
+#include <stdio.h>
 #include <string.h>
 
 struct session *
@@ -84,9 +86,32 @@ session_update(struct session *s, const struct session_record *r)
     count_active(s, -1);
     s->stored = true;
     s->ended = r->end_ms != 0;
+    s->archived = r->archived;
     count_active(s, 1);
     s->seq = r->seq > s->seq ? r->seq : s->seq;
     s->last_ms = r->last_ms > s->last_ms ? r->last_ms : s->last_ms;
+}
+
+void
+session_saved(struct session *s, const struct session_record *r)
+{
+    if (!s->stored) {
+        metric_count(METRIC_SESSIONS_CREATED);
+    }
+    session_update(s, r);
+}
+
+void
+session_set_model(struct session *s, uint16_t model)
+{
+    struct frame_status status = {.content = NULL};
+    char text[160];
+
+    s->model = model;
+    snprintf(text, sizeof(text), "Model changed to %.128s",
+             session_provider(s)->name);
+    status.content = text;
+    session_broadcast(s, NULL, frame_status(s, &status));
 }
 
 /* What memory is the authority on once the session is in it. */
@@ -130,6 +155,7 @@ session_to_record(const struct session *s, struct session_record *out)
         .start_ms = s->last_ms,
         .last_ms = s->last_ms,
         .seq = s->seq,
+        .help_requested = s->help_requested,
     };
     memcpy(out->sid, s->id, sizeof(out->sid));
     memcpy(out->epoch, s->epoch, sizeof(out->epoch));

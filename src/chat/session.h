@@ -18,6 +18,12 @@ struct session *session_load(struct user *u, const struct session_record *r);
 /* Takes over what the store says after a write. */
 void session_update(struct session *s, const struct session_record *r);
 
+/* The same when the store may have made it by that write: counts a new one. */
+void session_saved(struct session *s, const struct session_record *r);
+
+/* The model of the answers from now on; everybody is told. */
+void session_set_model(struct session *s, uint16_t model);
+
 /* The record of a session that the store is to make with its first message.
  * Gives (session_record_fini). */
 void session_to_record(const struct session *s, struct session_record *out);

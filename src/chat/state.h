@@ -19,6 +19,7 @@ struct provider_slots {
     unsigned latency;
     unsigned errors;
     unsigned retries;
+    unsigned fallbacks;
     unsigned bad_events;
     unsigned tokens;
 };
@@ -78,6 +79,7 @@ struct session {
     uint16_t model;   /* index into settings->providers */
     bool stored;      /* the store has it */
     bool ended;
+    bool archived;
     bool gone; /* deleted: nothing is sent or stored any more */
     bool help_requested;
     bool admin_assisted;

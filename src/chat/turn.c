@@ -49,7 +49,7 @@ turn_new(struct session *s, struct outlet *o, struct message_record *question)
     t->asker = o;
     t->question = *question;
     *question = (struct message_record){.seq = 0};
-    t->provider = s->model;
+    t->chosen = t->provider = s->model;
     t->retry_after_ms = -1;
     rand_id(t->answer.id);
     memcpy(t->answer.sid, s->id, sizeof(t->answer.sid));
@@ -73,7 +73,7 @@ turn_begin(struct session *s, struct outlet *o, struct message_record *question,
 {
     struct turn *t = turn_new(s, o, question);
 
-    t->provider = provider;
+    t->chosen = t->provider = provider;
     turn_enter(t, TURN_SAVE);
 }
 
@@ -93,7 +93,8 @@ turn_find(const struct session *s, const char *question_id)
     LIST_FOREACH (it, &s->turns) {
         struct turn *t = turn_of(it);
 
-        if (t->step != TURN_SAVE && strcmp(t->question.id, question_id) == 0) {
+        if (t->step != TURN_SAVE && t->step != TURN_OVER &&
+            strcmp(t->question.id, question_id) == 0) {
             return t;
         }
     }
@@ -165,10 +166,7 @@ on_saved(struct store_job *job)
     } else if (job->duplicate) {
         repeat_answer(t, job);
     } else {
-        if (!s->stored) {
-            metric_count(METRIC_SESSIONS_CREATED);
-        }
-        session_update(s, &job->session);
+        session_saved(s, &job->session);
         t->question.seq = job->message.seq;
         session_broadcast(s, t->asker, frame_message(s, &t->question, false));
         if (t->asker != NULL && t->question.client_id != NULL) {

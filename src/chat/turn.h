@@ -46,7 +46,9 @@ struct turn {
     struct history *history;      /* from READ until the first text */
     uint64_t prompt_tokens;       /* of the prompt, by estimate */
     unsigned attempts;            /* requests so far */
+    uint16_t chosen;
     uint16_t provider;
+    uint16_t fallbacks;
     uint8_t jobs;            /* store jobs that will call back */
     bool drafting;           /* a checkpoint is on its way */
     bool paused;             /* upstream waits for the slowest outlet */

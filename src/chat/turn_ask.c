@@ -5,6 +5,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/metrics.h"
+#include "base/xalloc.h"
 #include "chat/frames.h"
 #include "chat/history.h"
 #include "chat/session.h"
@@ -69,8 +70,6 @@ turn_ask_read(struct turn *t)
         o->sent = o->chunk = 0;
     }
     t->begun_ms = now_ms(t);
-    t->answer.model_id =
-        str_dup(str_from(c->settings->providers[t->provider].id));
     session_broadcast(s, NULL, frame_loading(s, t->answer.id, t->question.id));
     timer_init(&t->deadline, on_deadline);
     timer_start(&c->shard->timers, &t->deadline,
@@ -94,6 +93,9 @@ turn_ask_send(struct turn *t)
     struct chat *c = chat_of(t);
 
     t->attempts++;
+    xfree(t->answer.model_id);
+    t->answer.model_id = xstrdup(c->settings->providers[t->provider].id);
+    t->answer.usage = (struct usage){.present = false};
     t->prompt_tokens = history_tokens(t->history);
     t->finish = TURN_END_STOP;
     metric_count_at(METRIC_LLM_REQUESTS, c->slots[t->provider].requests);
@@ -112,6 +114,9 @@ retry_delay_ms(const struct turn *t)
     const struct chat_settings *set = settings_of(t);
     uint64_t delay = set->retry_delay_ms;
 
+    if (t->attempts == 0) {
+        return 0; /* a fallback */
+    }
     for (unsigned i = 1; i < t->attempts && delay < set->retry_max_delay_ms;
          i++) {
         delay *= 2;
@@ -125,6 +130,18 @@ retry_delay_ms(const struct turn *t)
 }
 
 static void
+note_retry(const struct turn *t, uint64_t delay_ms)
+{
+    log_warn(EVENT_LLM_RETRY, "asking the provider again",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", settings_of(t)->providers[t->provider].id),
+             log_int("attempt", t->attempts + 1),
+             log_int("wait_ms", (int64_t)delay_ms));
+    metric_count_at(METRIC_LLM_RETRIES, chat_of(t)->slots[t->provider].retries);
+}
+
+static void
 on_retry(struct timer *timer)
 {
     turn_enter(CONTAINER_OF(timer, struct turn, timer), TURN_ASK);
@@ -135,28 +152,53 @@ turn_ask_retry(struct turn *t)
 {
     uint64_t delay = retry_delay_ms(t);
 
-    log_warn(EVENT_LLM_RETRY, "asking the provider again",
-             log_str("session_id", session_id(t->session)),
-             log_cstr("message_id", t->answer.id),
-             log_cstr("provider", settings_of(t)->providers[t->provider].id),
-             log_int("attempt", t->attempts + 1),
-             log_int("wait_ms", (int64_t)delay));
-    metric_count_at(METRIC_LLM_RETRIES, chat_of(t)->slots[t->provider].retries);
+    if (t->attempts > 0) {
+        note_retry(t, delay);
+    }
     timer_init(&t->timer, on_retry);
     timer_start(&chat_of(t)->shard->timers, &t->timer, delay);
 }
 
-/* Whether asking again may help and fits before the deadline. */
+/* Whether somebody may be asked once more, after a wait: nothing has been
+ * shown, and it fits before the deadline. */
+static bool
+may_ask(const struct turn *t, int64_t wait_ms)
+{
+    uint64_t spent = now_ms(t) - t->begun_ms;
+    uint64_t wait = wait_ms > 0 ? (uint64_t)wait_ms : 0;
+
+    return t->text.n == 0 && !chat_of(t)->draining &&
+           spent + wait < settings_of(t)->stream_timeout_ms;
+}
+
 static bool
 may_retry(const struct turn *t, const struct upstream_failure *why)
 {
-    const struct chat_settings *set = settings_of(t);
-    uint64_t spent = now_ms(t) - t->begun_ms;
-    uint64_t wait = why->retry_after_ms > 0 ? (uint64_t)why->retry_after_ms : 0;
+    return why->retryable && t->attempts < settings_of(t)->retry_attempts &&
+           may_ask(t, why->retry_after_ms);
+}
 
-    return why->retryable && t->text.n == 0 &&
-           t->attempts < set->retry_attempts &&
-           spent + wait < set->stream_timeout_ms && !chat_of(t)->draining;
+/* Turns to the next fallback of the provider that was chosen; false when there
+ * is none left. */
+static bool
+fall_back(struct turn *t)
+{
+    const struct provider_config *all = settings_of(t)->providers;
+    const struct provider_config *chosen = &all[t->chosen];
+    uint16_t failed = t->provider;
+
+    if (t->fallbacks == chosen->fallback_count || !may_ask(t, 0)) {
+        return false;
+    }
+    t->provider = (uint16_t)chosen->fallback[t->fallbacks++];
+    t->attempts = 0;
+    log_warn(EVENT_LLM_FALLBACK, "asking another provider",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", all[failed].id),
+             log_cstr("fallback", all[t->provider].id));
+    metric_count_at(METRIC_LLM_FALLBACKS, chat_of(t)->slots[failed].fallbacks);
+    return true;
 }
 
 /* --- STREAM ------------------------------------------------------------- */
@@ -267,7 +309,7 @@ on_end(void *cookie, const struct upstream_failure *why)
     t->retry_after_ms = why->retry_after_ms;
     if (why->end != UPSTREAM_COMPLETE) {
         log_failure(t, why);
-        if (may_retry(t, why)) {
+        if (may_retry(t, why) || fall_back(t)) {
             turn_enter(t, TURN_RETRY);
             return;
         }

@@ -349,6 +349,9 @@ on_local_due(struct timer *timer)
     if (u->done) {
         tell_complete(u);
         bury(u);
+    } else if (u->failed) {
+        tell_fault(u, UPSTREAM_ERROR);
+        bury(u);
     } else {
         next_local(u);
     }

@@ -24,6 +24,10 @@ struct provider_config {
     const char *endpoint; /* base URL; "" when local */
     const char *api_key;  /* "" for none */
     const char *model;
+    /* Which of all configured ones are asked instead when this one fails, in
+     * order; indices. */
+    const size_t *fallback;
+    size_t fallback_count;
 };
 
 enum provider_role { PROVIDER_USER, PROVIDER_ASSISTANT };

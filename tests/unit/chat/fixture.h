@@ -5,6 +5,7 @@
 /* What the tests of chat share: a shard whose loop the test turns itself, a
  * real store in a temporary folder, a local provider whose words the test
  * gives out one by one, and outlets that write down what they are sent. */
+#include "base/list.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
@@ -34,7 +35,12 @@ struct script {
     size_t given;
     size_t words;
     const char *word;
-    size_t begun; /* answers that were asked for */
+    size_t begun;    /* answers that were asked for */
+    size_t failures; /* so many of them fail before their first word … */
+    bool hopeless;   /* … and asking again does not help */
+    size_t usage;    /* completion tokens that it tells; 0: it does not */
+    enum provider_finish finish;
+    char asked[64];    /* ids of the providers asked, each with a space */
     char prompt[4096]; /* the last one: role:content|role:content */
 };
 
@@ -42,17 +48,25 @@ static struct script script;
 
 struct saying {
     size_t said;
+    bool fails;
+    bool counted;
     bool finished;
 };
+
+static struct provider_fault script_fault;
 
 static void *
 script_begin(const struct provider_config *config,
              const struct provider_turn *turn)
 {
-    size_t n = 0;
+    struct saying *s = xcalloc(1, sizeof(*s));
+    size_t n = strlen(script.asked);
 
-    (void)config;
+    snprintf(script.asked + n, sizeof(script.asked) - n, "%s ", config->id);
+    n = 0;
     script.begun++;
+    s->fails = script.failures > 0;
+    script.failures -= s->fails;
     script.prompt[0] = '\0';
     for (size_t i = 0; i < turn->count; i++) {
         n += (size_t)snprintf(
@@ -60,7 +74,7 @@ script_begin(const struct provider_config *config,
             turn->messages[i].role == PROVIDER_USER ? 'u' : 'a',
             STR_ARG(turn->messages[i].content));
     }
-    return xcalloc(1, sizeof(struct saying));
+    return s;
 }
 
 static void
@@ -70,13 +84,24 @@ script_next(void *state, struct provider_event *event, uint64_t *delay_ms)
 
     *delay_ms = 1;
     *event = (struct provider_event){.kind = PROVIDER_DELTA};
-    if (s->said < script.words && s->said < script.given) {
+    if (s->fails) {
+        script_fault = (struct provider_fault){.err = ERR_LLM_UNAVAILABLE,
+                                               .retryable = !script.hopeless,
+                                               .code = "scripted"};
+        event->kind = PROVIDER_ERROR;
+        event->fault = &script_fault;
+    } else if (s->said < script.words && s->said < script.given) {
         s->said++;
         event->text = str_from(script.word);
+    } else if (s->said == script.words && script.usage > 0 && !s->counted) {
+        s->counted = true;
+        event->kind = PROVIDER_USAGE;
+        event->usage = (struct provider_usage){7, (int64_t)script.usage,
+                                               (int64_t)script.usage + 7};
     } else if (s->said == script.words && !s->finished) {
         s->finished = true;
         event->kind = PROVIDER_FINISH;
-        event->finish = PROVIDER_STOP;
+        event->finish = script.finish;
     } else if (s->finished) {
         event->kind = PROVIDER_DONE;
     }
@@ -93,12 +118,19 @@ static const struct provider_ops script_ops = {.type = "script",
                                                .next = script_next,
                                                .close = script_close};
 
-static const struct provider_config providers[] = {
-    {&script_ops, "m1", "Model One", "", "", "m1"},
-    {&script_ops, "m2", "Model Two", "", "", "m2"},
+static const size_t m1_fallback[] = {1, 2};
+
+static struct provider_config providers[] = {
+    {&script_ops, "m1", "Model One", "", "", "m1", NULL, 0},
+    {&script_ops, "m2", "Model Two", "", "", "m2", NULL, 0},
+    {&script_ops, "m3", "Model Three", "", "", "m3", NULL, 0},
 };
 
 /* --- the house ---------------------------------------------------------- */
+
+/* The outlets that are attached, below. */
+static struct list recorders;
+static void recorders_deliver(void);
 
 struct house {
     struct shard shard;
@@ -123,6 +155,7 @@ static inline void
 house_open(struct house *h)
 {
     *h = (struct house){0};
+    list_init(&recorders);
     script = (struct script){.given = SIZE_MAX, .words = 3, .word = "w "};
     log_set_level(LOG_ERROR);
     metrics_thread_init();
@@ -141,7 +174,7 @@ house_open(struct house *h)
         .limit_cleanup_interval_ms = 1000,
         .own_file_prefix = "/chatbox/files/",
         .providers = providers,
-        .provider_count = 2,
+        .provider_count = COUNT_OF(providers),
         .system_prompt = "",
         .context_tokens = 1000,
         .stream_timeout_ms = 10000,
@@ -173,6 +206,7 @@ static inline void
 house_turn(struct house *h)
 {
     (void)uv_run(&h->shard.loop, UV_RUN_ONCE);
+    recorders_deliver();
 }
 
 static inline void
@@ -204,9 +238,13 @@ house_close(struct house *h)
 /* --- outlets ------------------------------------------------------------ */
 
 #define FRAMES_MAX 4096
+#define UNSENT_MAX 64
 
 struct recorder {
     struct outlet outlet;
+    struct list link;         /* recorders */
+    char *unsent[UNSENT_MAX]; /* what it wants to say and may not yet */
+    size_t unsent_count;
     json_t *frames[FRAMES_MAX];
     size_t count;
     size_t queued; /* what it says of its queue */
@@ -254,15 +292,20 @@ recorder_hold(struct outlet *o, bool stopped)
     CONTAINER_OF(o, struct recorder, outlet)->held = stopped;
 }
 
-static const struct outlet_ops recorder_ops = {
-    recorder_send, recorder_queued, recorder_close, recorder_auth,
-    recorder_hold};
+static const struct outlet_ops recorder_ops = {recorder_send, recorder_queued,
+                                               recorder_close, recorder_auth,
+                                               recorder_hold};
 
 static inline void
 recorder_leave(struct recorder *r)
 {
+    for (size_t i = 0; i < r->unsent_count; i++) {
+        xfree(r->unsent[i]);
+    }
+    r->unsent_count = 0;
     if (r->attached) {
         r->attached = false;
+        list_remove(&r->link);
         chat_detach(&r->outlet);
     }
 }
@@ -283,6 +326,7 @@ recorder_start(struct house *h, struct recorder *r,
 {
     *r = (struct recorder){.outlet.ops = &recorder_ops, .held = true};
     r->attached = true;
+    list_push_back(&recorders, &r->link);
     chat_attach(h->shard.chat, &r->outlet, request);
 }
 
@@ -290,18 +334,44 @@ recorder_start(struct house *h, struct recorder *r,
 static inline void
 recorder_join(struct house *h, struct recorder *r, const char *user)
 {
-    struct attach_request request = {.user_id = str_from(user),
-                                     .last_seq = -1};
+    struct attach_request request = {.user_id = str_from(user), .last_seq = -1};
 
     recorder_start(h, r, &request);
     WAIT_FOR(h, !r->held);
 }
 
+/* Says what it may say now. */
+static inline void
+recorder_deliver(struct recorder *r)
+{
+    size_t n = 0;
+
+    while (n < r->unsent_count && !r->held && r->closed == 0) {
+        chat_on_frame(&r->outlet, str_from(r->unsent[n]));
+        xfree(r->unsent[n++]);
+    }
+    r->unsent_count -= n;
+    memmove(r->unsent, r->unsent + n, r->unsent_count * sizeof(*r->unsent));
+}
+
+static void
+recorders_deliver(void)
+{
+    LIST_FOREACH (it, &recorders) {
+        recorder_deliver(CONTAINER_OF(it, struct recorder, link));
+    }
+}
+
+/* At once, or as soon as it is not held any more. */
 static inline void
 recorder_say(struct recorder *r, const char *frame)
 {
-    chat_on_frame(&r->outlet, str_from(frame));
+    assert_true(r->unsent_count < UNSENT_MAX);
+    r->unsent[r->unsent_count++] = xstrdup(frame);
+    recorder_deliver(r);
 }
+
+#define WAIT_SAID(h, r) WAIT_FOR(h, (r)->unsent_count == 0 && !(r)->held)
 
 static inline const char *
 text_at(const json_t *frame, const char *name)

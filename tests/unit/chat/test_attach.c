@@ -24,7 +24,7 @@ the_first_frame_tells_who_and_where(void **state)
     assert_string_equal(text_at(f, "user_id"), "anna");
     assert_string_equal(text_at(f, "sender"), "system");
     assert_string_equal(text_at(f, "model_id"), "m1");
-    assert_int_equal(json_array_size(json_object_get(f, "models")), 2);
+    assert_int_equal(json_array_size(json_object_get(f, "models")), 3);
     assert_int_equal(json_integer_value(json_object_get(f, "seq")), 0);
     assert_true(json_is_false(json_object_get(f, "resumed")));
     assert_true(json_is_false(json_object_get(f, "admin_assisted")));
@@ -82,9 +82,8 @@ strict_refuses_what_it_cannot_find(void **state)
     assert_int_equal(r.count, 1);
     assert_string_equal(error_code(&r), "NOT_FOUND");
     recorder_fini(&r);
-    assert_int_equal(chat_user_connections(h.shard.chat, STR("anna"), STR(""),
-                                           STR("")),
-                     0);
+    assert_int_equal(
+        chat_user_connections(h.shard.chat, STR("anna"), STR(""), STR("")), 0);
     house_close(&h);
 }
 
@@ -198,16 +197,15 @@ the_same_device_takes_the_older_ones_place(void **state)
     recorder_start(&h, &old, &request);
     WAIT_FOR(&h, !old.held);
     recorder_join(&h, &other, "anna");
-    assert_int_equal(chat_user_connections(h.shard.chat, STR("anna"), STR(""),
-                                           STR("phone")),
-                     1);
+    assert_int_equal(
+        chat_user_connections(h.shard.chat, STR("anna"), STR(""), STR("phone")),
+        1);
     recorder_start(&h, &new, &request);
     WAIT_FOR(&h, !new.held);
     assert_int_equal(old.closed, 4409);
     assert_int_equal(other.closed, 0);
-    assert_int_equal(chat_user_connections(h.shard.chat, STR("anna"), STR(""),
-                                           STR("")),
-                     2);
+    assert_int_equal(
+        chat_user_connections(h.shard.chat, STR("anna"), STR(""), STR("")), 2);
     recorder_fini(&old);
     recorder_fini(&other);
     recorder_fini(&new);

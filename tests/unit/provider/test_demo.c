@@ -22,7 +22,8 @@ struct told {
 static struct told
 listen(const char *model, const struct provider_message *messages, size_t count)
 {
-    struct provider_config config = {&demo_ops, "d", "D", "", "", model};
+    struct provider_config config = {
+        .ops = &demo_ops, .id = "d", .name = "D", .model = model};
     struct provider_turn turn = {STR(""), messages, count};
     void *state = demo_ops.begin(&config, &turn);
     struct provider_event event;

@@ -333,8 +333,12 @@ classifies_statuses_and_takes_the_code_for_the_log(void **state)
 static struct provider_config
 config_of(const char *endpoint, const char *key)
 {
-    return (struct provider_config){ops,      "id", "Name",
-                                    endpoint, key,  "gpt-\"4"};
+    return (struct provider_config){.ops = ops,
+                                    .id = "id",
+                                    .name = "Name",
+                                    .endpoint = endpoint,
+                                    .api_key = key,
+                                    .model = "gpt-\"4"};
 }
 
 static const struct provider_message messages[] = {
