@@ -57,7 +57,9 @@ conn_out_fini(struct conn *c)
     c->out = (struct conn_out){.limit = c->out.limit};
 }
 
-/* Makes room for n more bytes behind those that wait. */
+/* Makes room for n more bytes behind those that wait. A queue that is being
+ * sent gets half as much again, so that one which stays long while it moves
+ * copies each byte two times at most, not all of them for every write. */
 static void
 make_room(struct conn *c, size_t n)
 {
@@ -71,6 +73,7 @@ make_room(struct conn *c, size_t n)
         out->head = 0;
         return;
     }
+    need += out->head > 0 ? need / 2 : 0;
     while (room < need) {
         room *= 2;
     }

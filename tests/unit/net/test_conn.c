@@ -168,6 +168,32 @@ a_user_may_finish_inside_on_bytes_and_inside_on_eof(void **state)
 }
 
 static void
+an_end_of_file_while_finishing_is_not_told_and_drops_nothing(void **state)
+{
+    enum { SIZE = 900000 };
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char *bytes = pattern(SIZE);
+    char *back = xmalloc(SIZE);
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, bytes, SIZE), ERR_OK);
+    conn_finish(u.conn, 60000);
+    pump_idle(&f);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    pump_idle(&f);
+    assert_int_equal(u.closed, 0);
+    fixture_recv(&f, peer, back, SIZE);
+    assert_memory_equal(back, bytes, SIZE);
+    PUMP_UNTIL(&f, u.closed);
+    assert_int_equal(u.eofs, 0);
+    assert_int_equal(u.why, CONN_END_PEER);
+    xfree(bytes);
+    xfree(back);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
 abort_now(struct user *u)
 {
     conn_abort(u->conn);
@@ -366,6 +392,7 @@ main(void)
         CASE(finishing_does_not_wait_longer_than_it_was_told),
         CASE(output_still_works_after_the_peer_closed_its_side),
         CASE(a_user_may_finish_inside_on_bytes_and_inside_on_eof),
+        CASE(an_end_of_file_while_finishing_is_not_told_and_drops_nothing),
         CASE(a_user_may_abort_inside_on_bytes_and_hears_nothing_more),
         CASE(aborting_with_output_left_resets_the_peer),
         CASE(a_reset_by_the_peer_is_an_error_whatever_the_connection_waits_for),

@@ -57,10 +57,16 @@ static void
 a_user_that_never_consumes_ends_the_connection_at_the_limit(void **state)
 {
     struct user u;
-    int peer = fixture_pair(&f, &u, SOCK_STREAM);
     char *bytes = pattern(CONN_UNREAD_MAX);
+    int fds[2];
+    int peer;
 
     (void)state;
+    user_init(&u);
+    tcp_pair(fds); /* for TCP, reading nothing is like the end of the file */
+    peer = fds[1];
+    assert_int_equal(conn_open(&f.shard, fds[0], NULL, &u.conn), ERR_OK);
+    conn_attach(u.conn, &user_events, &u);
     u.consume = 0;
     fixture_send(&f, peer, bytes, CONN_UNREAD_MAX - 1);
     PUMP_UNTIL(&f, u.shown_most == CONN_UNREAD_MAX - 1);
@@ -130,6 +136,49 @@ a_full_unread_buffer_survives_pausing(void **state)
     fixture_drop(&f, &u, peer);
 }
 
+static struct conn *sleeper;
+
+static void
+wake_sleeper(struct user *u)
+{
+    (void)u;
+    conn_resume(sleeper);
+}
+
+static void
+resuming_before_its_own_event_of_the_same_turn_loses_nothing(void **state)
+{
+    struct user waker;
+    struct user u;
+    int waker_peer = fixture_pair(&f, &waker, SOCK_STREAM);
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char *bytes = pattern(CONN_UNREAD_MAX);
+
+    (void)state;
+    u.consume = 0;
+    fixture_send(&f, peer, bytes, CONN_UNREAD_MAX - 1);
+    PUMP_UNTIL(&f, u.shown_most == CONN_UNREAD_MAX - 1);
+    u.then = pause_it;
+    fixture_send(&f, peer, bytes + CONN_UNREAD_MAX - 1, 1);
+    PUMP_UNTIL(&f, u.shown_most == CONN_UNREAD_MAX);
+    pump_idle(&f);
+    /* Nothing is readable and all room is taken: both events come in one
+     * turn, the one that resumes first. */
+    u.then = NULL;
+    u.consume = SIZE_MAX;
+    u.got.n = 0;
+    sleeper = u.conn;
+    waker.then = wake_sleeper;
+    assert_int_equal(send(waker_peer, "x", 1, 0), 1);
+    assert_int_equal(send(peer, "y", 1, 0), 1);
+    PUMP_UNTIL(&f, u.got.n == CONN_UNREAD_MAX + 1);
+    assert_int_equal(u.eofs, 0);
+    assert_memory_equal(u.got.p, bytes, CONN_UNREAD_MAX);
+    xfree(bytes);
+    fixture_drop(&f, &u, peer);
+    fixture_drop(&f, &waker, waker_peer);
+}
+
 static void
 a_peer_that_floods_does_not_keep_others_waiting(void **state)
 {
@@ -163,6 +212,7 @@ main(void)
         CASE(a_user_that_never_consumes_ends_the_connection_at_the_limit),
         CASE(a_paused_connection_shows_nothing_and_loses_nothing),
         CASE(a_full_unread_buffer_survives_pausing),
+        CASE(resuming_before_its_own_event_of_the_same_turn_loses_nothing),
         CASE(a_peer_that_floods_does_not_keep_others_waiting),
     };
 

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "net/conn.h"
 
+#include "net/conn_internal.h"
 #include "net_fixture.h"
+
+#include <stdlib.h>
 
 static struct fixture f;
 
@@ -84,8 +87,50 @@ a_slow_reader_gets_everything_and_the_user_hears_when_it_drained(void **state)
     assert_memory_equal(back, bytes, SIZE);
     PUMP_UNTIL(&f, u.drains == 1);
     assert_int_equal(conn_queued(u.conn), 0);
+    assert_int_equal(conn_write(u.conn, "x", 1), ERR_OK);
+    fixture_recv(&f, peer, back, 1);
     pump_idle(&f);
     assert_int_equal(u.drains, 1);
+    xfree(bytes);
+    xfree(back);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
+nothing_is_lost_or_mixed_up_by_any_order_of_writing_and_reading(void **state)
+{
+    enum { SIZE = 4 << 20 };
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char *bytes = pattern(SIZE);
+    char *back = xmalloc(SIZE);
+    size_t out = 0;
+    size_t in = 0;
+    unsigned seed = 11;
+    int small = 8192;
+
+    (void)state;
+    assert_int_equal(
+        setsockopt(u.conn->fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small)),
+        0);
+    while (in < SIZE) {
+        size_t n = (size_t)rand_r(&seed) % 9000 + 1;
+        ssize_t got;
+
+        n = n < SIZE - out ? n : SIZE - out;
+        /* long at first, then short in the memory that it has */
+        if (conn_queued(u.conn) < (in < SIZE / 2 ? 150000 : 40000) && n > 0) {
+            assert_int_equal(conn_write(u.conn, bytes + out, n), ERR_OK);
+            out += n;
+        }
+        (void)uv_run(&f.shard.loop, UV_RUN_NOWAIT);
+        if (out < SIZE && rand_r(&seed) % 2 != 0) {
+            continue; /* so that the queue grows */
+        }
+        got = recv(peer, back + in, (size_t)rand_r(&seed) % 10000 + 1, 0);
+        in += got > 0 ? (size_t)got : 0;
+    }
+    assert_memory_equal(back, bytes, SIZE);
     xfree(bytes);
     xfree(back);
     fixture_drop(&f, &u, peer);
@@ -98,6 +143,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(what_a_user_writes_in_one_turn_leaves_as_one_packet),
         CASE(the_queue_never_exceeds_its_limit),
+        CASE(nothing_is_lost_or_mixed_up_by_any_order_of_writing_and_reading),
         CASE(a_slow_reader_gets_everything_and_the_user_hears_when_it_drained),
     };
 

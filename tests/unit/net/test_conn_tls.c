@@ -108,6 +108,106 @@ bytes_that_tls_holds_are_shown_without_another_event(void **state)
 }
 
 static void
+pause_it(struct user *u)
+{
+    conn_pause(u->conn);
+}
+
+static void
+pausing_after_each_record_loses_none_of_those_that_tls_holds(void **state)
+{
+    enum { SIZE = 16 * 500 }; /* less than one read takes */
+    char *sent = pattern(SIZE);
+
+    (void)state;
+    for (size_t v = 0; v < COUNT_OF(versions); v++) {
+        struct user u;
+        struct client c;
+
+        open_pair(&u, &c, versions[v]);
+        assert_int_equal(client_connect(&f, &c), 1);
+        u.then = pause_it;
+        for (size_t at = 0; at < SIZE; at += 500) {
+            client_send(&f, &c, sent + at, 500);
+        }
+        while (u.got.n < SIZE) {
+            int before = u.shown;
+
+            conn_resume(u.conn);
+            PUMP_UNTIL(&f, u.shown > before);
+        }
+        assert_memory_equal(u.got.p, sent, SIZE);
+        done(&u, &c);
+    }
+    xfree(sent);
+}
+
+static void
+many_small_records_in_one_read_are_all_shown(void **state)
+{
+    enum { COUNT = 100 };
+
+    (void)state;
+    for (size_t v = 0; v < COUNT_OF(versions); v++) {
+        struct user u;
+        struct client c;
+
+        open_pair(&u, &c, versions[v]);
+        assert_int_equal(client_connect(&f, &c), 1);
+        pump_idle(&f);
+        for (int i = 0; i < COUNT; i++) {
+            assert_int_equal(SSL_write(c.ssl, "0123456789", 10), 10);
+        }
+        PUMP_UNTIL(&f, u.got.n == (size_t)COUNT * 10);
+        done(&u, &c);
+    }
+}
+
+static void
+a_slow_reader_gets_everything_while_more_is_queued(void **state)
+{
+    enum { SIZE = 2 << 20 };
+    char *bytes = pattern(SIZE);
+    char *back = xmalloc(SIZE);
+
+    (void)state;
+    for (size_t v = 0; v < COUNT_OF(versions); v++) {
+        struct user u;
+        struct client c;
+        size_t out = 0;
+        size_t in = 0;
+        unsigned seed = 5;
+
+        open_pair(&u, &c, versions[v]);
+        assert_int_equal(client_connect(&f, &c), 1);
+        while (in < SIZE) {
+            size_t n = (size_t)rand_r(&seed) % 9000 + 1;
+            size_t m = (size_t)rand_r(&seed) % 12000 + 1;
+            int got;
+
+            n = n < SIZE - out ? n : SIZE - out;
+            if (conn_queued(u.conn) < 700000 && n > 0) {
+                assert_int_equal(conn_write(u.conn, bytes + out, n), ERR_OK);
+                out += n;
+            }
+            (void)uv_run(&f.shard.loop, UV_RUN_NOWAIT);
+            if (out < SIZE && rand_r(&seed) % 3 != 0) {
+                continue; /* so that the socket fills */
+            }
+            ERR_clear_error();
+            got = SSL_read(c.ssl, back + in,
+                           (int)(m < SIZE - in ? m : SIZE - in));
+            assert_true(got > 0 || client_waits(&f, &c, got));
+            in += got > 0 ? (size_t)got : 0;
+        }
+        assert_memory_equal(back, bytes, SIZE);
+        done(&u, &c);
+    }
+    xfree(bytes);
+    xfree(back);
+}
+
+static void
 what_is_queued_before_the_handshake_leaves_after_it(void **state)
 {
     (void)state;
@@ -259,6 +359,9 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(carries_large_data_both_ways_at_once),
         CASE(bytes_that_tls_holds_are_shown_without_another_event),
+        CASE(pausing_after_each_record_loses_none_of_those_that_tls_holds),
+        CASE(many_small_records_in_one_read_are_all_shown),
+        CASE(a_slow_reader_gets_everything_while_more_is_queued),
         CASE(what_is_queued_before_the_handshake_leaves_after_it),
         CASE(finishing_says_close_notify_after_the_last_byte),
         CASE(the_peers_close_notify_or_fin_is_its_end_of_file),

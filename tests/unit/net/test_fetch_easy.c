@@ -209,6 +209,30 @@ a_request_arrives_as_it_was_given(void **state)
 }
 
 static void
+a_large_body_goes_out_without_asking_first(void **state)
+{
+    enum { SIZE = 3 << 20 };
+    struct asker a;
+    char url[64];
+    char *bytes = pattern(SIZE);
+    struct fetch_request r = {
+        .method = "POST", .url = url, .body = {bytes, SIZE}};
+
+    (void)state;
+    answer = "HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/", server.port);
+    asker_init(&a, &f);
+    asker_start(&a, &r);
+    xfree(bytes);
+    PUMP_UNTIL(&f, a.ends == 1);
+    assert_int_equal(a.why, FETCH_DONE);
+    assert_int_equal(server.requests, 1);
+    assert_int_equal(server.body_bytes, SIZE);
+    assert_null(strcasestr(server.last, "\r\nexpect"));
+    buf_fini(&a.got);
+}
+
+static void
 methods_with_and_without_a_body(void **state)
 {
     static const struct {
@@ -448,6 +472,7 @@ main(void)
         CASE(every_answer_has_its_end_however_its_bytes_arrive),
         CASE(understands_retry_after),
         CASE(a_request_arrives_as_it_was_given),
+        CASE(a_large_body_goes_out_without_asking_first),
         CASE(methods_with_and_without_a_body),
         CASE(a_reset_before_the_head_is_a_failed_connection),
         CASE(a_reset_inside_the_body_is_a_cut),

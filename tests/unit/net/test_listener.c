@@ -212,6 +212,7 @@ running_out_of_descriptors_turns_peers_away_and_recovers(void **state)
     }
     old = leave_descriptors(2);
     PUMP_UNTIL(&f, accepted == 2 && metric_value(METRIC_ACCEPT_ERRORS, 0) == 1);
+    assert_int_equal(f.shard.timers.count, 1); /* it looks away */
     /* The third was taken and closed, not left hanging. */
     PUMP_UNTIL(&f, recv(peers[2], &byte, 1, 0) == 0);
     /* The fourth waits, and the loop sleeps until the pause is over. */

@@ -87,7 +87,6 @@ client_init(struct client *c, int fd, int version)
     assert_non_null(c->ctx);
     assert_int_equal(SSL_CTX_set_min_proto_version(c->ctx, version), 1);
     assert_int_equal(SSL_CTX_set_max_proto_version(c->ctx, version), 1);
-    SSL_CTX_set_options(c->ctx, SSL_OP_IGNORE_UNEXPECTED_EOF);
     SSL_CTX_set_mode(c->ctx, SSL_MODE_ENABLE_PARTIAL_WRITE |
                                  SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     c->ssl = SSL_new(c->ctx);
