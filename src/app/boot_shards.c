@@ -152,8 +152,8 @@ on_ending(struct timer *timer)
     if (conns > 0) {
         (void)gate_abort_all(s);
     }
-    if (conns > 0 || (atomic_load(&s->awaited) > 0 &&
-                      shard_now_ms(s) < e->deadline_ms)) {
+    if (conns > 0 ||
+        (atomic_load(&s->awaited) > 0 && shard_now_ms(s) < e->deadline_ms)) {
         timer_start(&s->timers, timer, 1);
         return;
     }
