@@ -25,6 +25,14 @@ fetch_free(struct fetch *f)
     xfree(f);
 }
 
+static void
+settle_later(struct fetch *f)
+{
+    if (list_empty(&f->deferred.link)) {
+        shard_defer(f->pool->shard, &f->deferred);
+    }
+}
+
 /* Never inside libcurl. */
 static void
 end(struct fetch *f, enum fetch_end why)
@@ -36,10 +44,33 @@ end(struct fetch *f, enum fetch_end why)
     events->on_end(cookie, why);
 }
 
+/* A kept connection may be closed by its server in the moment in which it is
+ * used again: nobody has read the request, so it is sent once more, on a new
+ * connection. (libcurl does so itself when it notices by reading.) */
+static bool
+try_again(struct fetch *f, CURLcode result)
+{
+    bool hung_up = result == CURLE_SEND_ERROR || result == CURLE_RECV_ERROR ||
+                   result == CURLE_GOT_NOTHING;
+
+    if (!hung_up || f->again || f->state != FETCH_WAITING ||
+        !fetch_easy_reused(f)) {
+        return false;
+    }
+    f->again = true;
+    CHECK(curl_multi_remove_handle(f->pool->multi, f->easy) == CURLM_OK);
+    f->added = false;
+    fetch_easy_use_fresh(f);
+    fetch_enter(f, FETCH_CONNECTING);
+    settle_later(f);
+    return true;
+}
+
 void
 fetch_complete(struct fetch *f, CURLcode result)
 {
-    if (!f->cancelled) { /* else it is freed at the end of this turn */
+    /* A cancelled one is freed at the end of this turn. */
+    if (!f->cancelled && !try_again(f, result)) {
         end(f, fetch_easy_end(f, result));
     }
 }
@@ -53,8 +84,10 @@ static void
 tighten(struct limit *l, uint64_t since_ms, uint64_t timeout_ms,
         enum fetch_end why)
 {
-    if (timeout_ms != 0 && timeout_ms < l->at_ms - since_ms) {
-        *l = (struct limit){since_ms + timeout_ms, why};
+    uint64_t at_ms = since_ms + timeout_ms;
+
+    if (timeout_ms != 0 && at_ms >= since_ms && at_ms < l->at_ms) {
+        *l = (struct limit){at_ms, why};
     }
 }
 
@@ -150,14 +183,6 @@ settle(struct deferred *d)
         start(f);
     } else if (f->held && !f->paused) {
         let_go(f);
-    }
-}
-
-static void
-settle_later(struct fetch *f)
-{
-    if (list_empty(&f->deferred.link)) {
-        shard_defer(f->pool->shard, &f->deferred);
     }
 }
 

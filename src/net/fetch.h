@@ -56,8 +56,10 @@ struct fetch_events {
 };
 
 /* Hangs itself into shard->fetch. Upstream connections are kept open and used
- * again, at most FETCH_IDLE_MAX of them. From the first call on the process
- * ignores SIGPIPE. Not from two threads at once (libcurl before 7.84). */
+ * again, at most FETCH_IDLE_MAX of them; a request that is lost because the
+ * server closed such a one in that moment is sent once more. From the first
+ * call on the process ignores SIGPIPE. Not from two threads at once (libcurl
+ * before 7.84). */
 #define FETCH_IDLE_MAX 1024
 enum err fetch_pool_init(struct shard *s) MUST_CHECK;
 

@@ -205,6 +205,22 @@ fetch_easy_fini(struct fetch *f)
     curl_slist_free_all(f->headers);
 }
 
+bool
+fetch_easy_reused(const struct fetch *f)
+{
+    long opened = 0;
+
+    return curl_easy_getinfo(f->easy, CURLINFO_NUM_CONNECTS, &opened) ==
+               CURLE_OK &&
+           opened == 0;
+}
+
+void
+fetch_easy_use_fresh(struct fetch *f)
+{
+    SET(f, CURLOPT_FRESH_CONNECT, 1L);
+}
+
 static const struct {
     CURLcode result;
     enum fetch_end before_head;

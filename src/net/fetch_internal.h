@@ -37,6 +37,7 @@ struct fetch {
     bool head_done;
     bool paused; /* the user wants no data */
     bool held;   /* libcurl holds data back for that reason */
+    bool again;  /* the request was sent a second time */
     bool cancelled;
 };
 
@@ -65,6 +66,12 @@ void fetch_enter(struct fetch *f, enum fetch_state state);
  * f->events. */
 void fetch_easy_init(struct fetch *f, const struct fetch_request *request);
 void fetch_easy_fini(struct fetch *f);
+
+/* The request went out on a connection that an earlier one had opened. */
+bool fetch_easy_reused(const struct fetch *f);
+
+/* The next attempt opens a connection of its own. */
+void fetch_easy_use_fresh(struct fetch *f);
 
 /* What libcurl's result means at the point where f is. */
 enum fetch_end fetch_easy_end(const struct fetch *f, CURLcode result);

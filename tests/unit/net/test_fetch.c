@@ -135,6 +135,30 @@ bytes_that_keep_coming_are_not_idle(void **state)
 }
 
 static void
+the_total_limit_holds_when_bytes_came_after_it(void **state)
+{
+    struct asker a;
+    char url[128];
+    struct fetch_request r = {.method = "GET",
+                              .url = url,
+                              .idle_timeout_ms = 60000,
+                              .total_timeout_ms = 60000};
+
+    (void)state;
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/dribble",
+                   server.port);
+    asker_init(&a, &f);
+    asker_start(&a, &r);
+    PUMP_UNTIL(&f, a.pieces > 0 && a.fetch->last_ms > a.fetch->start_ms + 5);
+    /* As if the loop had been held up: the limit lies before the last byte. */
+    a.fetch->total_timeout_ms = 1;
+    timer_start(&f.shard.timers, &a.fetch->timer, 0);
+    PUMP_UNTIL(&f, a.ends == 1);
+    assert_int_equal(a.why, FETCH_TOTAL_TIMEOUT);
+    buf_fini(&a.got);
+}
+
+static void
 pause_first(struct asker *a)
 {
     if (a->pieces == 1) {
@@ -376,6 +400,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(every_wait_has_its_own_limit),
         CASE(bytes_that_keep_coming_are_not_idle),
+        CASE(the_total_limit_holds_when_bytes_came_after_it),
         CASE(a_paused_transfer_delivers_nothing_and_is_never_idle),
         CASE(the_idle_limit_begins_anew_when_a_transfer_is_resumed),
         CASE(pausing_inside_on_data_loses_nothing),

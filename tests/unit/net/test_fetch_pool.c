@@ -77,6 +77,52 @@ a_kept_connection_that_the_server_closed_is_replaced_silently(void **state)
     assert_int_equal(server.connections, 2);
 }
 
+/* Answers the first request of a connection and resets it at the second. */
+static bool
+answer_once(struct reply *r)
+{
+    if (r->number == 0) {
+        return answer(r);
+    }
+    reply_reset(r);
+    return false;
+}
+
+static void
+a_request_lost_by_a_kept_connection_is_sent_once_more(void **state)
+{
+    (void)state;
+    server.run = answer_once;
+    get("/first");
+    get("/second");
+    assert_int_equal(server.connections, 2);
+    assert_int_equal(server.requests, 3);
+    get("/third");
+    assert_int_equal(server.connections, 3);
+}
+
+static bool
+answer_first_connection(struct reply *r)
+{
+    return r->server->connections == 1 ? answer_once(r) : false;
+}
+
+static void
+a_request_that_a_new_connection_loses_too_has_failed(void **state)
+{
+    struct asker a;
+
+    (void)state;
+    server.run = answer_first_connection;
+    get("/first");
+    asker_init(&a, &f);
+    asker_get(&a, &server, "/lost");
+    PUMP_UNTIL(&f, a.ends == 1);
+    assert_int_equal(a.why, FETCH_CONNECT_FAILED);
+    assert_int_equal(server.connections, 2);
+    buf_fini(&a.got);
+}
+
 static void
 many_transfers_run_at_once(void **state)
 {
@@ -166,6 +212,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         CASE(an_upstream_connection_is_used_again),
         CASE(a_kept_connection_that_the_server_closed_is_replaced_silently),
+        CASE(a_request_lost_by_a_kept_connection_is_sent_once_more),
+        CASE(a_request_that_a_new_connection_loses_too_has_failed),
         CASE(many_transfers_run_at_once),
         CASE(a_proxy_of_the_environment_is_used),
         CASE(taking_the_pool_down_cancels_what_runs),
