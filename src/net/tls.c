@@ -33,6 +33,9 @@ struct tls {
     BIO_METHOD *transport;
 };
 
+/* Both answer as OpenSSL's own sockets do: 1, 0 at the end, -1 for errors and
+ * "later". With 0 instead of -1 a close_notify that has to wait for the socket
+ * a second time would count as sent. */
 static int
 transport_read(BIO *bio, char *into, size_t n, size_t *done)
 {
@@ -49,7 +52,7 @@ transport_read(BIO *bio, char *into, size_t n, size_t *done)
     } else if (errno == EAGAIN || errno == EINTR) {
         BIO_set_retry_read(bio);
     }
-    return 0;
+    return got == 0 ? 0 : -1;
 }
 
 static int
@@ -63,7 +66,7 @@ transport_write(BIO *bio, const char *from, size_t n, size_t *done)
     if (sent < 0 && (errno == EAGAIN || errno == EINTR)) {
         BIO_set_retry_write(bio);
     }
-    return sent > 0 ? 1 : 0;
+    return sent > 0 ? 1 : -1;
 }
 
 static long
