@@ -48,8 +48,8 @@ struct http1_head {
     enum http1_method method;
     struct str method_text;
     struct http1_target target;
-    struct str host;      /* authority of the target, else the Host header, with
-                             its port; empty when an HTTP/1.0 client gave none */
+    struct str host;      /* of the target, else the Host header, with its
+                             port; empty when an HTTP/1.0 client gave none */
     int minor;            /* HTTP/1.minor: 0 or 1 */
     bool keep_alive;      /* the client wants the connection to stay */
     bool expect_continue; /* it waits for "100 Continue" before the body */

@@ -110,12 +110,10 @@ a_file_cut_anywhere_is_read_or_refused(void **state)
 static void
 a_file_of_no_bytes_is_no_settings(void **state)
 {
-    const char *const env[] = {"JWT_SECRET=" GOOD_SECRET,
-                               "LLM_PROVIDER_1_ID=a",
+    const char *const env[] = {"JWT_SECRET=" GOOD_SECRET, "LLM_PROVIDER_1_ID=a",
                                "LLM_PROVIDER_1_TYPE=demo", NULL};
-    struct config_sources sources = {.environment = env,
-                                     .file_name = "empty.yaml",
-                                     .yaml = {NULL, 0}};
+    struct config_sources sources = {
+        .environment = env, .file_name = "empty.yaml", .yaml = {NULL, 0}};
     struct config_report report = {0};
     struct config *c = config_load(&sources, &report);
 

@@ -105,8 +105,8 @@ one_that_was_stored_but_never_answered_is_asked_now(void **state)
     recorder_say(&r, ASK_ID("one", "c1"));
     WAIT_FOR(&h, count_done(&r) == 2);
     assert_string_equal(text_at(last_done(&r), "finish_reason"), "stop");
-    assert_int_equal(
-        json_integer_value(json_object_get(last_done(&r), "seq")), 2);
+    assert_int_equal(json_integer_value(json_object_get(last_done(&r), "seq")),
+                     2);
     assert_int_equal(script.begun, 2);
     recorder_fini(&r);
     house_close(&h);

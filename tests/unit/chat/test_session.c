@@ -223,8 +223,7 @@ the_record_for_the_store_is_whole(void **state)
 }
 
 static void
-a_killed_session_closes_everybody_and_stays_until_its_jobs_are_done(
-    void **state)
+a_killed_session_closes_everybody_and_stays_for_its_jobs(void **state)
 {
     struct house h;
     struct recorder a, b;
@@ -267,7 +266,7 @@ main(void)
         cmocka_unit_test(the_gauges_follow_the_end_of_a_session),
         cmocka_unit_test(the_record_for_the_store_is_whole),
         cmocka_unit_test(
-            a_killed_session_closes_everybody_and_stays_until_its_jobs_are_done),
+            a_killed_session_closes_everybody_and_stays_for_its_jobs),
     };
 
     return cmocka_run_group_tests_name("chat/session", tests, NULL, NULL);

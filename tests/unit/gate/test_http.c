@@ -529,8 +529,7 @@ test_requests_wait_while_their_answers_are_not_read(void **state)
 /* --- shutdown ----------------------------------------------------------- */
 
 static void
-test_draining_closes_idle_connections_and_ends_others_after_the_answer(
-    void **state)
+test_draining_closes_idle_ones_and_others_after_the_answer(void **state)
 {
     struct house h;
     struct client idle, busy;
@@ -581,7 +580,7 @@ main(void)
             test_a_client_that_closed_its_side_still_gets_its_answers),
         cmocka_unit_test(test_requests_wait_while_their_answers_are_not_read),
         cmocka_unit_test(
-            test_draining_closes_idle_connections_and_ends_others_after_the_answer),
+            test_draining_closes_idle_ones_and_others_after_the_answer),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -32,8 +32,7 @@ check_bytes(struct str frame, enum err err, const char *field)
     struct proto_message m;
     struct proto_fault fault;
     char *copy = xmemdup(frame.p, frame.n);
-    enum err e =
-        proto_decode((struct str){copy, frame.n}, &rules, &m, &fault);
+    enum err e = proto_decode((struct str){copy, frame.n}, &rules, &m, &fault);
 
     if (e != err || strcmp(fault.field, field) != 0) {
         print_error("%.*s: got %s %s\n", STR_ARG(frame), err_info(e)->code,
@@ -149,10 +148,8 @@ static const struct row members[] = {
      MISSING, "content"},
     {"{\"type\":\"user_message\",\"content\":7}", BAD, "content"},
     {"{\"type\":\"user_message\",\"content\":\"0123456789\"}", ERR_OK, ""},
-    {"{\"type\":\"user_message\",\"content\":\"0123456789a\"}", BAD,
-     "content"},
-    {"{\"type\":\"user_message\",\"content\":\"         1 \"}", BAD,
-     "content"},
+    {"{\"type\":\"user_message\",\"content\":\"0123456789a\"}", BAD, "content"},
+    {"{\"type\":\"user_message\",\"content\":\"         1 \"}", BAD, "content"},
     {"{\"type\":\"user_message\",\"content\":"
      "\"\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80"
      "\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80\xf0\x9f\x98\x80"
@@ -383,9 +380,8 @@ refuses_a_frame_cut_at_every_position(void **state)
     for (size_t n = 0; n < sizeof(frame) - 1; n++) {
         char *cut = xmemdup(frame, n);
 
-        assert_int_equal(
-            proto_decode((struct str){cut, n}, &rules, &m, &fault),
-            ERR_INVALID_FORMAT);
+        assert_int_equal(proto_decode((struct str){cut, n}, &rules, &m, &fault),
+                         ERR_INVALID_FORMAT);
         xfree(cut);
     }
 }

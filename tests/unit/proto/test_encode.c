@@ -46,7 +46,8 @@ leaves_out_a_session_that_is_not_known(void **state)
     (void)state;
     buf_init(&b, 4096);
     proto_begin(&b, MESSAGE_PONG, STR(""), 0);
-    expect(&b, "{\"type\":\"pong\",\"timestamp\":\"1970-01-01T00:00:00.000Z\"}");
+    expect(&b,
+           "{\"type\":\"pong\",\"timestamp\":\"1970-01-01T00:00:00.000Z\"}");
 }
 
 static void

@@ -10,18 +10,28 @@
 static void
 trims_every_white_space_of_unicode(void **state)
 {
-    static const char *const spaces[] = {
-        " ",        "\t",       "\n",           "\v",           "\f",
-        "\r",       "\xc2\x85", "\xc2\xa0",     "\xe1\x9a\x80", "\xe2\x80\x80",
-        "\xe2\x80\x8a", "\xe2\x80\xa8", "\xe2\x80\xaf", "\xe2\x81\x9f",
-        "\xe3\x80\x80"};
+    static const char *const spaces[] = {" ",
+                                         "\t",
+                                         "\n",
+                                         "\v",
+                                         "\f",
+                                         "\r",
+                                         "\xc2\x85",
+                                         "\xc2\xa0",
+                                         "\xe1\x9a\x80",
+                                         "\xe2\x80\x80",
+                                         "\xe2\x80\x8a",
+                                         "\xe2\x80\xa8",
+                                         "\xe2\x80\xaf",
+                                         "\xe2\x81\x9f",
+                                         "\xe3\x80\x80"};
 
     (void)state;
     for (size_t i = 0; i < sizeof(spaces) / sizeof(spaces[0]); i++) {
         char room[64];
         struct str s = {room, 0};
-        const char *parts[] = {spaces[i], spaces[i], "a", spaces[i], "b",
-                               spaces[i]};
+        const char *parts[] = {spaces[i], spaces[i], "a",
+                               spaces[i], "b",       spaces[i]};
 
         for (size_t k = 0; k < 6; k++) {
             for (const char *c = parts[k]; *c != '\0'; c++) {
@@ -38,7 +48,9 @@ trims_every_white_space_of_unicode(void **state)
 static void
 leaves_what_only_looks_like_white_space(void **state)
 {
-    struct str zero_width = STR("\xe2\x80\x8b" "a" "\xef\xbb\xbf");
+    struct str zero_width = STR("\xe2\x80\x8b"
+                                "a"
+                                "\xef\xbb\xbf");
 
     (void)state;
     assert_true(str_eq(sanitise_trim(zero_width), zero_width));
