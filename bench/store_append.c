@@ -33,7 +33,7 @@ struct producer {
     bool drafts;
     struct timer tick;   /* drafts: some sessions each time */
     size_t turn;         /* session that comes next */
-    size_t answer_bytes; /* of each, growing */
+    size_t answer_bytes; /* of each, before this round's piece */
 };
 
 static double
@@ -129,25 +129,24 @@ on_drafted(struct store_job *job)
     store_job_free(job);
 }
 
-/* Each session's answer has its session's id. */
+/* Each session's answer has its session's id and 30 tokens a second. */
+#define PIECE_BYTES 120
+
 static void
 draft(struct producer *p, size_t session)
 {
     struct store_job *job = new_job(p, STORE_DRAFT_PUT, on_drafted, session);
-    size_t n = p->answer_bytes;
 
     memcpy(job->message.id, job->session.sid, sizeof(job->message.id));
     job->message.sender = SENDER_AI;
     job->message.type = xstrdup("ai_response");
-    job->message.content = xmalloc(n + 1);
-    memset(job->message.content, 'x', n);
-    job->message.content[n] = '\0';
-    job->message.content_n = n;
+    job->message.content = xmemdup(rows_content, PIECE_BYTES);
+    job->message.content_n = PIECE_BYTES;
+    job->draft_offset = p->answer_bytes;
     submit(p, job);
 }
 
-/* A few sessions each millisecond, so that each has its turn once a second;
- * 30 tokens of 4 bytes are added meanwhile. */
+/* A few sessions each millisecond, so that each has its turn once a second. */
 static void
 on_tick(struct timer *t)
 {
@@ -159,7 +158,7 @@ on_tick(struct timer *t)
     }
     for (size_t i = 0; i < share; i++) {
         draft(p, p->turn++ % p->rows.sessions);
-        p->answer_bytes += p->turn % p->rows.sessions == 0 ? 120 : 0;
+        p->answer_bytes += p->turn % p->rows.sessions == 0 ? PIECE_BYTES : 0;
     }
     timer_start(&p->shard.timers, t,
                 p->rows.sessions < 1000 ? 1000 / p->rows.sessions : 1);

@@ -18,6 +18,11 @@ struct outlet;
 struct session;
 struct user;
 
+/* An outlet with more than this in its queue gets no deltas until it has sent
+ * some of it: then one longer delta, never a hole. What net calls a connection
+ * above its high water. */
+#define OUTLET_FULL_BYTES ((size_t)64 * 1024)
+
 struct outlet_ops {
     /* Queues one text frame; borrows. When the client cannot take more the
      * outlet closes itself (4408) and drops this and what follows. */

@@ -34,7 +34,7 @@ struct chat {
     struct list dirty;            /* sessions whose running answer has news */
     struct limit *messages;       /* per user */
     struct limit *help;           /* per session */
-    struct list upstreams;        /* requests that are open */
+    struct list upstreams;        /* all requests that are not freed */
     struct provider_slots *slots; /* of each provider */
     struct buf frame;             /* scratch for one outgoing frame */
     struct timer sweep;           /* idle sessions, limiters */

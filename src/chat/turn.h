@@ -37,7 +37,7 @@ struct turn {
     uint64_t begun_ms;            /* when the model was first asked */
     uint64_t first_ms;            /* when its first text came; 0: not yet */
     uint64_t drafted_ms;          /* when a checkpoint was last sent off */
-    size_t drafted;               /* bytes of text in that checkpoint */
+    size_t drafted;               /* bytes of text that were sent off so far */
     size_t durable;               /* bytes of text that the store has */
     int64_t retry_after_ms;       /* of the last failure; -1: unknown */
     struct upstream *upstream;    /* NULL while none is open */
@@ -45,15 +45,16 @@ struct turn {
     struct timer deadline;        /* llm.stream_timeout */
     struct history *history;      /* from READ until the first text */
     uint64_t prompt_tokens;       /* of the prompt, by estimate */
-    unsigned attempts;            /* requests so far */
-    uint16_t chosen;
-    uint16_t provider;
-    uint16_t fallbacks;
-    uint8_t jobs;            /* store jobs that will call back */
-    bool drafting;           /* a checkpoint is on its way */
-    bool paused;             /* upstream waits for the slowest outlet */
-    bool dropped;            /* the session is gone; say nothing */
-    enum turn_ending finish; /* what the provider's finish reason means */
+    unsigned attempts;            /* requests to provider so far */
+    uint16_t chosen;              /* the provider that was asked for */
+    uint16_t provider;            /* that one, or one of its fallbacks */
+    uint16_t fallbacks;           /* of chosen's, that were turned to so far */
+    uint8_t jobs;                 /* store jobs that will call back */
+    bool drafting;                /* durable to drafted is on its way */
+    bool paused;                  /* upstream waits: all outlets are full */
+    bool behind;                  /* upstream waits: the store has too little */
+    bool dropped;                 /* the session is gone; say nothing */
+    enum turn_ending finish;      /* what the provider's finish reason means */
 };
 
 /* A client's message becomes a turn: stored, acknowledged, run. Takes the

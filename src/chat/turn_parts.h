@@ -12,8 +12,12 @@
 /* The one way to an end, from any step; nothing from STORE on. */
 void turn_end(struct turn *t, enum turn_ending ending);
 
-/* Text that the store does not have yet goes there when it is due. */
+/* Text that the store does not have yet goes there, all of it as one piece,
+ * unless a piece is on its way; then as soon as that has arrived. */
 void turn_draft_check(struct turn *t);
+
+/* The store is too far behind: the provider has to wait. */
+bool turn_draft_behind(const struct turn *t);
 
 /* Bytes a client may lose by a crash: text beyond the last durable
  * checkpoint is not shown further than this (protocol.md 2.6). */
@@ -26,6 +30,12 @@ void turn_draft_check(struct turn *t);
  * so that the stream does not stall for the disk. */
 #define TURN_DRAFT_BYTES 1024
 
+/* The provider waits while the store is behind by this much: a fast one would
+ * else be done long before its text is shown, and all of the rest would come
+ * at once, more than a client's queue takes. Large enough that the disk has
+ * enough to do: a piece has about half of it. */
+#define TURN_BEHIND_MAX ((size_t)32 * 1024)
+
 /* The outlet gets the running answer as it stands, then live. */
 void turn_show(struct session *s, struct outlet *o);
 
@@ -34,6 +44,10 @@ void turn_show_later(struct session *s);
 
 /* All of it to everyone now, whatever their queues hold (before the end). */
 void turn_show_rest(struct turn *t);
+
+/* The provider waits while nobody can take more or the store is behind, and
+ * goes on when that is over. */
+void turn_show_balance(struct turn *t);
 
 /* SHARD_PHASE_CHAT: what is dirty becomes frames. cookie is the chat. */
 void turn_show_dirty(void *cookie);

@@ -5,14 +5,12 @@
  * is full is passed over and later gets a longer delta: merged, never with a
  * hole. */
 #include "base/metrics.h"
-#include "base/xalloc.h"
 #include "chat/frames.h"
 #include "chat/router.h"
 #include "chat/session.h"
 #include "chat/turn_parts.h"
 #include "codec/utf8.h"
 #include "loop/shard.h"
-#include "net/conn.h"
 
 static struct chat *
 chat_of(const struct turn *t)
@@ -55,7 +53,7 @@ send_deltas(struct turn *t, size_t end, bool force)
         if (o->sent >= end) {
             continue;
         }
-        if (!force && o->ops->queued(o) > CONN_HIGH_WATER) {
+        if (!force && o->ops->queued(o) > OUTLET_FULL_BYTES) {
             metric_count(METRIC_OUTPUT_MERGED);
             continue;
         }
@@ -76,27 +74,32 @@ all_full(const struct session *s)
     LIST_FOREACH (it, &s->outlets) {
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 
-        if (o->ops->queued(o) <= CONN_HIGH_WATER) {
+        if (o->ops->queued(o) <= OUTLET_FULL_BYTES) {
             return false;
         }
     }
     return !list_empty(&s->outlets);
 }
 
-static void
-balance(struct turn *t)
+void
+turn_show_balance(struct turn *t)
 {
+    bool waited = t->paused || t->behind;
     bool full = all_full(t->session);
 
-    if (t->upstream == NULL || full == t->paused) {
+    if (t->upstream == NULL) {
         return;
     }
+    metric_add(METRIC_UPSTREAM_PAUSES, full && !t->paused);
     t->paused = full;
-    if (full) {
-        metric_count(METRIC_UPSTREAM_PAUSES);
-        upstream_pause(t->upstream);
-    } else {
+    t->behind = turn_draft_behind(t);
+    if ((t->paused || t->behind) == waited) {
+        return;
+    }
+    if (waited) {
         upstream_resume(t->upstream);
+    } else {
+        upstream_pause(t->upstream);
     }
 }
 
@@ -112,7 +115,7 @@ turn_show_dirty(void *cookie)
 
         if (t != NULL && t->step == TURN_STREAM) {
             send_deltas(t, visible(t), false);
-            balance(t);
+            turn_show_balance(t);
         }
     }
 }
@@ -141,50 +144,4 @@ turn_show(struct session *s, struct outlet *o)
     } else {
         router_send(o, frame_loading(s, t->answer.id, t->question.id));
     }
-}
-
-/* --- checkpoints -------------------------------------------------------- */
-
-static void
-on_drafted(struct store_job *job)
-{
-    struct turn *t = job->cookie;
-
-    if (turn_job_done(t)) {
-        t->drafting = false;
-        if (job->result == ERR_OK) {
-            t->durable = job->message.content_n;
-            metric_count(METRIC_DRAFTS_STORED);
-            turn_show_later(t->session);
-        } else {
-            t->drafted = t->durable; /* the timer tries again */
-        }
-        if (job->result == ERR_OK &&
-            t->text.n - t->drafted >= TURN_DRAFT_BYTES) {
-            turn_draft_check(t);
-        }
-    }
-    store_job_free(job);
-}
-
-void
-turn_draft_check(struct turn *t)
-{
-    struct store_job *job;
-
-    if (t->step != TURN_STREAM || t->drafting || t->text.n == t->drafted) {
-        return;
-    }
-    t->drafting = true;
-    t->drafted = t->text.n;
-    job = turn_job(t, STORE_DRAFT_PUT, on_drafted);
-    /* Text in haste is shown no faster than it is stored; one that flows
-     * slowly can wait for company. */
-    job->urgent = t->text.n - t->durable >= TURN_DRAFT_BYTES;
-    message_record_copy(&job->message, &t->answer);
-    job->message.status = STATUS_STREAMING;
-    job->message.at_ms = t->question.at_ms;
-    job->message.content = xmemdup(t->text.p, t->text.n);
-    job->message.content_n = t->text.n;
-    store_submit(chat_of(t)->store, job);
 }

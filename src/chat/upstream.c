@@ -22,7 +22,7 @@
 #define TAIL_BYTES 65536
 
 struct upstream {
-    struct list link; /* chat->upstreams */
+    struct list link; /* chat->upstreams, until it is freed */
     struct chat *chat;
     const struct provider_config *config;
     const struct upstream_events *events;
@@ -51,6 +51,7 @@ static void
 upstream_free(struct upstream *u)
 {
     list_remove(&u->link);
+    shard_undefer(&u->gone);
     u->config->ops->close(u->state);
     buf_fini(&u->refusal);
     xfree(u);
@@ -78,7 +79,6 @@ static void
 bury(struct upstream *u)
 {
     halt(u);
-    list_remove(&u->link);
     shard_defer(u->chat->shard, &u->gone);
 }
 

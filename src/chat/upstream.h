@@ -44,7 +44,7 @@ struct upstream *upstream_start(struct chat *c, unsigned provider,
  * fine. */
 void upstream_cancel(struct upstream *u);
 
-/* Frees those that still read what follows a complete answer (chat_fini). */
+/* Frees all that are left, whatever they do (chat_fini). */
 void upstream_fini_all(struct chat *c);
 
 void upstream_pause(struct upstream *u);

@@ -42,7 +42,7 @@ struct store;
  *                 page ends early): ask again from the last number.
  * MESSAGE_FIND    sid, owner or none, message.id or else message.client_id →
  *                 message, and in messages its answers in order, all versions,
- *                 the running one last.
+ *                 the running one (with the text that is stored) last.
  * PING            can it read?
  * SESSION_PUT     session → session. CONFLICT: the sid is taken.
  * SESSION_PATCH   sid, owner or none, patch → session. Ending an ended
@@ -57,18 +57,24 @@ struct store;
  *                 there: duplicate, message is the first one, messages its
  *                 answers as in FIND, nothing was written. CONFLICT: the
  *                 message's id is taken in this session.
- * DRAFT_PUT       sid, message: the running answer as it is now (content,
- *                 usage and times may grow, the rest is as in the first put).
- *                 NOT_FOUND: the session is gone. CONFLICT: it has a number.
+ * DRAFT_PUT       sid, message, draft_offset: the next piece of a running
+ *                 answer. message.content is the piece (not empty),
+ *                 draft_offset how much of the text lies before it: as much
+ *                 as is there; or as lay before an earlier piece, which it
+ *                 then takes the place of, and of all behind that (a retry).
+ *                 The first piece makes the message, later ones need its id
+ *                 only. NOT_FOUND: the session is gone. CONFLICT: it has a
+ *                 number, or the piece does not follow what is there.
  *                 Unless urgent it waits STORE_LINGER_MS for company, so that
  *                 one fsync serves the checkpoints of many answers.
  * DRAFT_DROP      sid, message.id: it ended without anything. Nothing there
  *                 is fine.
  * ANSWER_FINISH   sid, owner or none, message with a final status → a
- *                 numbered message (from the draft or from nothing), session
- *                 with its counters; message.replaces is superseded. Repeated:
- *                 duplicate, and message as stored the first time. NOT_FOUND:
- *                 the session is gone.
+ *                 numbered message (from the draft or from nothing; content is
+ *                 all of the text, the pieces go), session with its counters;
+ *                 message.replaces is superseded. Repeated: duplicate, and
+ *                 message as stored the first time. NOT_FOUND: the session is
+ *                 gone.
  *
  * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
@@ -116,15 +122,16 @@ struct store_job {
     enum store_op op;
 
     /* in */
-    char *user_id;      /* the owner */
-    char *query;        /* LIST */
-    char *cursor;       /* LIST: from next_cursor, or NULL */
-    int64_t since_ms;   /* LATEST */
-    int64_t after_seq;  /* MESSAGES: numbers > this (from the oldest) … */
-    int64_t before_seq; /* … or, if > 0, the newest below this */
-    size_t limit;       /* LIST, MESSAGES: most records */
-    unsigned patch;     /* PATCH: enum store_patch */
-    bool urgent;        /* DRAFT_PUT: now, alone if need be */
+    char *user_id;       /* the owner */
+    char *query;         /* LIST */
+    char *cursor;        /* LIST: from next_cursor, or NULL */
+    int64_t since_ms;    /* LATEST */
+    int64_t after_seq;   /* MESSAGES: numbers > this (from the oldest) … */
+    int64_t before_seq;  /* … or, if > 0, the newest below this */
+    size_t limit;        /* LIST, MESSAGES: most records */
+    unsigned patch;      /* PATCH: enum store_patch */
+    size_t draft_offset; /* DRAFT_PUT: bytes of the text before the piece */
+    bool urgent;         /* DRAFT_PUT: now, alone if need be */
     struct session_record session; /* in: sid etc.; out: as stored now */
     struct message_record message; /* in; out: as stored (seq, and for a
                                       duplicate client_id the first one) */

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "store/store_sqlite_answer.h"
+#include "store/store_sqlite_draft.h"
 #include "store/store_sqlite_read.h"
 #include "store/store_sqlite_rows.h" /* the column lists */
 #include "store/store_sqlite_schema.h"
@@ -524,8 +525,8 @@ const struct store_backend store_sqlite = {
             [STORE_SESSION_PATCH] = store_sqlite_write_patch,
             [STORE_SESSION_DELETE] = store_sqlite_write_delete,
             [STORE_MESSAGE_APPEND] = store_sqlite_write_append,
-            [STORE_DRAFT_PUT] = store_sqlite_answer_draft,
-            [STORE_DRAFT_DROP] = store_sqlite_answer_drop,
+            [STORE_DRAFT_PUT] = store_sqlite_draft_put,
+            [STORE_DRAFT_DROP] = store_sqlite_draft_drop,
             [STORE_ANSWER_FINISH] = store_sqlite_answer_finish,
         },
 };

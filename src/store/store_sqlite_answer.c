@@ -1,94 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* Writing jobs on answers: the draft that grows while the model speaks, its
- * end as a numbered message, and what a crash left. The draft is on the token
- * path (once a second per running answer): one statement, found by its id. */
+/* The end of an answer as a numbered message, and what a crash left of those
+ * that ran. store_sqlite_draft.c stores them while the model speaks. */
 #include "store/store_sqlite_answer.h"
 
 #include "base/buf.h"
 #include "base/check.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "store/store_sqlite_draft.h"
 #include "store/store_sqlite_rows.h"
 
 #include <string.h>
-
-/* -- drafts -- */
-
-static enum err
-update_draft(struct sqlite_link *link, const struct message_record *m,
-             int *changed)
-{
-    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_UPDATE);
-
-    store_sqlite_rows_put_usage(&c, m);
-    store_sqlite_put_bytes(&c, m->content != NULL ? m->content : "",
-                           m->content_n);
-    store_sqlite_put_text(&c, m->id);
-    store_sqlite_put_text(&c, m->sid);
-    return store_sqlite_run(&c, changed);
-}
-
-/* Only into a session that is there: one that was deleted in mid-answer must
- * not come back as a row of nobody. */
-static enum err
-insert_draft(struct sqlite_link *link, struct message_record *m, int *changed)
-{
-    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_INSERT);
-
-    m->status = STATUS_STREAMING;
-    m->seq = 0;
-    store_sqlite_rows_put_message(&c, m);
-    return store_sqlite_run(&c, changed);
-}
-
-/* Why nothing was inserted. */
-static enum err
-explain_refusal(struct sqlite_link *link, const struct message_record *m)
-{
-    struct session_row row;
-    enum err e = store_sqlite_rows_find(link, m->sid, NULL, &row);
-
-    session_record_fini(&row.record);
-    if (e != ERR_OK) {
-        return e;
-    }
-    return row.n == 0 ? ERR_NOT_FOUND : ERR_CONFLICT;
-}
-
-enum err
-store_sqlite_answer_draft(struct store_link *base, struct store_job *job)
-{
-    struct sqlite_link *link = store_sqlite_of(base);
-    int changed;
-    enum err e;
-
-    CHECK(job->message.id[0] != '\0');
-    e = update_draft(link, &job->message, &changed);
-    if (e != ERR_OK || changed > 0) {
-        return e;
-    }
-    e = insert_draft(link, &job->message, &changed);
-    if (e != ERR_OK || changed > 0) {
-        return e;
-    }
-    return explain_refusal(link, &job->message);
-}
-
-static enum err
-drop_draft(struct sqlite_link *link, const struct message_record *m)
-{
-    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFT_DROP);
-
-    store_sqlite_put_text(&c, m->id);
-    store_sqlite_put_text(&c, m->sid);
-    return store_sqlite_run(&c, NULL);
-}
-
-enum err
-store_sqlite_answer_drop(struct store_link *base, struct store_job *job)
-{
-    return drop_draft(store_sqlite_of(base), &job->message);
-}
 
 /* -- response times -- */
 
@@ -249,6 +171,9 @@ finish(struct sqlite_link *link, struct message_record *m,
     m->seq = row->record.seq + 1;
     e = put_numbered(link, row->n, m, changed);
     if (e == ERR_OK && *changed > 0) {
+        e = store_sqlite_draft_clear(link, m);
+    }
+    if (e == ERR_OK && *changed > 0) {
         e = supersede(link, row->n, m);
     }
     if (e == ERR_OK && *changed > 0) {
@@ -326,19 +251,27 @@ close_next(struct sqlite_link *link, bool *found)
     }
     e = store_sqlite_end(&c);
     if (*found) {
-        e = close_draft(link, &m);
+        e = store_sqlite_rows_join(link, &m);
+        e = e == ERR_OK ? close_draft(link, &m) : e;
         message_record_fini(&m);
     }
     return e;
 }
 
+static enum err
+run_alone(struct sqlite_link *link, enum sql which, int *changed)
+{
+    struct sqlite_call c = store_sqlite_call(link, which);
+
+    return store_sqlite_run(&c, changed);
+}
+
 /* What is left of the drafts after the empty ones went has a session, so each
- * round makes one less. */
+ * round makes one less. Pieces that are left then belonged to none of them. */
 static enum err
 close_drafts(struct sqlite_link *link, int *closed, int *dropped)
 {
-    struct sqlite_call c = store_sqlite_call(link, SQL_DRAFTS_EMPTY);
-    enum err e = store_sqlite_run(&c, dropped);
+    enum err e = run_alone(link, SQL_DRAFTS_EMPTY, dropped);
     bool found = true;
 
     for (*closed = 0; e == ERR_OK; (*closed)++) {
@@ -347,7 +280,7 @@ close_drafts(struct sqlite_link *link, int *closed, int *dropped)
             break;
         }
     }
-    return e;
+    return e == ERR_OK ? run_alone(link, SQL_PIECES_CLEAR, NULL) : e;
 }
 
 enum err

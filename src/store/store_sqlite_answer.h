@@ -6,14 +6,12 @@
 
 struct sqlite_link;
 
-/* The writing operations on answers, under the rules of
- * store_sqlite_write.h. */
-enum err store_sqlite_answer_draft(struct store_link *, struct store_job *);
-enum err store_sqlite_answer_drop(struct store_link *, struct store_job *);
+/* STORE_ANSWER_FINISH, under the rules of store_sqlite_write.h. */
 enum err store_sqlite_answer_finish(struct store_link *, struct store_job *);
 
 /* Once, at open: running answers were cut by a crash. Those with text become
- * interrupted messages, the others go; logs how many. */
+ * interrupted messages of what of it is there from its beginning, the others
+ * go; logs how many. */
 enum err store_sqlite_answer_recover(struct store_link *link) MUST_CHECK;
 
 #endif

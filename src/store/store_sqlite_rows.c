@@ -4,6 +4,7 @@
  * migration. */
 #include "store/store_sqlite_rows.h"
 
+#include "base/buf.h"
 #include "base/check.h"
 #include "base/xalloc.h"
 
@@ -169,9 +170,8 @@ put_span(struct sqlite_call *c, int64_t ms)
     }
 }
 
-void
-store_sqlite_rows_put_usage(struct sqlite_call *c,
-                            const struct message_record *m)
+static void
+put_usage(struct sqlite_call *c, const struct message_record *m)
 {
     if (m->usage.present) {
         store_sqlite_put_int(c, m->usage.prompt_tokens);
@@ -203,7 +203,7 @@ store_sqlite_rows_put_message(struct sqlite_call *c,
     store_sqlite_put_text(c, m->file_url);
     store_sqlite_put_text(c, m->metadata);
     store_sqlite_put_text(c, m->model_id);
-    store_sqlite_rows_put_usage(c, m);
+    put_usage(c, m);
     store_sqlite_put_text(c, m->finish_reason);
     store_sqlite_put_text(c, m->reply_to);
     store_sqlite_put_text(c, m->replaces);
@@ -249,6 +249,32 @@ store_sqlite_rows_find(struct sqlite_link *link, const char *sid,
 }
 
 enum err
+store_sqlite_rows_join(struct sqlite_link *link, struct message_record *m)
+{
+    struct sqlite_call c;
+    struct buf text;
+
+    if (m->seq != 0) {
+        return ERR_OK;
+    }
+    c = store_sqlite_call(link, SQL_PIECES_GET);
+    buf_init(&text, SIZE_MAX / 2);
+    buf_put(&text, m->content, m->content_n);
+    store_sqlite_put_text(&c, m->id);
+    store_sqlite_put_text(&c, m->sid);
+    while (store_sqlite_row(&c) &&
+           sqlite3_column_int64(c.stmt, 0) == (int64_t)text.n) {
+        const unsigned char *piece = sqlite3_column_text(c.stmt, 1);
+
+        buf_put(&text, piece, (size_t)sqlite3_column_bytes(c.stmt, 1));
+    }
+    xfree(m->content);
+    m->content_n = text.n;
+    m->content = buf_give(&text);
+    return store_sqlite_end(&c);
+}
+
+enum err
 store_sqlite_rows_lookup(struct sqlite_link *link, enum sql by, const char *key,
                          const char *sid, struct message_record *out)
 {
@@ -263,6 +289,12 @@ store_sqlite_rows_lookup(struct sqlite_link *link, enum sql by, const char *key,
         store_sqlite_rows_message(c.stmt, out);
     }
     e = store_sqlite_end(&c);
+    if (e == ERR_OK && found) {
+        e = store_sqlite_rows_join(link, out);
+    }
+    if (e != ERR_OK && found) {
+        message_record_fini(out);
+    }
     return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
 }
 
@@ -270,6 +302,7 @@ enum err
 store_sqlite_rows_answers(struct sqlite_link *link, struct store_job *job)
 {
     struct sqlite_call c = store_sqlite_call(link, SQL_MESSAGE_ANSWERS);
+    enum err e;
 
     CHECK(job->messages == NULL);
     store_sqlite_put_text(&c, job->message.id);
@@ -279,5 +312,9 @@ store_sqlite_rows_answers(struct sqlite_link *link, struct store_job *job)
             xrealloc(job->messages, (job->count + 1) * sizeof(*job->messages));
         store_sqlite_rows_message(c.stmt, &job->messages[job->count++]);
     }
-    return store_sqlite_end(&c);
+    e = store_sqlite_end(&c);
+    for (size_t i = 0; e == ERR_OK && i < job->count; i++) {
+        e = store_sqlite_rows_join(link, &job->messages[i]);
+    }
+    return e;
 }

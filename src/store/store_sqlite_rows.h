@@ -37,15 +37,16 @@ void store_sqlite_rows_message(sqlite3_stmt *stmt, struct message_record *out);
 void store_sqlite_rows_put_message(struct sqlite_call *c,
                                    const struct message_record *m);
 
-/* promptTokens to ttftMs in order. */
-void store_sqlite_rows_put_usage(struct sqlite_call *c,
-                                 const struct message_record *m);
-
 /* From the session's start to its end, or to its last activity. */
 int64_t store_sqlite_rows_duration_ms(const struct session_record *r);
 
 /* The stored record takes the place of the caller's. Takes row->record. */
 void store_sqlite_rows_give(struct store_job *job, struct session_row *row);
+
+/* The text of a running answer (no number): its pieces, as far as they follow
+ * one another, are put behind content. Any other message stays as it is. */
+enum err store_sqlite_rows_join(struct sqlite_link *link,
+                                struct message_record *m) MUST_CHECK;
 
 /* The session by id; out->n is 0 when it is not there, or when owner is not
  * NULL and not its owner. Gives. */
@@ -53,13 +54,15 @@ enum err store_sqlite_rows_find(struct sqlite_link *link, const char *sid,
                                 const char *owner,
                                 struct session_row *out) MUST_CHECK;
 
-/* A message of the session by one of MESSAGE_BY_ID and MESSAGE_BY_CID.
- * Overwrites out when found; gives. ERR_NOT_FOUND. */
+/* A message of the session by one of MESSAGE_BY_ID and MESSAGE_BY_CID, a
+ * running one with its text. Overwrites out when found; gives.
+ * ERR_NOT_FOUND. */
 enum err store_sqlite_rows_lookup(struct sqlite_link *link, enum sql by,
                                   const char *key, const char *sid,
                                   struct message_record *out) MUST_CHECK;
 
-/* The answers to job->message, in order, into job->messages and count. */
+/* The answers to job->message, in order, the running one with its text, into
+ * job->messages and count. */
 enum err store_sqlite_rows_answers(struct sqlite_link *link,
                                    struct store_job *job) MUST_CHECK;
 

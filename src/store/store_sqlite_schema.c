@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /* The tables hold the fields of protocol.md section 4 under the same names.
- * Both are rowid tables with an integer key of their own (n): text keys in a
- * clustered tree would scatter the long rows. The indexes of the messages
- * begin with their session's n instead of its sid: that is the same as a key,
- * but short, and sessions that are busy at the same time are mostly of the
- * same age, so that a group of messages touches few pages (measured: 0.8 to
- * 1.1 pages a message instead of 1.8 to 2.2). The version is in PRAGMA
- * user_version. */
+ * Both, sessions and messages, are rowid tables with an integer key of their
+ * own (n): text keys in a clustered tree would scatter the long rows. The
+ * indexes of the messages begin with their session's n instead of its sid: that
+ * is the same as a key, but short, and sessions that are busy at the same time
+ * are mostly of the same age, so that a group of messages touches few pages
+ * (measured: 0.8 to 1.1 pages a message instead of 1.8 to 2.2). The version is
+ * in PRAGMA user_version. */
 #include "store/store_sqlite_schema.h"
 
 #include <stdint.h>
@@ -82,7 +82,18 @@ static const char step_tables[] =
     "CREATE INDEX messages_answer ON messages(session,replyTo)"
     " WHERE replyTo IS NOT NULL;";
 
-const char *const store_sqlite_schema_steps[] = {step_tables};
+/* The text of the running answers, as it was checkpointed: bytes at to upto
+ * of it. answer is messages.n. Clustered: an answer's pieces lie together, and
+ * beside those of the answers that began at the same time. */
+static const char step_pieces[] = "CREATE TABLE pieces("
+                                  " answer INTEGER NOT NULL,"
+                                  " at INTEGER NOT NULL,"
+                                  " upto INTEGER NOT NULL,"
+                                  " content TEXT NOT NULL,"
+                                  " PRIMARY KEY(answer,at)"
+                                  ") STRICT, WITHOUT ROWID;";
+
+const char *const store_sqlite_schema_steps[] = {step_tables, step_pieces};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

@@ -168,7 +168,10 @@ store_sqlite_write_delete(struct store_link *base, struct store_job *job)
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
     store_sqlite_rows_give(job, &row);
-    e = delete_by(link, SQL_MESSAGES_DELETE, row.n);
+    e = delete_by(link, SQL_PIECES_DELETE, row.n);
+    if (e == ERR_OK) {
+        e = delete_by(link, SQL_MESSAGES_DELETE, row.n);
+    }
     if (e == ERR_OK) {
         e = delete_by(link, SQL_SESSION_DELETE, row.n);
     }

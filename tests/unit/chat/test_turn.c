@@ -25,8 +25,8 @@ stores_acknowledges_streams_and_ends_once(void **state)
     assert_string_equal(heard, "w w w ");
     xfree(heard);
     assert_string_equal(text_at(last_done(&r), "finish_reason"), "stop");
-    assert_int_equal(
-        json_integer_value(json_object_get(last_done(&r), "seq")), 2);
+    assert_int_equal(json_integer_value(json_object_get(last_done(&r), "seq")),
+                     2);
     assert_null(json_object_get(last_done(&r), "content"));
     assert_int_equal(chat_turns(h.shard.chat), 0);
     recorder_fini(&r);
@@ -127,8 +127,8 @@ cancel_keeps_the_partial_text(void **state)
     recorder_say(&r, "{\"type\":\"cancel\"}");
     WAIT_FOR(&h, count_done(&r) == 1);
     assert_string_equal(text_at(last_done(&r), "finish_reason"), "cancelled");
-    assert_int_equal(
-        json_integer_value(json_object_get(last_done(&r), "seq")), 2);
+    assert_int_equal(json_integer_value(json_object_get(last_done(&r), "seq")),
+                     2);
     heard = heard_since(&r, 0);
     assert_true(strlen(heard) > 0);
     script.given = SIZE_MAX;
@@ -284,8 +284,7 @@ shutdown_stores_what_was_said_as_interrupted(void **state)
     WAIT_FOR(&h, count_type(&r, "ai_response") == 1);
     chat_cut(h.shard.chat);
     WAIT_FOR(&h, chat_turns(h.shard.chat) == 0);
-    assert_string_equal(text_at(last_done(&r), "finish_reason"),
-                        "interrupted");
+    assert_string_equal(text_at(last_done(&r), "finish_reason"), "interrupted");
     assert_int_equal(count_done(&r), 1);
     assert_string_equal(error_code(&r), "SERVICE_ERROR");
     recorder_fini(&r);

@@ -170,6 +170,16 @@ new_answer(enum store_op op, unsigned session, unsigned id, unsigned question,
     return job;
 }
 
+/* A piece of the answer's text. */
+static inline struct store_job *
+new_piece(unsigned session, unsigned id, size_t offset, const char *text)
+{
+    struct store_job *job = new_answer(STORE_DRAFT_PUT, session, id, 11, text);
+
+    job->draft_offset = offset;
+    return job;
+}
+
 /* Does the job in a transaction of its own, as a worker would. */
 static inline enum err
 run(struct fixture *f, struct store_job *job)
@@ -202,6 +212,26 @@ ask(struct fixture *f, unsigned session, const char *user, unsigned id)
 {
     assert_int_equal(run_free(f, new_question(session, user, id, "hello")),
                      ERR_OK);
+}
+
+/* The message by id, or a result that says why not. */
+static inline struct store_job *
+find(struct fixture *f, unsigned session, unsigned id)
+{
+    struct store_job *job = new_job(STORE_MESSAGE_FIND, session, NULL);
+
+    id_of(id, job->message.id);
+    (void)run(f, job);
+    return job;
+}
+
+/* Changes by hand, on the writer's connection. */
+static inline void
+by_hand(struct fixture *f, const char *sql)
+{
+    assert_int_equal(
+        sqlite3_exec(store_sqlite_of(f->writer)->db, sql, NULL, NULL, NULL),
+        SQLITE_OK);
 }
 
 /* A number that SQL answers, on a reader's connection. */

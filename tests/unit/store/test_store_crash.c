@@ -42,6 +42,18 @@ on_child_done(struct store_job *job)
 }
 
 static void
+submit_piece(struct writer *w, unsigned session, size_t offset,
+             const char *text)
+{
+    struct store_job *job =
+        new_piece(session, 0x10000000 + session, offset, text);
+
+    job->home = &w->shard;
+    job->done = store_job_free;
+    store_submit(w->store, job);
+}
+
+static void
 start_child_jobs(struct shard *s)
 {
     struct writer *w = CONTAINER_OF(s, struct writer, shard);
@@ -53,10 +65,8 @@ start_child_jobs(struct shard *s)
         job->done = on_child_done;
         job->cookie = w;
         store_submit(w->store, job);
-        job = new_answer(STORE_DRAFT_PUT, i, 0x10000000 + i, 1, "cut of");
-        job->home = s;
-        job->done = (void (*)(struct store_job *))store_job_free;
-        store_submit(w->store, job);
+        submit_piece(w, i, 0, "cut");
+        submit_piece(w, i, 3, " of");
     }
 }
 

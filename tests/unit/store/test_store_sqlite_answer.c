@@ -1,98 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
-static struct store_job *
-find(struct fixture *f, unsigned session, unsigned id)
-{
-    struct store_job *job = new_job(STORE_MESSAGE_FIND, session, NULL);
-
-    id_of(id, job->message.id);
-    (void)run(f, job);
-    return job;
-}
-
-/* -- drafts -- */
-
-static void
-a_draft_grows_beside_the_log(void **state)
-{
-    struct fixture *f = *state;
-    struct store_job *job;
-
-    ask(f, 1, "ann", 11);
-    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
-                     ERR_OK);
-    job = new_answer(STORE_DRAFT_PUT, 1, 12, 11, "Hello, wor");
-    job->message.usage = (struct usage){3, 4, 7, true, true};
-    job->message.ttft_ms = 25;
-    assert_int_equal(run_free(f, job), ERR_OK);
-
-    job = find(f, 1, 12);
-    assert_int_equal(job->result, ERR_OK);
-    assert_string_equal(job->message.content, "Hello, wor");
-    assert_int_equal(job->message.status, STATUS_STREAMING);
-    assert_int_equal(job->message.seq, 0);
-    assert_int_equal(job->message.ttft_ms, 25);
-    assert_true(job->message.usage.present);
-    assert_true(job->message.usage.estimated);
-    assert_int_equal(job->message.usage.total_tokens, 7);
-    store_job_free(job);
-    assert_int_equal(number(f, "SELECT seq FROM sessions"), 1);
-    assert_int_equal(number(f, "SELECT msgCount FROM sessions"), 1);
-}
-
-static void
-a_draft_does_not_bring_back_a_deleted_session(void **state)
-{
-    struct fixture *f = *state;
-
-    ask(f, 1, "ann", 11);
-    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
-                     ERR_OK);
-    assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 1, "ann")),
-                     ERR_OK);
-    assert_int_equal(
-        run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "Hell")),
-        ERR_NOT_FOUND);
-    assert_int_equal(
-        run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 12, 11, "Hello")),
-        ERR_NOT_FOUND);
-    assert_int_equal(number(f, "SELECT count(*) FROM messages"), 0);
-}
-
-static void
-a_finished_answer_is_no_draft_any_more(void **state)
-{
-    struct fixture *f = *state;
-
-    ask(f, 1, "ann", 11);
-    assert_int_equal(
-        run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 12, 11, "all")), ERR_OK);
-    assert_int_equal(
-        run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "late")),
-        ERR_CONFLICT);
-    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_DROP, 1, 12, 11, "")),
-                     ERR_OK);
-    assert_int_equal(number(f, "SELECT content='all' FROM messages"
-                               " WHERE sender='ai'"),
-                     1);
-}
-
-static void
-a_dropped_draft_leaves_nothing(void **state)
-{
-    struct fixture *f = *state;
-
-    ask(f, 1, "ann", 11);
-    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
-                     ERR_OK);
-    for (int i = 0; i < 2; i++) {
-        assert_int_equal(
-            run_free(f, new_answer(STORE_DRAFT_DROP, 1, 12, 11, "")), ERR_OK);
-        assert_int_equal(number(f, "SELECT count(*) FROM messages"), 1);
-    }
-}
-
 /* -- the end -- */
 
 static struct store_job *
@@ -119,6 +27,7 @@ check_whole_answer(struct fixture *f, bool with_draft)
     if (with_draft) {
         assert_int_equal(
             run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")), ERR_OK);
+        assert_int_equal(run_free(f, new_piece(1, 12, 2, "llo")), ERR_OK);
     }
     job = whole_answer(1, 12, 11);
     assert_int_equal(run(f, job), ERR_OK);
@@ -145,6 +54,7 @@ check_whole_answer(struct fixture *f, bool with_draft)
     assert_false(job->message.usage.estimated);
     store_job_free(job);
     assert_int_equal(number(f, "SELECT count(*) FROM messages"), 2);
+    assert_int_equal(number(f, "SELECT count(*) FROM pieces"), 0);
 }
 
 static void
@@ -275,17 +185,15 @@ cut_answers_are_closed_at_open(void **state)
     for (unsigned s = 1; s <= 3; s++) {
         ask(f, s, "ann", s * 10);
     }
-    job = new_answer(STORE_DRAFT_PUT, 1, 11, 10, "cut he");
+    job = new_answer(STORE_DRAFT_PUT, 1, 11, 10, "cut");
     job->message.usage = (struct usage){1, 2, 3, true, true};
     assert_int_equal(run_free(f, job), ERR_OK);
-    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 2, 21, 20, "")),
-                     ERR_OK);
-    assert_int_equal(
-        run_free(f, new_answer(STORE_DRAFT_PUT, 3, 31, 30, "orphan")), ERR_OK);
-    assert_int_equal(sqlite3_exec(store_sqlite_of(f->writer)->db,
-                                  "DELETE FROM sessions WHERE n=3", NULL, NULL,
-                                  NULL),
-                     SQLITE_OK); /* by hand, say */
+    assert_int_equal(run_free(f, new_piece(1, 11, 3, " ")), ERR_OK);
+    assert_int_equal(run_free(f, new_piece(1, 11, 4, "he")), ERR_OK);
+    assert_int_equal(run_free(f, new_piece(2, 21, 0, "lost")), ERR_OK);
+    assert_int_equal(run_free(f, new_piece(3, 31, 0, "orphan")), ERR_OK);
+    by_hand(f, "DELETE FROM pieces WHERE content='lost'");
+    by_hand(f, "DELETE FROM sessions WHERE n=3");
     fixture_close(f);
     fixture_open(f);
 
@@ -299,6 +207,7 @@ cut_answers_are_closed_at_open(void **state)
     assert_int_equal(job->result, ERR_NOT_FOUND);
     store_job_free(job);
     assert_int_equal(number(f, "SELECT count(*) FROM messages"), 4);
+    assert_int_equal(number(f, "SELECT count(*) FROM pieces"), 0);
     assert_int_equal(number(f, "SELECT sum(seq) FROM sessions"), 3);
     assert_int_equal(number(f, "SELECT sum(msgCount) FROM sessions"), 3);
     assert_int_equal(number(f, "SELECT sum(totalTokens) FROM sessions"), 3);
@@ -308,14 +217,54 @@ cut_answers_are_closed_at_open(void **state)
     assert_int_equal(number(f, "SELECT sum(seq) FROM sessions"), 3);
 }
 
+static void
+a_cut_answer_is_closed_up_to_the_first_hole(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_piece(1, 12, 0, "one ")), ERR_OK);
+    assert_int_equal(run_free(f, new_piece(1, 12, 4, "two ")), ERR_OK);
+    assert_int_equal(run_free(f, new_piece(1, 12, 8, "three ")), ERR_OK);
+    assert_int_equal(run_free(f, new_piece(1, 12, 14, "four")), ERR_OK);
+    by_hand(f, "DELETE FROM pieces WHERE at=8");
+    fixture_close(f);
+    fixture_open(f);
+
+    job = find(f, 1, 12);
+    assert_string_equal(job->message.content, "one two ");
+    assert_int_equal(job->message.content_n, 8);
+    assert_int_equal(job->message.status, STATUS_INTERRUPTED);
+    store_job_free(job);
+    assert_int_equal(number(f, "SELECT count(*) FROM pieces"), 0);
+}
+
+/* That had the text of a running answer in its row. */
+static void
+a_cut_answer_of_schema_version_1_is_closed(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_piece(1, 12, 0, "x")), ERR_OK);
+    by_hand(f, "UPDATE messages SET content='as it was' WHERE seq IS NULL");
+    by_hand(f, "DROP TABLE pieces");
+    by_hand(f, "PRAGMA user_version=1");
+    fixture_close(f);
+    fixture_open(f);
+
+    job = find(f, 1, 12);
+    assert_string_equal(job->message.content, "as it was");
+    assert_int_equal(job->message.status, STATUS_INTERRUPTED);
+    store_job_free(job);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_draft_grows_beside_the_log),
-        TEST(a_draft_does_not_bring_back_a_deleted_session),
-        TEST(a_finished_answer_is_no_draft_any_more),
-        TEST(a_dropped_draft_leaves_nothing),
         TEST(a_draft_becomes_a_numbered_message),
         TEST(an_answer_without_a_draft_becomes_one_too),
         TEST(finishing_twice_counts_once),
@@ -324,6 +273,8 @@ main(void)
         TEST(response_times_are_a_window_of_the_last_ones),
         TEST(an_unknown_response_time_is_not_counted),
         TEST(cut_answers_are_closed_at_open),
+        TEST(a_cut_answer_is_closed_up_to_the_first_hole),
+        TEST(a_cut_answer_of_schema_version_1_is_closed),
     };
 
     return cmocka_run_group_tests_name("store/store_sqlite_answer", tests, NULL,

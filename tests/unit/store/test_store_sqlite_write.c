@@ -440,6 +440,14 @@ a_deleted_session_is_really_gone(void **state)
     assert_int_equal(
         run_free(f, new_answer(STORE_DRAFT_PUT, 1, 13, 11, "zebra-draft")),
         ERR_OK);
+    assert_int_equal(run_free(f, new_piece(1, 13, 11, big)), ERR_OK);
+    for (unsigned i = 0; i < 100; i++) { /* an answer that has ended */
+        assert_int_equal(run_free(f, new_piece(1, 15, 13 * i, "zebra-piece, ")),
+                         ERR_OK);
+    }
+    assert_int_equal(
+        run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 15, 11, "zebra-end")),
+        ERR_OK);
     ask(f, 2, "ann", 14);
     assert_true(file_contains(f, "chatbox.db-wal", "zebra-first"));
 
