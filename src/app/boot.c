@@ -53,6 +53,7 @@ new_boot(const struct settings_request *request, struct config *c)
     b->signal_fd = b->wake_fd = -1;
     b->listen_fds = xcalloc(n, sizeof(b->listen_fds[0]));
     memset(b->listen_fds, -1, n * sizeof(b->listen_fds[0]));
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     b->listeners = xcalloc(n, sizeof(b->listeners[0]));
     return b;
 }

@@ -24,6 +24,7 @@ config_report_add(struct config_report *r, enum config_severity severity,
         return;
     }
     va_start(arguments, format);
+    /* NOLINTNEXTLINE(clang-analyzer-valist.Uninitialized): it was begun */
     vsnprintf(text, sizeof(text), format, arguments);
     va_end(arguments);
     r->problems =

@@ -72,9 +72,11 @@ list_splice_back(struct list *to, struct list *from)
     list_init(from);
 }
 
-/* The body may remove `it` (not its successor). */
+/* The body may remove `it` (not its successor).
+ * NOLINTBEGIN(bugprone-macro-parentheses): it is a name, not a value. */
 #define LIST_FOREACH(it, head)                                                 \
     for (struct list *it = (head)->next, *it##_next = it->next; it != (head);  \
          it = it##_next, it##_next = it->next)
+/* NOLINTEND(bugprone-macro-parentheses) */
 
 #endif

@@ -95,9 +95,10 @@ hmac_check(const struct token_keys *k, const char *digest, struct str text,
     EVP_MAC_CTX *ctx;
     size_t i = 0, n;
 
-    while (strcmp(digests[i], digest) != 0) {
+    while (i < DIGESTS && strcmp(digests[i], digest) != 0) {
         i++;
     }
+    CHECK(i < DIGESTS);
     ctx = EVP_MAC_CTX_dup(k->mac[i]);
     CHECK(ctx != NULL);
     n = mac_of(ctx, text, expected);

@@ -139,6 +139,7 @@ make_room(struct timers *ts)
     }
     ts->room = ts->room == 0 ? 64 : ts->room * 2;
     CHECK(ts->room <= UINT32_MAX);
+    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
     ts->heap = xrealloc(ts->heap, ts->room * sizeof(*ts->heap));
 }
 

@@ -68,7 +68,7 @@ make_room(struct conn *c, size_t n)
     size_t room = NET_BLOCK_BYTES;
     char *p;
 
-    if (need <= out->room && out->head >= out->room / 2) {
+    if (out->p != NULL && need <= out->room && out->head >= out->room / 2) {
         memmove(out->p, out->p + out->head, out->n);
         out->head = 0;
         return;

@@ -447,7 +447,7 @@ proto_decode(struct str frame, const struct proto_rules *rules,
              struct proto_message *out, struct proto_fault *fault)
 {
     struct decoding d = {rules, out, fault};
-    json_t *root;
+    json_t *root = NULL;
     enum err e;
 
     *out = (struct proto_message){.type = MESSAGE_TYPES};

@@ -148,10 +148,8 @@ read_error_member(struct json_scan *s, const struct json_text *key,
 
     if (is_code && first >= '0' && first <= '9') {
         read_count(s, &c->status);
-    } else if (first == '"' && is_code) {
-        json_scan_string(s, &c->code);
-    } else if (first == '"' && c->code.raw.n == 0 &&
-               json_text_is(key, STR("type"))) {
+    } else if (first == '"' && (is_code || (c->code.raw.n == 0 &&
+                                            json_text_is(key, STR("type"))))) {
         json_scan_string(s, &c->code);
     } else {
         json_scan_skip(s);
