@@ -48,7 +48,7 @@ docs: ## writes the generated pages, the example file and the web's types
 	@tools/setup build
 	@tools/web
 	@tools/build release tools/docgen
-	@build/tools/docgen .
+	@python3 tools/docs.py build/tools/docgen .
 
 install: build ## build/chatbox to the prefix (DESTDIR is honoured)
 	@meson install -C build --no-rebuild --tags runtime
