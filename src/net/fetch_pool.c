@@ -157,15 +157,24 @@ on_timeout_wanted(CURLM *multi, long timeout_ms, void *arg)
 }
 
 enum err
+fetch_pool_prepare(void)
+{
+    /* OpenSSL inside libcurl writes without MSG_NOSIGNAL. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? ERR_OK : ERR_IO;
+}
+
+void
+fetch_pool_forget(void)
+{
+    curl_global_cleanup();
+}
+
+void
 fetch_pool_init(struct shard *s)
 {
     struct fetch_pool *pool;
 
-    /* OpenSSL inside libcurl writes without MSG_NOSIGNAL. */
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return ERR_IO;
-    }
     pool = xcalloc(1, sizeof(*pool));
     pool->shard = s;
     pool->multi = curl_multi_init();
@@ -179,7 +188,6 @@ fetch_pool_init(struct shard *s)
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)FETCH_IDLE_MAX);
     s->fetch = pool;
-    return ERR_OK;
 }
 
 void
@@ -199,7 +207,6 @@ fetch_pool_fini(struct shard *s)
     timer_cancel(&s->timers, &pool->timer);
     shard_undefer(&pool->kick);
     xfree(pool);
-    curl_global_cleanup();
     s->fetch = NULL;
 }
 
