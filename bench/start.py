@@ -43,7 +43,8 @@ def one_start(program):
         env = {"PATH": os.environ["PATH"], "SERVER_HOST": "127.0.0.1",
                "SERVER_PORT": str(PORT), "SERVER_THREADS": "1",
                "JWT_SECRET": "q9Xw3Zr7Lk2Vb8Nm4Tj6Hy1Pd5Gc0FsAe",
-               "DATA_DIR": folder}
+               "DATA_DIR": folder, "LLM_PROVIDER_1_ID": "m",
+               "LLM_PROVIDER_1_NAME": "M", "LLM_PROVIDER_1_TYPE": "demo"}
         began = time.monotonic()
         process = subprocess.Popen([program, "serve"], env=env,
                                    stderr=subprocess.DEVNULL)
