@@ -50,7 +50,8 @@ on_ready(uv_poll_t *poll, int status, int events)
     int ready = 0;
 
     if (status < 0) {
-        ready = CURL_CSELECT_ERR;
+        /* What came before the error is still there to be read. */
+        ready = CURL_CSELECT_IN | CURL_CSELECT_ERR;
     }
     if ((events & UV_READABLE) != 0) {
         ready |= CURL_CSELECT_IN;
