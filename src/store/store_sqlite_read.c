@@ -29,24 +29,41 @@ store_sqlite_read_session(struct store_link *base, struct store_job *job)
     return ERR_OK;
 }
 
+/* The one row of a call that asks for one. */
+static enum err
+give_session(struct sqlite_call *c, struct store_job *job)
+{
+    struct session_row row;
+    bool found = store_sqlite_row(c);
+    enum err e;
+
+    if (found) {
+        store_sqlite_rows_session(c->stmt, &row);
+        store_sqlite_rows_give(job, &row);
+    }
+    e = store_sqlite_end(c);
+    return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
+}
+
+enum err
+store_sqlite_read_shared(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_call c =
+        store_sqlite_call(store_sqlite_of(base), SQL_SESSION_SHARED);
+
+    store_sqlite_put_text(&c, job->share_token);
+    return give_session(&c, job);
+}
+
 enum err
 store_sqlite_read_latest(struct store_link *base, struct store_job *job)
 {
     struct sqlite_call c =
         store_sqlite_call(store_sqlite_of(base), SQL_SESSION_LATEST);
-    struct session_row row;
-    bool found;
-    enum err e;
 
     store_sqlite_put_text(&c, job->user_id);
     store_sqlite_put_int(&c, job->since_ms);
-    found = store_sqlite_row(&c);
-    if (found) {
-        store_sqlite_rows_session(c.stmt, &row);
-        store_sqlite_rows_give(job, &row);
-    }
-    e = store_sqlite_end(&c);
-    return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
+    return give_session(&c, job);
 }
 
 /* -- the list of sessions -- */
@@ -173,10 +190,11 @@ store_sqlite_read_list(struct store_link *base, struct store_job *job)
 static enum err
 collect_messages(struct sqlite_call *c, struct store_job *job)
 {
+    size_t most = job->limit_bytes > 0 ? job->limit_bytes : STORE_PAGE_BYTES;
     size_t bytes = 0;
 
     while (store_sqlite_row(c)) {
-        if (job->count == job->limit || bytes > STORE_PAGE_BYTES) {
+        if (job->count == job->limit || bytes > most) {
             job->more = true;
             break;
         }
@@ -217,19 +235,31 @@ read_range(struct sqlite_link *link, struct store_job *job)
     return e;
 }
 
+/* No token is asked for, or it is the session's. */
+static bool
+token_fits(const struct store_job *job, const struct session_record *s)
+{
+    return job->share_token == NULL ||
+           (s->share_token != NULL &&
+            strcmp(job->share_token, s->share_token) == 0);
+}
+
 /* Without an owner the session is not looked at: no messages, no harm. */
 static enum err
 check_owner(struct sqlite_link *link, const struct store_job *job)
 {
     struct session_row row;
+    bool may;
     enum err e;
 
-    if (job->user_id == NULL || job->user_id[0] == '\0') {
+    if ((job->user_id == NULL || job->user_id[0] == '\0') &&
+        job->share_token == NULL) {
         return ERR_OK;
     }
     e = store_sqlite_rows_find(link, job->session.sid, job->user_id, &row);
+    may = row.n != 0 && token_fits(job, &row.record);
     session_record_fini(&row.record);
-    return e == ERR_OK && row.n == 0 ? ERR_NOT_FOUND : e;
+    return e == ERR_OK && !may ? ERR_NOT_FOUND : e;
 }
 
 static enum err
