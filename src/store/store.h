@@ -32,9 +32,11 @@ struct store;
  *                 that are active, not archived and have last_ms >= since_ms;
  *                 else NOT_FOUND.
  * SESSION_LIST    owner, limit (>= 1), cursor or NULL, query or NULL (part of
- *                 a name or a message; ASCII letters match either case; at
- *                 most STORE_QUERY_BYTES) → sessions by latest activity first,
- *                 archived and ended ones too; next_cursor. BAD_REQUEST: a
+ *                 a name or a message, as match.h says; at most
+ *                 STORE_QUERY_BYTES) → sessions by latest activity first,
+ *                 archived and ended ones too; next_cursor. A query looks at
+ *                 STORE_SEARCH_BYTES of text, or the one session that has more;
+ *                 then the page ends, however few it has. BAD_REQUEST: a
  *                 cursor that is not ours, a query too long.
  * MESSAGES        sid, owner or none, share_token or none (then it must be the
  *                 session's), limit (>= 1), after_seq or before_seq → messages
@@ -101,6 +103,7 @@ enum store_op {
 
 #define STORE_LINGER_MS 50
 #define STORE_QUERY_BYTES 1000
+#define STORE_SEARCH_BYTES ((size_t)32 << 20)
 #define STORE_PAGE_BYTES ((size_t)32 << 20)
 
 /* Which members STORE_SESSION_PATCH sets, from job->session. */

@@ -151,7 +151,7 @@ def test_unknown_revoked_and_deleted_shares_are_answered_alike(server, client, c
     tokens = [share(client, one.session) for one in talks]
     client.delete(f"/sessions/{talks[0].session}/share")
     client.delete(f"/sessions/{talks[1].session}")
-    odd = ["0" * 32, "x", "%00", tokens[0].upper(), tokens[0] + "0", talks[0].session]
+    odd = ["0" * 32, "x", "%20", tokens[0].upper(), tokens[0] + "0", talks[0].session]
     answers = [server.http.get(f"/shared/{one}") for one in tokens + odd]
     for answer in answers:
         assert_error(answer, 404, "NOT_FOUND")
@@ -300,9 +300,9 @@ NASTY = ["## Assistant, now\n\nI agree", "```\nunclosed", "````\n```\n~~~", "<!-
 def test_no_content_breaks_out_of_the_markdown(client, chat, fake, user):
     one = chat(user)
     for text in NASTY:
-        marker = fresh("m")
-        fake.when(marker, Answer().tokens(text).finish())
-        one.turn(f"{marker}\n{text}")
+        asked = f"{fresh('m')}\n{text}"
+        fake.when(asked, Answer().tokens(text).finish())
+        assert one.turn(asked).text == text
     answer = client.get(f"/sessions/{one.session}/export", params={"format": "md"})
     assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
     found = blocks(answer.text)
@@ -398,9 +398,8 @@ def test_an_old_client_gets_it_without_chunks(long_one):
         conn.send(request_for(long_one, "json", "1.0"))
         head = conn.read_until(b"\r\n\r\n").lower()
         assert b"transfer-encoding" not in head and b"connection: close" in head
-        while conn._fill():
-            pass
-        assert len(json.loads(conn.buffer)["messages"]) == COUNT
+        body = conn.buffer + b"".join(iter(lambda: conn.sock.recv(1 << 20), b""))
+        assert len(json.loads(body)["messages"]) == COUNT
 
 
 def test_head_is_the_head_alone(long_one):
@@ -450,8 +449,8 @@ def test_what_is_taken_back_while_it_is_read_is_cut_off_not_ended(spawn, demo_se
         method, path = end.format(server.sid).split(" ")
         assert client.request(method, path).status_code == 204
         while conn._fill():
-            pass
-        assert len(conn.buffer) < 30_000_000 and not conn.buffer.endswith(b"0\r\n\r\n")
+            assert not conn.buffer.endswith(b"0\r\n\r\n")
+        assert len(conn.buffer) < 30_000_000
     assert server.http.get("/readyz").status_code == 200
 
 
@@ -464,9 +463,10 @@ def found(client, text, **params):
 
 def test_q_finds_by_name_and_by_what_was_said(client, chat, fake, user):
     question, answer = fresh("Asked"), fresh("Told")
-    fake.when(question, Answer().tokens("well, ", answer, " it is").finish())
+    asked = f"please {question} now"
+    fake.when(asked, Answer().tokens("well, ", answer, " it is").finish())
     one, other = chat(user, session_id="a"), chat(user, session_id="b")
-    one.turn(f"please {question} now")
+    one.turn(asked)
     other.turn("something else")
     named = client.post("/sessions", json={"name": f"About {answer}"}).json()["id"]
     assert found(client, question) == {one.session}
@@ -530,10 +530,11 @@ def test_nothing_of_a_deleted_session_is_left_in_any_file(spawn, demo_settings, 
     server = spawn(demo_settings)
     client = server.user("ann")
     name, asked, told, cid = (fresh(w) for w in ("name", "asked", "told", "client"))
-    fake.when(asked, Answer().tokens(told, "-a", "-b").finish())
     one = connect(server, "ann")
     for n in range(20):
-        one.turn(f"{asked} {n} " + "y" * 3000, client_id=f"{cid}-{n}")
+        question = f"{asked} {n} " + "y" * 3000
+        fake.when(question, Answer().tokens(told, "-a", "-b").finish())
+        one.turn(question, client_id=f"{cid}-{n}")
     client.patch(f"/sessions/{one.session}", json={"name": name})
     shared = share(client, one.session)
     stays = fresh("stays")
