@@ -52,8 +52,7 @@ static void
 put_head(struct request *r, struct buf *out, const struct reply_content *what,
          enum framing framing)
 {
-    r->last =
-        r->last || !r->whole || r->gate->draining || framing == BY_CLOSE;
+    r->last = r->last || !r->whole || r->gate->draining || framing == BY_CLOSE;
     http1_write_status(out, r->status);
     http1_write_date(out, clock_wall_ms());
     if (what->type != NULL) {

@@ -153,9 +153,12 @@ static const struct form export_forms[] = {
      end_markdown},
 };
 
-static const struct form shared_form = {
-    "application/json; charset=utf-8", NULL, true,
-    begin_shared, put_shared, end_json};
+static const struct form shared_form = {"application/json; charset=utf-8",
+                                        NULL,
+                                        true,
+                                        begin_shared,
+                                        put_shared,
+                                        end_json};
 
 /* --- the head ----------------------------------------------------------- */
 
@@ -348,8 +351,7 @@ static void
 read_page(struct transcript *t)
 {
     struct gate *g = t->r->gate;
-    struct store_job *job =
-        store_job_new(STORE_MESSAGES, g->shard, on_page, t);
+    struct store_job *job = store_job_new(STORE_MESSAGES, g->shard, on_page, t);
 
     memcpy(job->session.sid, t->session.sid, sizeof(job->session.sid));
     job->user_id = xstrdup(t->session.user_id);

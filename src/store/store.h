@@ -114,7 +114,7 @@ enum store_patch {
     STORE_PATCH_END = 1 << 3, /* end_ms; 0 reopens */
     STORE_PATCH_HELP = 1 << 4,
     STORE_PATCH_ASSIST =
-        1 << 5, /* admin_assisted, assisting_*, takeover_epoch */
+        1 << 5,                /* admin_assisted, assisting_*, takeover_epoch */
     STORE_PATCH_SHARE = 1 << 6 /* share_token; one that is there stays, NULL
                                   takes it away */
 };
