@@ -77,6 +77,28 @@ input_text(struct request *r, const char *name, size_t max_bytes, char **out)
 }
 
 bool
+input_word(struct request *r, const char *name, const char *const *words,
+           size_t *out)
+{
+    struct buf room;
+    struct str text;
+    enum err e = query(r, name, &room, &text);
+    bool ok = e == ERR_NOT_FOUND;
+
+    for (size_t i = 0; e == ERR_OK && words[i] != NULL; i++) {
+        if (str_is(text, words[i])) {
+            *out = i;
+            ok = true;
+        }
+    }
+    if (e == ERR_OK && !ok) {
+        (void)refuse(r, name);
+    }
+    buf_fini(&room);
+    return ok;
+}
+
+bool
 input_object(struct request *r, json_t **out)
 {
     struct str body = str_trim(buf_str(&r->body));

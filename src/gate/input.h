@@ -18,6 +18,11 @@ bool input_number(struct request *r, const char *name, uint64_t min,
 bool input_text(struct request *r, const char *name, size_t max_bytes,
                 char **out);
 
+/* One of the words (NULL at the end) of the query; its place into *out, which
+ * keeps its value when the query has no such member. */
+bool input_word(struct request *r, const char *name, const char *const *words,
+                size_t *out);
+
 /* The JSON object of the body; an empty body is {}. Gives (json_decref). */
 bool input_object(struct request *r, json_t **out);
 

@@ -122,3 +122,13 @@ shape_message(struct buf *out, const struct message_record *m)
     put_answer_members(out, m);
     buf_putc(out, '}');
 }
+
+void
+shape_shared_message(struct buf *out, const struct message_record *m)
+{
+    struct message_record shown = *m; /* borrows */
+
+    shown.client_id = shown.metadata = shown.replaces = NULL;
+    shown.file_id = shown.file_url = NULL;
+    shape_message(out, &shown);
+}

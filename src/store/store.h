@@ -27,19 +27,23 @@ struct store;
  * that is not there. Only with ERR_OK, the other out members mean something.
  *
  * SESSION_GET     sid, owner or none → session.
+ * SESSION_SHARED  share_token → session: the one that is shared by it now.
  * SESSION_LATEST  owner, since_ms → session: the latest activity among those
  *                 that are active, not archived and have last_ms >= since_ms;
  *                 else NOT_FOUND.
  * SESSION_LIST    owner, limit (>= 1), cursor or NULL, query or NULL (part of
- *                 a name or a message; ASCII letters match either case; at
- *                 most STORE_QUERY_BYTES) → sessions by latest activity first,
- *                 archived and ended ones too; next_cursor. BAD_REQUEST: a
+ *                 a name or a message, as match.h says; at most
+ *                 STORE_QUERY_BYTES) → sessions by latest activity first,
+ *                 archived and ended ones too; next_cursor. A query looks at
+ *                 STORE_SEARCH_BYTES of text, or the one session that has more;
+ *                 then the page ends, however few it has. BAD_REQUEST: a
  *                 cursor that is not ours, a query too long.
- * MESSAGES        sid, owner or none, limit (>= 1), after_seq or before_seq →
- *                 messages with numbers, oldest first, superseded ones too;
- *                 never the running answer. more: there are others beyond the
- *                 limit (or beyond STORE_PAGE_BYTES of content, at which a
- *                 page ends early): ask again from the last number.
+ * MESSAGES        sid, owner or none, share_token or none (then it must be the
+ *                 session's), limit (>= 1), after_seq or before_seq → messages
+ *                 with numbers, oldest first, superseded ones too; never the
+ *                 running answer. more: there are others beyond the limit (or
+ *                 beyond limit_bytes of content, at which a page ends early):
+ *                 ask again from the last number.
  * MESSAGE_FIND    sid, owner or none, message.id or else message.client_id →
  *                 message, and in messages its answers in order, all versions,
  *                 the running one (with the text that is stored) last.
@@ -80,6 +84,7 @@ struct store;
 enum store_op {
     /* reads */
     STORE_SESSION_GET,
+    STORE_SESSION_SHARED,
     STORE_SESSION_LATEST,
     STORE_SESSION_LIST,
     STORE_MESSAGES,
@@ -98,6 +103,7 @@ enum store_op {
 
 #define STORE_LINGER_MS 50
 #define STORE_QUERY_BYTES 1000
+#define STORE_SEARCH_BYTES ((size_t)32 << 20)
 #define STORE_PAGE_BYTES ((size_t)32 << 20)
 
 /* Which members STORE_SESSION_PATCH sets, from job->session. */
@@ -108,7 +114,9 @@ enum store_patch {
     STORE_PATCH_END = 1 << 3, /* end_ms; 0 reopens */
     STORE_PATCH_HELP = 1 << 4,
     STORE_PATCH_ASSIST =
-        1 << 5 /* admin_assisted, assisting_*, takeover_epoch */
+        1 << 5,                /* admin_assisted, assisting_*, takeover_epoch */
+    STORE_PATCH_SHARE = 1 << 6 /* share_token; one that is there stays, NULL
+                                  takes it away */
 };
 
 /* Filled by the caller, answered by the store. Everything in it belongs to
@@ -125,10 +133,12 @@ struct store_job {
     char *user_id;       /* the owner */
     char *query;         /* LIST */
     char *cursor;        /* LIST: from next_cursor, or NULL */
+    char *share_token;   /* SHARED; MESSAGES, or NULL */
     int64_t since_ms;    /* LATEST */
     int64_t after_seq;   /* MESSAGES: numbers > this (from the oldest) … */
     int64_t before_seq;  /* … or, if > 0, the newest below this */
     size_t limit;        /* LIST, MESSAGES: most records */
+    size_t limit_bytes;  /* MESSAGES; 0 means STORE_PAGE_BYTES */
     unsigned patch;      /* PATCH: enum store_patch */
     size_t draft_offset; /* DRAFT_PUT: bytes of the text before the piece */
     bool urgent;         /* DRAFT_PUT: now, alone if need be */

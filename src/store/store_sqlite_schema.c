@@ -93,7 +93,13 @@ static const char step_pieces[] = "CREATE TABLE pieces("
                                   " PRIMARY KEY(answer,at)"
                                   ") STRICT, WITHOUT ROWID;";
 
-const char *const store_sqlite_schema_steps[] = {step_tables, step_pieces};
+/* A token names one session, and few sessions have one. */
+static const char step_share[] =
+    "CREATE UNIQUE INDEX sessions_share ON sessions(shareToken)"
+    " WHERE shareToken IS NOT NULL;";
+
+const char *const store_sqlite_schema_steps[] = {step_tables, step_pieces,
+                                                 step_share};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 
