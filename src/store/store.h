@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "loop/mailbox.h"
 #include "store/record.h"
+#include "store/review.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -76,6 +77,8 @@ struct store;
  *                 message as stored the first time. NOT_FOUND: the session is
  *                 gone.
  *
+ * BROWSE, FIGURES, AUDIT: the operators' part; see store/review.h.
+ *
  * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
     /* reads */
@@ -85,6 +88,9 @@ enum store_op {
     STORE_MESSAGES,
     STORE_MESSAGE_FIND,
     STORE_PING,
+    STORE_SESSION_BROWSE,
+    STORE_SESSION_FIGURES,
+    STORE_AUDIT_LIST,
     /* writes */
     STORE_SESSION_PUT,
     STORE_SESSION_PATCH,
@@ -93,6 +99,7 @@ enum store_op {
     STORE_DRAFT_PUT,
     STORE_DRAFT_DROP,
     STORE_ANSWER_FINISH,
+    STORE_AUDIT_PUT,
     STORE_OPS
 };
 
@@ -135,12 +142,13 @@ struct store_job {
     struct session_record session; /* in: sid etc.; out: as stored now */
     struct message_record message; /* in; out: as stored (seq, and for a
                                       duplicate client_id the first one) */
+    struct review *review;         /* operators' jobs, DELETE; else NULL */
 
     /* out */
     enum err result; /* OK, NOT_FOUND, BAD_REQUEST, CONFLICT,
                         DATABASE_ERROR: see above */
     bool duplicate;  /* APPEND, FINISH: was there; nothing was written */
-    struct session_record *sessions; /* LIST */
+    struct session_record *sessions; /* LIST, BROWSE */
     struct message_record *messages; /* MESSAGES; FIND: the answers, in order */
     size_t count;                    /* of the one that is there */
     char *next_cursor;               /* LIST; NULL: that was all */
