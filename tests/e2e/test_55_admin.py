@@ -184,7 +184,7 @@ def test_sorting_by_every_key_both_ways(chat, server, admin, fake, key):
     for n in range(3):
         one = chat(fresh())
         question = fresh("q")
-        fake.script(question, plain("x", usage=(n, 10 - n)))
+        fake.when(question, plain("x", usage=(n, 10 - n)))
         for _ in range(3 - n):
             one.turn(question)
         server.user(one.user).post(f"/sessions/{one.session}/end")
@@ -411,7 +411,7 @@ def test_figures_of_an_empty_server_are_zero(quiet):
 
 def test_figures_count_what_happened(quiet, connect, fake, question):
     """Req 1.4: what memory holds can be asked for; Req 12.4: response times."""
-    fake.script(question, plain("x", usage=(3, 4)))
+    fake.when(question, plain("x", usage=(3, 4)))
     one, two = connect(quiet, "ann"), connect(quiet, "bob")
     one.turn(question)
     two.turn(question)
@@ -550,8 +550,8 @@ def test_a_session_that_is_not_in_memory_can_be_watched(chat, server):
 
 
 def test_an_operator_comes_into_a_running_answer(chat, fake, user, question):
-    fake.script(question, Answer().role().tokens("half").gate(question).tokens(" whole")
-                .finish())
+    fake.when(question, Answer().role().tokens("half").gate(question).tokens(" whole")
+              .finish())
     one = chat(user)
     one.say(question)
     one.get(lambda f: f["type"] == "ai_response")
