@@ -226,10 +226,9 @@ test_a_session_that_is_not_in_memory_has_none(void **state)
 }
 
 static void
-never(struct timer *t)
+on_skipped_here(struct timer *t)
 {
     (void)t;
-    fail();
 }
 
 /* Home turns alone, and its clock goes on. */
@@ -237,21 +236,21 @@ static void
 test_a_shard_that_does_not_turn_is_not_waited_for_long(void **state)
 {
     struct timers *timers = &shards[0].timers;
-    struct timer guard;
+    struct timer now;
 
     (void)state;
     populate();
     start(page_of(PEOPLE));
-    timer_init(&guard, never);
-    timer_start(timers, &guard, UINT32_MAX);
+    uv_update_time(&shards[0].loop);
     for (size_t i = 1; i <= timers->count; i++) {
         uint64_t at = timers->heap[i]->at_ms;
 
         timers->heap[i]->at_ms = at > CENSUS_MS ? at - CENSUS_MS : 0;
     }
-    timer_cancel(timers, &guard);
+    timer_init(&now, on_skipped_here);
+    timer_start(timers, &now, 0); /* so that the heap is looked at again */
     for (int i = 0; i < 1000 && answers == 0; i++) {
-        (void)uv_run(&shards[0].loop, UV_RUN_NOWAIT);
+        (void)uv_run(&shards[0].loop, UV_RUN_ONCE);
     }
     assert_int_equal(answers, 1);
     assert_true(late);
