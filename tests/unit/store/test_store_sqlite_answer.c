@@ -250,7 +250,8 @@ a_cut_answer_of_schema_version_1_is_closed(void **state)
     ask(f, 1, "ann", 11);
     assert_int_equal(run_free(f, new_piece(1, 12, 0, "x")), ERR_OK);
     by_hand(f, "UPDATE messages SET content='as it was' WHERE seq IS NULL");
-    by_hand(f, "DROP TABLE pieces");
+    by_hand(f, "DROP TABLE pieces; DROP TABLE audit; DROP INDEX sessions_ts;"
+               "DROP INDEX sessions_help; DROP INDEX sessions_assisted");
     by_hand(f, "PRAGMA user_version=1");
     fixture_close(f);
     fixture_open(f);
