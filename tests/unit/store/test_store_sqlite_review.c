@@ -219,16 +219,16 @@ the_usual_lists_are_walked_along_an_index(void **state)
         const char *sql, *index;
     } cases[] = {
         {"SELECT count(*) FROM sessions WHERE true", "COVERING INDEX"},
-        {"SELECT * FROM sessions WHERE true ORDER BY ts DESC, n DESC LIMIT 9",
+        {"SELECT n FROM sessions WHERE true ORDER BY ts DESC,n DESC LIMIT 9",
          "sessions_ts"},
-        {"SELECT * FROM sessions WHERE true AND helpRequested=1"
-         " ORDER BY ts DESC, n DESC LIMIT 9",
+        {"SELECT n FROM sessions WHERE true AND helpRequested=1"
+         " ORDER BY ts DESC,n DESC LIMIT 9",
          "sessions_help"},
-        {"SELECT * FROM sessions WHERE true AND adminAssisted=1"
-         " ORDER BY ts DESC, n DESC LIMIT 9",
+        {"SELECT n FROM sessions WHERE true AND adminAssisted=1"
+         " ORDER BY ts DESC,n DESC LIMIT 9",
          "sessions_assisted"},
-        {"SELECT * FROM sessions WHERE true AND uid='u'"
-         " ORDER BY ts DESC, n DESC LIMIT 9",
+        {"SELECT n FROM sessions WHERE true AND uid='u'"
+         " ORDER BY ts DESC,n DESC LIMIT 9",
          "sessions_start"},
         {"SELECT * FROM audit WHERE n<9 AND sid='s' ORDER BY n DESC LIMIT 9",
          "audit_session"},
