@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "net/fetch.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -64,9 +65,12 @@ open_process(struct boot *b)
     process_prepare();
     b->signal_fd = process_signals_open();
     b->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    return b->signal_fd >= 0 && b->wake_fd >= 0
+    if (b->signal_fd < 0 || b->wake_fd < 0) {
+        return failed("signals cannot be received");
+    }
+    return fetch_pool_prepare() == ERR_OK
                ? CLI_OK
-               : failed("signals cannot be received");
+               : failed("the HTTP client cannot be started");
 }
 
 static int
@@ -284,6 +288,7 @@ boot_serve(const struct settings_request *request)
         log_info(EVENT_STOP, "stopped", log_int("status", status));
     }
     free_boot(b);
+    fetch_pool_forget();
     metrics_fini();
     return status;
 }

@@ -42,9 +42,7 @@ make_rooms(struct boot *b, struct shard *s)
     enum err e = net_init(s, &b->rooms.net);
 
     if (e == ERR_OK) {
-        e = fetch_pool_init(s);
-    }
-    if (e == ERR_OK) {
+        fetch_pool_init(s);
         e = chat_init(s, &b->rooms.chat, b->store);
     }
     if (e == ERR_OK) {

@@ -314,6 +314,54 @@ api_delete(struct request *r)
     }
 }
 
+/* --- share -------------------------------------------------------------- */
+
+static void
+on_shared(struct store_job *job)
+{
+    struct buf body;
+
+    if (!succeeded(job, NULL)) {
+        return;
+    }
+    buf_init(&body, JSON_BODY_BYTES);
+    buf_putc(&body, '{');
+    json_put_member(&body, "share_token", str_from(job->session.share_token));
+    buf_putc(&body, '}');
+    reply_json(job->cookie, 200, buf_str(&body));
+    buf_fini(&body);
+    store_job_free(job);
+}
+
+/* The token is a proposal: one that is live stays. */
+void
+api_share(struct request *r)
+{
+    struct store_job *job;
+
+    if (!has_id(r)) {
+        return;
+    }
+    job = job_of(r, STORE_SESSION_PATCH, on_shared);
+    job->patch = STORE_PATCH_SHARE;
+    job->session.share_token = xmalloc(RAND_ID_CHARS + 1);
+    rand_id(job->session.share_token);
+    chat_session_write(r->gate->shard->chat, job);
+}
+
+void
+api_unshare(struct request *r)
+{
+    struct store_job *job;
+
+    if (!has_id(r)) {
+        return;
+    }
+    job = job_of(r, STORE_SESSION_PATCH, on_deleted);
+    job->patch = STORE_PATCH_SHARE;
+    chat_session_write(r->gate->shard->chat, job);
+}
+
 /* --- read --------------------------------------------------------------- */
 
 static void

@@ -11,6 +11,8 @@ void api_read(struct request *r);
 void api_patch(struct request *r);
 void api_delete(struct request *r);
 void api_end(struct request *r);
+void api_share(struct request *r);
+void api_unshare(struct request *r);
 void api_models(struct request *r);
 
 #endif

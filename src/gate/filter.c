@@ -14,12 +14,11 @@
 /* In the order of enum review_order. */
 static const char *const orders[] = {
     "start_time", "end_time", "message_count", "total_tokens",
-    "user_id",    "duration", "last_activity",
-};
+    "user_id",    "duration", "last_activity", NULL};
 
-static const char *const directions[] = {"asc", "desc"};
-static const char *const statuses[] = {"ended", "active"};
-static const char *const flags[] = {"false", "true", "0", "1"};
+static const char *const directions[] = {"asc", "desc", NULL};
+static const char *const statuses[] = {"ended", "active", NULL};
+static const char *const flags[] = {"false", "true", "0", "1", NULL};
 
 bool
 filter_page(struct request *r, uint64_t limit_default, struct store_job *job)
@@ -36,12 +35,12 @@ filter_page(struct request *r, uint64_t limit_default, struct store_job *job)
 /* words: no, yes, no, yes … */
 static bool
 take_choice(struct request *r, const char *name, const char *const *words,
-            unsigned count, enum review_choice *out)
+            enum review_choice *out)
 {
-    unsigned i = count;
-    bool ok = input_word(r, name, words, count, &i);
+    size_t i = SIZE_MAX;
+    bool ok = input_word(r, name, words, &i);
 
-    if (ok && i < count) {
+    if (ok && i != SIZE_MAX) {
         *out = i % 2 == 0 ? REVIEW_NO : REVIEW_YES;
     }
     return ok;
@@ -50,10 +49,9 @@ take_choice(struct request *r, const char *name, const char *const *words,
 static bool
 take_order(struct request *r, struct review *review)
 {
-    unsigned order = REVIEW_START, direction = 1;
-    bool ok = input_word(r, "sort_by", orders, COUNT_OF(orders), &order) &&
-              input_word(r, "sort_order", directions, COUNT_OF(directions),
-                         &direction);
+    size_t order = REVIEW_START, direction = 1;
+    bool ok = input_word(r, "sort_by", orders, &order) &&
+              input_word(r, "sort_order", directions, &direction);
 
     review->order = (enum review_order)order;
     review->ascending = direction == 0;
@@ -81,12 +79,9 @@ filter_sessions(struct request *r, struct store_job *job)
     struct review *review = job->review;
 
     return input_line(r, "user_id", USER_BYTES, &job->user_id) &&
-           take_choice(r, "status", statuses, COUNT_OF(statuses),
-                       &review->active) &&
-           take_choice(r, "admin_assisted", flags, COUNT_OF(flags),
-                       &review->assisted) &&
-           take_choice(r, "help_requested", flags, COUNT_OF(flags),
-                       &review->help) &&
+           take_choice(r, "status", statuses, &review->active) &&
+           take_choice(r, "admin_assisted", flags, &review->assisted) &&
+           take_choice(r, "help_requested", flags, &review->help) &&
            take_times(r, review) && take_order(r, review);
 }
 

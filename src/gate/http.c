@@ -26,6 +26,7 @@
 #define HEAD_MS 10000
 #define BODY_MS 30000
 #define IDLE_MS 75000
+#define UNREAD_MS 30000
 #define LINGER_MS 2000
 
 /* Of one answer: a page of messages of the largest size, escaped. */
@@ -52,6 +53,7 @@ struct http {
     struct timer timer;
     struct http1_scan scan;
     struct http1_body body;
+    size_t unread; /* of a long answer, when its timer was started */
     enum state state;
     bool begun; /* at least one byte of this head has come */
 };
@@ -183,6 +185,43 @@ http_answered(struct request *r)
     } else {
         expect_head(h);
     }
+}
+
+void
+http_cut(struct request *r)
+{
+    struct http *h = r->http;
+
+    observe(r);
+    request_free(r);
+    if (h != NULL) {
+        h->request = NULL;
+        h->state = GONE_STATE;
+        conn_abort(h->conn);
+    }
+}
+
+static void
+run_go_on(struct request *r)
+{
+    void (*go_on)(struct request *) = r->go_on;
+
+    r->go_on = NULL;
+    go_on(r);
+}
+
+bool
+http_wait(struct request *r, void (*go_on)(struct request *r))
+{
+    struct http *h = r->http;
+
+    h->unread = conn_queued(h->conn);
+    if (h->unread <= CONN_HIGH_WATER) {
+        return false;
+    }
+    r->go_on = go_on; /* on_drain */
+    timer_start(timers_of(h), &h->timer, UNREAD_MS);
+    return true;
 }
 
 /* A request that never got as far as a route. */
@@ -407,12 +446,28 @@ on_bytes(void *user, char *bytes, size_t n)
 
 /* --- ends --------------------------------------------------------------- */
 
+/* The client of an answer in parts reads slowly, or not at all. */
+static void
+on_unread(struct http *h)
+{
+    size_t queued = conn_queued(h->conn);
+
+    if (queued < h->unread) {
+        h->unread = queued;
+        timer_start(timers_of(h), &h->timer, UNREAD_MS);
+    } else {
+        conn_abort(h->conn);
+    }
+}
+
 static void
 on_timeout(struct timer *timer)
 {
     struct http *h = CONTAINER_OF(timer, struct http, timer);
 
-    if (h->state == BODY_STATE) {
+    if (h->state == BUSY_STATE) {
+        on_unread(h);
+    } else if (h->state == BODY_STATE) {
         h->state = BUSY_STATE;
         reply_error(h->request, ERR_REQUEST_TIMEOUT, NULL);
     } else if (h->begun) {
@@ -452,20 +507,26 @@ on_closed(void *user, enum conn_end why)
 {
     struct http *h = user;
     struct gate *g = h->gate;
+    struct request *waiting = NULL;
 
     (void)why;
     if (h->request != NULL && h->state == BUSY_STATE) {
         h->request->http = NULL; /* its handler frees it with the answer */
+        waiting = h->request->go_on != NULL ? h->request : NULL;
     } else if (h->request != NULL) {
         request_free(h->request);
     }
     http_free(h);
+    if (waiting != NULL) {
+        run_go_on(waiting);
+    }
     if (g != NULL) {
         gate_check_empty(g);
     }
 }
 
-/* The client has read on: the next request may begin. */
+/* The client has read on: the next request may begin, or the next part of an
+ * answer. */
 static void
 on_drain(void *user)
 {
@@ -473,6 +534,9 @@ on_drain(void *user)
 
     if (h->state == HEAD_STATE) {
         conn_resume(h->conn);
+    } else if (h->state == BUSY_STATE && h->request->go_on != NULL) {
+        timer_cancel(timers_of(h), &h->timer);
+        run_go_on(h->request);
     }
 }
 

@@ -16,6 +16,16 @@ void http_start(struct shard *s, struct conn *c);
 /* Queues bytes of an answer. Borrows. */
 enum err http_write(struct http *h, struct str bytes) MUST_CHECK;
 
+/* For an answer in parts: true when much of it still waits for the client;
+ * then go_on runs, later, once most of that has left, or the client is gone
+ * (r->http is NULL then). One that reads nothing for half a minute is cut off.
+ * False: the next part may be written now. */
+bool http_wait(struct request *r, void (*go_on)(struct request *r));
+
+/* An answer that cannot be completed: the connection is cut, so that nobody
+ * takes the part for the whole. Frees r, also when r->http is NULL. */
+void http_cut(struct request *r);
+
 /* The request has its answer queued (reply.c): the next one may begin, or the
  * connection closes. Frees r. When r->http is NULL only r is freed. */
 void http_answered(struct request *r);

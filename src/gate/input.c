@@ -140,27 +140,6 @@ input_id(struct request *r, const char *name,
     return ok;
 }
 
-bool
-input_word(struct request *r, const char *name, const char *const *words,
-           unsigned count, unsigned *out)
-{
-    struct buf room;
-    struct str text;
-    enum err e = query(r, name, &room, &text);
-    bool ok = e == ERR_NOT_FOUND;
-    unsigned i = 0;
-
-    if (e == ERR_OK) {
-        while (i < count && !str_is(text, words[i])) {
-            i++;
-        }
-        ok = i < count || refuse(r, name);
-        *out = ok ? i : *out;
-    }
-    buf_fini(&room);
-    return ok;
-}
-
 static bool
 parse_time(struct str text, bool whole_day, int64_t *out)
 {
@@ -184,6 +163,28 @@ input_time(struct request *r, const char *name, bool whole_day, int64_t *out)
 
     if (e == ERR_OK) {
         ok = parse_time(text, whole_day, out) || refuse(r, name);
+    }
+    buf_fini(&room);
+    return ok;
+}
+
+bool
+input_word(struct request *r, const char *name, const char *const *words,
+           size_t *out)
+{
+    struct buf room;
+    struct str text;
+    enum err e = query(r, name, &room, &text);
+    bool ok = e == ERR_NOT_FOUND;
+
+    for (size_t i = 0; e == ERR_OK && words[i] != NULL; i++) {
+        if (str_is(text, words[i])) {
+            *out = i;
+            ok = true;
+        }
+    }
+    if (e == ERR_OK && !ok) {
+        (void)refuse(r, name);
     }
     buf_fini(&room);
     return ok;

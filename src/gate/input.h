@@ -27,10 +27,10 @@ bool input_line(struct request *r, const char *name, size_t max_bytes,
 bool input_id(struct request *r, const char *name,
               char out[static RAND_ID_CHARS + 1]);
 
-/* One of count words, its index into *out, which keeps its value when the
- * query has no such member. */
+/* One of the words (NULL at the end) of the query; its place into *out, which
+ * keeps its value when the query has no such member. */
 bool input_word(struct request *r, const char *name, const char *const *words,
-                unsigned count, unsigned *out);
+                size_t *out);
 
 /* A moment: RFC 3339, or a bare date in UTC, which stands for its first
  * millisecond or, with whole_day, its last. *out keeps its value when the

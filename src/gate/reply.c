@@ -18,6 +18,9 @@
 /* Headers of one answer. */
 #define HEAD_BYTES 16384
 
+/* What stands around a chunk's bytes, at most. */
+#define CHUNK_BYTES 64
+
 void
 reply_common_headers(const struct request *r, struct buf *out)
 {
@@ -32,19 +35,30 @@ reply_common_headers(const struct request *r, struct buf *out)
     cors_headers(r, out);
 }
 
+/* How the client finds the end of the body (RFC 9112, 6.3). */
+enum framing { NO_BODY, BY_LENGTH, BY_CHUNKS, BY_CLOSE };
+
+static void
+put_framing(struct buf *out, enum framing framing, struct str body)
+{
+    if (framing == BY_LENGTH) {
+        http1_write_header_u64(out, "Content-Length", body.n);
+    } else if (framing == BY_CHUNKS) {
+        http1_write_header(out, "Transfer-Encoding", STR("chunked"));
+    }
+}
+
 static void
 put_head(struct request *r, struct buf *out, const struct reply_content *what,
-         bool has_body)
+         enum framing framing)
 {
-    r->last = r->last || !r->whole || r->gate->draining;
+    r->last = r->last || !r->whole || r->gate->draining || framing == BY_CLOSE;
     http1_write_status(out, r->status);
     http1_write_date(out, clock_wall_ms());
     if (what->type != NULL) {
         http1_write_header(out, "Content-Type", str_from(what->type));
     }
-    if (has_body) {
-        http1_write_header_u64(out, "Content-Length", what->body.n);
-    }
+    put_framing(out, framing, what->body);
     http1_write_header(out, "Cache-Control", str_from(what->cache));
     reply_common_headers(r, out);
     buf_put_str(out, what->extra);
@@ -64,7 +78,7 @@ send_answer(struct request *r, int status, const struct reply_content *what)
     r->status = status;
     if (r->http != NULL) {
         buf_init(&head, HEAD_BYTES);
-        put_head(r, &head, what, has_body);
+        put_head(r, &head, what, has_body ? BY_LENGTH : NO_BODY);
         CHECK(!head.failed);
         e = http_write(r->http, buf_str(&head));
         if (e == ERR_OK && has_body && !silent) {
@@ -80,6 +94,65 @@ void
 reply_content(struct request *r, int status, const struct reply_content *what)
 {
     send_answer(r, status, what);
+}
+
+/* --- in parts ----------------------------------------------------------- */
+
+enum err
+reply_begin(struct request *r, int status, const struct reply_content *what)
+{
+    struct buf head;
+    enum err e;
+
+    r->status = status;
+    r->chunked = r->head.minor > 0;
+    if (r->http == NULL) {
+        return ERR_IO;
+    }
+    buf_init(&head, HEAD_BYTES);
+    put_head(r, &head, what, r->chunked ? BY_CHUNKS : BY_CLOSE);
+    CHECK(!head.failed);
+    e = http_write(r->http, buf_str(&head));
+    buf_fini(&head);
+    return e;
+}
+
+enum err
+reply_part(struct request *r, struct str bytes)
+{
+    struct buf chunk;
+    enum err e;
+
+    if (r->http == NULL) {
+        return ERR_IO;
+    }
+    if (bytes.n == 0 || r->head.method == HTTP1_HEAD) {
+        return ERR_OK;
+    }
+    if (!r->chunked) {
+        return http_write(r->http, bytes);
+    }
+    buf_init(&chunk, bytes.n + CHUNK_BYTES);
+    http1_write_chunk(&chunk, bytes);
+    CHECK(!chunk.failed);
+    e = http_write(r->http, buf_str(&chunk));
+    buf_fini(&chunk);
+    return e;
+}
+
+void
+reply_end(struct request *r)
+{
+    struct buf end;
+
+    buf_init(&end, CHUNK_BYTES);
+    http1_write_last_chunk(&end);
+    if (r->http != NULL && r->chunked && r->head.method != HTTP1_HEAD &&
+        http_write(r->http, buf_str(&end)) != ERR_OK) {
+        r->last = true;
+    }
+    buf_fini(&end);
+    http_answered(r);
 }
 
 static void

@@ -21,6 +21,16 @@ struct reply_content {
 void reply_content(struct request *r, int status,
                    const struct reply_content *what);
 
+/* The same in parts, of unknown length: the head (what->body does not count),
+ * then any number of parts, then the end, which ends the request; http_cut
+ * does when it cannot be completed. A HEAD request gets the head alone. An
+ * error: the client is gone, or beyond what may be queued; nothing else may be
+ * written then. */
+enum err reply_begin(struct request *r, int status,
+                     const struct reply_content *what) MUST_CHECK;
+enum err reply_part(struct request *r, struct str bytes) MUST_CHECK;
+void reply_end(struct request *r);
+
 /* 204 and the like; extra as above. */
 void reply_empty(struct request *r, int status, struct str extra);
 

@@ -33,6 +33,9 @@ struct request {
     struct identity *identity; /* of a verified token, or NULL */
     struct watch *watch;       /* of an upgrade of an operator's, or NULL */
     const char *own_csp;       /* instead of the strictest one, or NULL */
+    void (*go_on)(struct request *r); /* what http_wait calls, or NULL */
+    void *parts;                      /* of the handler that answers in parts */
+    bool chunked;                     /* as the answer's head says */
     uint64_t begun_us;
     int status; /* of the answer; 0: not answered */
     bool last;  /* the connection closes behind the answer */

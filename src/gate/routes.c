@@ -9,6 +9,7 @@
 #include "gate/audit.h"
 #include "gate/health.h"
 #include "gate/pages.h"
+#include "gate/transcript.h"
 #include "gate/upgrade.h"
 
 #include <stdio.h>
@@ -32,7 +33,7 @@ matches(const char *pattern, struct str path, struct str *param)
         if (!str_split(&path, '/', &b)) {
             return false;
         }
-        if (str_eq(a, STR("{id}"))) {
+        if (str_starts(a, STR("{"))) {
             *param = b;
             if (b.n == 0) {
                 return false;

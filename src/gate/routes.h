@@ -34,7 +34,7 @@ struct route {
 };
 
 /* The route of method (HEAD counts as GET) and path, a decoded path behind
- * the prefix. *param_out is what {id} stands for (borrowed from path).
+ * the prefix. *param_out is what {…} stands for (borrowed from path).
  * ERR_NOT_FOUND, or ERR_METHOD_NOT_ALLOWED when only other methods are. */
 enum err routes_find(enum http1_method method, struct str path,
                      const struct route **route_out,

@@ -150,3 +150,13 @@ shape_page(struct buf *out, const struct message_record *messages, size_t count,
         json_put_member_i64(out, "next_before_seq", messages[0].seq);
     }
 }
+
+void
+shape_shared_message(struct buf *out, const struct message_record *m)
+{
+    struct message_record shown = *m; /* borrows */
+
+    shown.client_id = shown.metadata = shown.replaces = NULL;
+    shown.file_id = shown.file_url = NULL;
+    shape_message(out, &shown);
+}

@@ -22,6 +22,11 @@ void shape_connections(struct buf *out, uint32_t connections);
 /* Msg. */
 void shape_message(struct buf *out, const struct message_record *m);
 
+/* Msg for whoever has a share's token: without what is the user's alone (the
+ * client's id, metadata, files and their signatures) and without the name of
+ * an older answer, which is not shown. */
+void shape_shared_message(struct buf *out, const struct message_record *m);
+
 /* The members `messages` and, when there are older ones, `next_before_seq`. */
 void shape_page(struct buf *out, const struct message_record *messages,
                 size_t count, bool more);

@@ -55,13 +55,17 @@ struct fetch_events {
     void (*on_end)(void *cookie, enum fetch_end why);
 };
 
+/* Once, before the first thread; ERR_IO. From here on the process ignores
+ * SIGPIPE. fetch_pool_forget after the last one has ended. */
+enum err fetch_pool_prepare(void) MUST_CHECK;
+void fetch_pool_forget(void);
+
 /* Hangs itself into shard->fetch. Upstream connections are kept open and used
  * again, at most FETCH_IDLE_MAX of them; a request that is lost because the
- * server closed such a one in that moment is sent once more. From the first
- * call on the process ignores SIGPIPE. Not from two threads at once (libcurl
- * before 7.84). */
+ * server closed such a one in that moment is sent once more. On the shard's
+ * thread, or before it runs. */
 #define FETCH_IDLE_MAX 1024
-enum err fetch_pool_init(struct shard *s) MUST_CHECK;
+void fetch_pool_init(struct shard *s);
 
 /* Cancels what is left (no on_end). On the shard's thread, or after it has
  * ended; never inside a callback of this room. Fine without fetch_pool_init.

@@ -50,7 +50,8 @@ on_ready(uv_poll_t *poll, int status, int events)
     int ready = 0;
 
     if (status < 0) {
-        ready = CURL_CSELECT_ERR;
+        /* What came before the error is still there to be read. */
+        ready = CURL_CSELECT_IN | CURL_CSELECT_ERR;
     }
     if ((events & UV_READABLE) != 0) {
         ready |= CURL_CSELECT_IN;
@@ -157,15 +158,24 @@ on_timeout_wanted(CURLM *multi, long timeout_ms, void *arg)
 }
 
 enum err
+fetch_pool_prepare(void)
+{
+    /* OpenSSL inside libcurl writes without MSG_NOSIGNAL. */
+    (void)signal(SIGPIPE, SIG_IGN);
+    return curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK ? ERR_OK : ERR_IO;
+}
+
+void
+fetch_pool_forget(void)
+{
+    curl_global_cleanup();
+}
+
+void
 fetch_pool_init(struct shard *s)
 {
     struct fetch_pool *pool;
 
-    /* OpenSSL inside libcurl writes without MSG_NOSIGNAL. */
-    (void)signal(SIGPIPE, SIG_IGN);
-    if (curl_global_init(CURL_GLOBAL_DEFAULT) != CURLE_OK) {
-        return ERR_IO;
-    }
     pool = xcalloc(1, sizeof(*pool));
     pool->shard = s;
     pool->multi = curl_multi_init();
@@ -179,7 +189,6 @@ fetch_pool_init(struct shard *s)
     curl_multi_setopt(pool->multi, CURLMOPT_TIMERDATA, pool);
     curl_multi_setopt(pool->multi, CURLMOPT_MAXCONNECTS, (long)FETCH_IDLE_MAX);
     s->fetch = pool;
-    return ERR_OK;
 }
 
 void
@@ -199,7 +208,6 @@ fetch_pool_fini(struct shard *s)
     timer_cancel(&s->timers, &pool->timer);
     shard_undefer(&pool->kick);
     xfree(pool);
-    curl_global_cleanup();
     s->fetch = NULL;
 }
 

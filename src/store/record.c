@@ -20,6 +20,7 @@ static const size_t session_strings[] = {
     offsetof(struct session_record, model_id),
     offsetof(struct session_record, assisting_admin_id),
     offsetof(struct session_record, assisting_admin_name),
+    offsetof(struct session_record, share_token),
 };
 
 static const size_t message_strings[] = {

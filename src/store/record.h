@@ -76,6 +76,7 @@ struct session_record {
     int64_t takeover_epoch;
     char *assisting_admin_id;
     char *assisting_admin_name;
+    char *share_token; /* whoever has it may read; NULL: not shared */
 };
 
 /* Frees the strings and zeroes. */

@@ -74,6 +74,7 @@ store_job_free(struct store_job *job)
     xfree(job->user_id);
     xfree(job->query);
     xfree(job->cursor);
+    xfree(job->share_token);
     xfree(job->next_cursor);
     xfree(job);
 }

@@ -28,19 +28,23 @@ struct store;
  * that is not there. Only with ERR_OK, the other out members mean something.
  *
  * SESSION_GET     sid, owner or none → session.
+ * SESSION_SHARED  share_token → session: the one that is shared by it now.
  * SESSION_LATEST  owner, since_ms → session: the latest activity among those
  *                 that are active, not archived and have last_ms >= since_ms;
  *                 else NOT_FOUND.
  * SESSION_LIST    owner, limit (>= 1), cursor or NULL, query or NULL (part of
- *                 a name or a message; ASCII letters match either case; at
- *                 most STORE_QUERY_BYTES) → sessions by latest activity first,
- *                 archived and ended ones too; next_cursor. BAD_REQUEST: a
+ *                 a name or a message, as match.h says; at most
+ *                 STORE_QUERY_BYTES) → sessions by latest activity first,
+ *                 archived and ended ones too; next_cursor. A query looks at
+ *                 STORE_SEARCH_BYTES of text, or the one session that has more;
+ *                 then the page ends, however few it has. BAD_REQUEST: a
  *                 cursor that is not ours, a query too long.
- * MESSAGES        sid, owner or none, limit (>= 1), after_seq or before_seq →
- *                 messages with numbers, oldest first, superseded ones too;
- *                 never the running answer. more: there are others beyond the
- *                 limit (or beyond STORE_PAGE_BYTES of content, at which a
- *                 page ends early): ask again from the last number.
+ * MESSAGES        sid, owner or none, share_token or none (then it must be the
+ *                 session's), limit (>= 1), after_seq or before_seq → messages
+ *                 with numbers, oldest first, superseded ones too; never the
+ *                 running answer. more: there are others beyond the limit (or
+ *                 beyond limit_bytes of content, at which a page ends early):
+ *                 ask again from the last number.
  * MESSAGE_FIND    sid, owner or none, message.id or else message.client_id →
  *                 message, and in messages its answers in order, all versions,
  *                 the running one (with the text that is stored) last.
@@ -76,13 +80,13 @@ struct store;
  *                 message.replaces is superseded. Repeated: duplicate, and
  *                 message as stored the first time. NOT_FOUND: the session is
  *                 gone.
- *
- * BROWSE, FIGURES, AUDIT: the operators' part; see store/review.h.
+ * BROWSE, FIGURES, AUDIT: the operators' part, in store/review.h.
  *
  * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
     /* reads */
     STORE_SESSION_GET,
+    STORE_SESSION_SHARED,
     STORE_SESSION_LATEST,
     STORE_SESSION_LIST,
     STORE_MESSAGES,
@@ -105,6 +109,7 @@ enum store_op {
 
 #define STORE_LINGER_MS 50
 #define STORE_QUERY_BYTES 1000
+#define STORE_SEARCH_BYTES ((size_t)32 << 20)
 #define STORE_PAGE_BYTES ((size_t)32 << 20)
 
 /* Which members STORE_SESSION_PATCH sets, from job->session. */
@@ -114,8 +119,8 @@ enum store_patch {
     STORE_PATCH_ARCHIVED = 1 << 2,
     STORE_PATCH_END = 1 << 3, /* end_ms; 0 reopens */
     STORE_PATCH_HELP = 1 << 4,
-    STORE_PATCH_ASSIST =
-        1 << 5 /* admin_assisted, assisting_*, takeover_epoch */
+    STORE_PATCH_ASSIST = 1 << 5, /* *assist*, takeover_epoch */
+    STORE_PATCH_SHARE = 1 << 6   /* share_token, unless there is one; or NULL */
 };
 
 /* Filled by the caller, answered by the store. Everything in it belongs to
@@ -132,21 +137,21 @@ struct store_job {
     char *user_id;       /* the owner */
     char *query;         /* LIST */
     char *cursor;        /* LIST: from next_cursor, or NULL */
+    char *share_token;   /* SHARED; MESSAGES, or NULL */
     int64_t since_ms;    /* LATEST */
     int64_t after_seq;   /* MESSAGES: numbers > this (from the oldest) … */
     int64_t before_seq;  /* … or, if > 0, the newest below this */
     size_t limit;        /* LIST, MESSAGES: most records */
+    size_t limit_bytes;  /* MESSAGES; 0 means STORE_PAGE_BYTES */
     unsigned patch;      /* PATCH: enum store_patch */
     size_t draft_offset; /* DRAFT_PUT: bytes of the text before the piece */
     bool urgent;         /* DRAFT_PUT: now, alone if need be */
     struct session_record session; /* in: sid etc.; out: as stored now */
-    struct message_record message; /* in; out: as stored (seq, and for a
-                                      duplicate client_id the first one) */
+    struct message_record message; /* in; out: as stored, or the first one */
     struct review *review;         /* operators' jobs, DELETE; else NULL */
 
     /* out */
-    enum err result; /* OK, NOT_FOUND, BAD_REQUEST, CONFLICT,
-                        DATABASE_ERROR: see above */
+    enum err result; /* OK, or what stands above */
     bool duplicate;  /* APPEND, FINISH: was there; nothing was written */
     struct session_record *sessions; /* LIST, BROWSE */
     struct message_record *messages; /* MESSAGES; FIND: the answers, in order */
@@ -157,11 +162,9 @@ struct store_job {
 
 struct store_settings {
     const char *data_dir;
-    size_t queue_max; /* writes, and also reads, waiting at most; more are
-                         refused */
-    unsigned readers; /* reader threads, >= 1 */
-    unsigned response_times; /* answers that a session's average is over; 0
-                                means 100 */
+    size_t queue_max;        /* most writes, and most reads, that wait */
+    unsigned readers;        /* threads, >= 1 */
+    unsigned response_times; /* of a session's average; 0 means 100 */
 };
 
 /* Opens (makes, migrates) the database, closes answers that a crash left

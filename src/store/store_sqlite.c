@@ -518,6 +518,7 @@ const struct store_backend store_sqlite = {
     .ops =
         {
             [STORE_SESSION_GET] = store_sqlite_read_session,
+            [STORE_SESSION_SHARED] = store_sqlite_read_shared,
             [STORE_SESSION_LATEST] = store_sqlite_read_latest,
             [STORE_SESSION_LIST] = store_sqlite_read_list,
             [STORE_MESSAGES] = store_sqlite_read_messages,

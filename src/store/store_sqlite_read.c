@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/xalloc.h"
 #include "store/store_sqlite_rows.h"
+#include "store/store_sqlite_search.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -28,24 +29,41 @@ store_sqlite_read_session(struct store_link *base, struct store_job *job)
     return ERR_OK;
 }
 
+/* The one row of a call that asks for one. */
+static enum err
+give_session(struct sqlite_call *c, struct store_job *job)
+{
+    struct session_row row;
+    bool found = store_sqlite_row(c);
+    enum err e;
+
+    if (found) {
+        store_sqlite_rows_session(c->stmt, &row);
+        store_sqlite_rows_give(job, &row);
+    }
+    e = store_sqlite_end(c);
+    return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
+}
+
+enum err
+store_sqlite_read_shared(struct store_link *base, struct store_job *job)
+{
+    struct sqlite_call c =
+        store_sqlite_call(store_sqlite_of(base), SQL_SESSION_SHARED);
+
+    store_sqlite_put_text(&c, job->share_token);
+    return give_session(&c, job);
+}
+
 enum err
 store_sqlite_read_latest(struct store_link *base, struct store_job *job)
 {
     struct sqlite_call c =
         store_sqlite_call(store_sqlite_of(base), SQL_SESSION_LATEST);
-    struct session_row row;
-    bool found;
-    enum err e;
 
     store_sqlite_put_text(&c, job->user_id);
     store_sqlite_put_int(&c, job->since_ms);
-    found = store_sqlite_row(&c);
-    if (found) {
-        store_sqlite_rows_session(c.stmt, &row);
-        store_sqlite_rows_give(job, &row);
-    }
-    e = store_sqlite_end(&c);
-    return e == ERR_OK && !found ? ERR_NOT_FOUND : e;
+    return give_session(&c, job);
 }
 
 /* -- the list of sessions -- */
@@ -94,75 +112,97 @@ make_cursor(const struct place *at)
     return xstrdup(text);
 }
 
-/* %query%, what LIKE takes for its own escaped. Gives. */
-static char *
-like_pattern(const char *query)
+/* Without a search every session is one that is wanted. */
+static enum err
+is_wanted(struct sqlite_search *search, const struct session_row *row,
+          bool *wanted_out)
 {
-    char *pattern = xmalloc(2 * strlen(query) + 3), *to = pattern;
-
-    *to++ = '%';
-    for (; *query != '\0'; query++) {
-        if (*query == '%' || *query == '_' || *query == '\\') {
-            *to++ = '\\';
-        }
-        *to++ = *query;
-    }
-    *to++ = '%';
-    *to = '\0';
-    return pattern;
+    *wanted_out = true;
+    return search == NULL ? ERR_OK
+                          : store_sqlite_search_try(search, row, wanted_out);
 }
 
-/* One more than the limit is asked for: whether there is more costs nothing
- * else. */
+/* Takes the row's record, or frees it. The page is full once there is one that
+ * no longer has room in it. */
 static enum err
-collect_sessions(struct sqlite_call *c, struct store_job *job)
+collect_one(struct session_row *row, struct sqlite_search *search,
+            struct store_job *job, bool *full_out)
+{
+    bool wanted;
+    enum err e = is_wanted(search, row, &wanted);
+
+    *full_out = e == ERR_OK && wanted && job->count == job->limit;
+    if (e != ERR_OK || !wanted || *full_out) {
+        session_record_fini(&row->record);
+        return e;
+    }
+    job->sessions =
+        xrealloc(job->sessions, (job->count + 1) * sizeof(*job->sessions));
+    job->sessions[job->count++] = row->record;
+    return ERR_OK;
+}
+
+/* Until the page is full or the search has looked at enough; then the cursor
+ * stands behind the last session that was passed. */
+static enum err
+collect_sessions(struct sqlite_call *c, struct sqlite_search *search,
+                 struct store_job *job)
 {
     struct place last = {0, 0};
     bool more = false;
+    enum err e = ERR_OK, ended;
 
-    while (store_sqlite_row(c)) {
+    while (e == ERR_OK && !more && store_sqlite_row(c)) {
         struct session_row row;
+        struct place here;
 
-        if (job->count == job->limit) {
+        if (search != NULL && search->left == 0) {
             more = true;
             break;
         }
         store_sqlite_rows_session(c->stmt, &row);
-        last = (struct place){row.record.last_ms, row.n};
-        job->sessions =
-            xrealloc(job->sessions, (job->count + 1) * sizeof(*job->sessions));
-        job->sessions[job->count++] = row.record;
+        here = (struct place){row.record.last_ms, row.n};
+        e = collect_one(&row, search, job, &more);
+        last = more ? last : here;
     }
+    ended = store_sqlite_end(c);
     job->next_cursor = more ? make_cursor(&last) : NULL;
-    return store_sqlite_end(c);
+    return e != ERR_OK ? e : ended;
+}
+
+static enum err
+read_list(struct sqlite_link *link, struct sqlite_search *search,
+          struct store_job *job)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_LIST);
+    struct place from;
+
+    if (!read_cursor(job->cursor, &from)) {
+        return ERR_BAD_REQUEST;
+    }
+    store_sqlite_put_text(&c, job->user_id);
+    store_sqlite_put_int(&c, from.last_ms);
+    store_sqlite_put_int(&c, from.n);
+    return collect_sessions(&c, search, job);
 }
 
 enum err
 store_sqlite_read_list(struct store_link *base, struct store_job *job)
 {
-    bool search = job->query != NULL && job->query[0] != '\0';
-    char *pattern = NULL;
-    struct sqlite_call c;
-    struct place from;
+    struct sqlite_link *link = store_sqlite_of(base);
+    struct sqlite_search search;
     enum err e;
 
     CHECK(job->limit > 0 && job->limit < INT32_MAX);
-    if (!read_cursor(job->cursor, &from) ||
-        (search && strlen(job->query) > STORE_QUERY_BYTES)) {
+    if (job->query == NULL || job->query[0] == '\0') {
+        return read_list(link, NULL, job);
+    }
+    if (strlen(job->query) > STORE_QUERY_BYTES) {
         return ERR_BAD_REQUEST;
     }
-    c = store_sqlite_call(store_sqlite_of(base),
-                          search ? SQL_SESSION_SEARCH : SQL_SESSION_LIST);
-    store_sqlite_put_text(&c, job->user_id);
-    store_sqlite_put_int(&c, from.last_ms);
-    store_sqlite_put_int(&c, from.n);
-    store_sqlite_put_int(&c, (int64_t)job->limit + 1);
-    if (search) {
-        pattern = like_pattern(job->query);
-        store_sqlite_put_text(&c, pattern);
-    }
-    e = collect_sessions(&c, job);
-    xfree(pattern);
+    store_sqlite_search_init(&search, link, job->query, STORE_SEARCH_BYTES);
+    e = read_list(link, &search, job);
+    store_sqlite_search_fini(&search);
     return e;
 }
 
@@ -173,10 +213,11 @@ store_sqlite_read_list(struct store_link *base, struct store_job *job)
 static enum err
 collect_messages(struct sqlite_call *c, struct store_job *job)
 {
+    size_t most = job->limit_bytes > 0 ? job->limit_bytes : STORE_PAGE_BYTES;
     size_t bytes = 0;
 
     while (store_sqlite_row(c)) {
-        if (job->count == job->limit || bytes > STORE_PAGE_BYTES) {
+        if (job->count == job->limit || bytes > most) {
             job->more = true;
             break;
         }
@@ -217,19 +258,31 @@ collect_range(struct sqlite_link *link, struct store_job *job)
     return e;
 }
 
+/* No token is asked for, or it is the session's. */
+static bool
+token_fits(const struct store_job *job, const struct session_record *s)
+{
+    return job->share_token == NULL ||
+           (s->share_token != NULL &&
+            strcmp(job->share_token, s->share_token) == 0);
+}
+
 /* Without an owner the session is not looked at: no messages, no harm. */
 static enum err
 check_owner(struct sqlite_link *link, const struct store_job *job)
 {
     struct session_row row;
+    bool may;
     enum err e;
 
-    if (job->user_id == NULL || job->user_id[0] == '\0') {
+    if ((job->user_id == NULL || job->user_id[0] == '\0') &&
+        job->share_token == NULL) {
         return ERR_OK;
     }
     e = store_sqlite_rows_find(link, job->session.sid, job->user_id, &row);
+    may = row.n != 0 && token_fits(job, &row.record);
     session_record_fini(&row.record);
-    return e == ERR_OK && row.n == 0 ? ERR_NOT_FOUND : e;
+    return e == ERR_OK && !may ? ERR_NOT_FOUND : e;
 }
 
 static enum err

@@ -33,7 +33,8 @@ enum {
     S_TOKENS,
     S_MAX_RESP,
     S_AVG_RESP,
-    S_RESP_COUNT
+    S_RESP_COUNT,
+    S_SHARE
 };
 
 /* In the order of MESSAGE_COLUMNS. */
@@ -111,6 +112,7 @@ store_sqlite_rows_session(sqlite3_stmt *stmt, struct session_row *out)
     r->max_response_ms = sqlite3_column_int64(stmt, S_MAX_RESP);
     r->avg_response_ms = sqlite3_column_double(stmt, S_AVG_RESP);
     r->response_count = sqlite3_column_int64(stmt, S_RESP_COUNT);
+    r->share_token = store_sqlite_text_at(stmt, S_SHARE);
 }
 
 static void

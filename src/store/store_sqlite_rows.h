@@ -11,7 +11,8 @@
 #define SESSION_COLUMNS                                                        \
     "n,_id,uid,nm,modelId,ts,endTs,adminAssisted,assistingAdminId,"            \
     "assistingAdminName,helpRequested,lastActivity,archived,takeoverEpoch,"    \
-    "epoch,seq,msgCount,totalTokens,maxRespTime,avgRespTime,respCount"
+    "epoch,seq,msgCount,totalTokens,maxRespTime,avgRespTime,respCount,"        \
+    "shareToken"
 
 #define MESSAGE_COLUMNS                                                        \
     "_id,sid,seq,cid,ts,sender,type,status,fileId,fileUrl,meta,modelId,"       \

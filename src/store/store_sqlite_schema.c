@@ -93,6 +93,11 @@ static const char step_pieces[] = "CREATE TABLE pieces("
                                   " PRIMARY KEY(answer,at)"
                                   ") STRICT, WITHOUT ROWID;";
 
+/* A token names one session, and few sessions have one. */
+static const char step_share[] =
+    "CREATE UNIQUE INDEX sessions_share ON sessions(shareToken)"
+    " WHERE shareToken IS NOT NULL;";
+
 /* What operators look for: sessions by their start, and the few that ask for a
  * person or have one. An index by the last activity would be written with
  * every message; that order is sorted instead. The audit is only added to,
@@ -117,7 +122,7 @@ static const char step_review[] =
     " BEGIN SELECT RAISE(ABORT,'the audit is append-only'); END;";
 
 const char *const store_sqlite_schema_steps[] = {step_tables, step_pieces,
-                                                 step_review};
+                                                 step_share, step_review};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

@@ -103,6 +103,10 @@ apply_patch(struct session_record *to, struct session_record *from,
     if (patch & STORE_PATCH_HELP) {
         to->help_requested = from->help_requested;
     }
+    if ((patch & STORE_PATCH_SHARE) &&
+        (to->share_token == NULL || from->share_token == NULL)) {
+        move_text(&to->share_token, &from->share_token);
+    }
     if (patch & STORE_PATCH_ASSIST) {
         to->admin_assisted = from->admin_assisted;
         to->takeover_epoch = from->takeover_epoch;
@@ -127,6 +131,7 @@ update_patched(struct sqlite_link *link, const struct session_row *row)
     store_sqlite_put_text(&c, r->assisting_admin_id);
     store_sqlite_put_text(&c, r->assisting_admin_name);
     store_sqlite_put_int(&c, r->takeover_epoch);
+    store_sqlite_put_text(&c, r->share_token);
     store_sqlite_put_int(&c, row->n);
     return store_sqlite_run(&c, NULL);
 }

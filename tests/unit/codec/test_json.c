@@ -293,7 +293,7 @@ reads_booleans_nulls_and_elements(void **state)
 {
     struct json_scan s;
     bool yes = false, no = true;
-    struct str number;
+    struct str number = {NULL, 0};
 
     (void)state;
     json_scan_init(&s, STR("[true,false,null,-7]"));

@@ -505,12 +505,55 @@ int_at(const json_t *object, const char *name)
     return json_integer_value(json_object_get(object, name));
 }
 
+/* The chunks behind the head into a; how many bytes they took, 0 while the
+ * last one is not there. */
+static inline size_t
+take_chunks(const struct client *c, size_t from, struct answer *a)
+{
+    struct buf body;
+    size_t at = from, n = 1;
+
+    buf_init(&body, (size_t)256 << 20);
+    while (n > 0) {
+        const char *line = c->got.p + at, *end;
+        size_t left = c->got.n - at;
+
+        end = line != NULL && left > 0 ? memmem(line, left, "\r\n", 2) : NULL;
+        n = end != NULL ? strtoul(line, NULL, 16) : 0;
+        if (end == NULL || (size_t)(end - line) + n + 4 > left) {
+            buf_fini(&body);
+            return 0;
+        }
+        buf_put(&body, end + 2, n);
+        at += (size_t)(end - line) + n + 4;
+    }
+    a->body_n = body.n;
+    a->body = buf_give(&body);
+    return at - from;
+}
+
+/* The body behind the head, as long as its head says; how many bytes it took.
+ * a->body stays NULL while it is not whole. */
+static inline size_t
+take_body(const struct client *c, size_t from, struct answer *a)
+{
+    if (has_header(a, "Transfer-Encoding")) {
+        return take_chunks(c, from, a);
+    }
+    a->body_n = (size_t)strtoul(header_of(a, "Content-Length"), NULL, 10);
+    if (c->got.n - from < a->body_n) {
+        return 0;
+    }
+    a->body = str_dup((struct str){c->got.p + from, a->body_n});
+    return a->body_n;
+}
+
 /* One answer off the front of what came; false while it is not whole. */
 static inline bool
 take_answer(struct client *c, bool head_only, struct answer *a)
 {
     char *end;
-    size_t head_n;
+    size_t head_n, taken = 0;
 
     client_read(c);
     end = c->got.n > 0 ? memmem(c->got.p, c->got.n, "\r\n\r\n", 4) : NULL;
@@ -523,15 +566,16 @@ take_answer(struct client *c, bool head_only, struct answer *a)
     assert_memory_equal(a->head, "HTTP/1.1 ", 9);
     a->status = (int)strtol(a->head + 9, NULL, 10);
     if (!head_only && a->status >= 200) {
-        a->body_n = (size_t)strtoul(header_of(a, "Content-Length"), NULL, 10);
+        taken = take_body(c, head_n, a);
+    } else {
+        a->body = xstrdup("");
     }
-    if (c->got.n < head_n + a->body_n) {
+    if (a->body == NULL) {
         answer_fini(a);
         return false;
     }
-    a->body = str_dup((struct str){c->got.p + head_n, a->body_n});
     a->json = json_loadb(a->body, a->body_n, 0, NULL);
-    buf_consume(&c->got, head_n + a->body_n);
+    buf_consume(&c->got, head_n + taken);
     return true;
 }
 

@@ -210,7 +210,10 @@ test_ending_twice_changes_nothing(void **state)
 static const struct {
     const char *method;
     const char *rest;
-} routes[] = {{"GET", ""}, {"PATCH", ""}, {"DELETE", ""}, {"POST", "/end"}};
+} routes[] = {{"GET", ""},        {"PATCH", ""},
+              {"DELETE", ""},     {"POST", "/end"},
+              {"POST", "/share"}, {"DELETE", "/share"},
+              {"GET", "/export"}, {"GET", "/export?format=md"}};
 
 /* The whole answer but for what differs from one to the next. */
 static void
@@ -277,6 +280,37 @@ test_a_deleted_session_is_gone(void **state)
         assert_error(&a, 404, "NOT_FOUND", NULL);
         answer_fini(&a);
     }
+    house_close(&h);
+}
+
+static void
+test_a_share_is_one_token_until_it_is_taken_back(void **state)
+{
+    struct house h;
+    struct answer a;
+    char id[64], first[64];
+
+    (void)state;
+    house_open(&h);
+    create(&h, "ann", "", id);
+    ask_one(&h, "ann", "POST", id, "/share", NULL, &a);
+    assert_int_equal(a.status, 200);
+    assert_common_headers(&a);
+    assert_int_equal(json_object_size(a.json), 1);
+    snprintf(first, sizeof(first), "%s", text_at(a.json, "share_token"));
+    assert_int_equal(strlen(first), 32);
+    answer_fini(&a);
+    ask_one(&h, "ann", "POST", id, "/share", "{}", &a);
+    assert_string_equal(text_at(a.json, "share_token"), first);
+    answer_fini(&a);
+    for (int i = 0; i < 2; i++) {
+        ask_one(&h, "ann", "DELETE", id, "/share", NULL, &a);
+        assert_int_equal(a.status, 204);
+        answer_fini(&a);
+    }
+    ask_one(&h, "ann", "POST", id, "/share", NULL, &a);
+    assert_string_not_equal(text_at(a.json, "share_token"), first);
+    answer_fini(&a);
     house_close(&h);
 }
 
@@ -413,6 +447,7 @@ main(void)
         cmocka_unit_test(
             test_anothers_id_is_answered_exactly_like_an_unknown_one),
         cmocka_unit_test(test_a_deleted_session_is_gone),
+        cmocka_unit_test(test_a_share_is_one_token_until_it_is_taken_back),
         cmocka_unit_test(test_messages_are_read_from_the_newest_page_back),
         cmocka_unit_test(test_open_sockets_are_told_of_end_and_deletion),
         cmocka_unit_test(test_models_are_in_the_order_of_the_settings),

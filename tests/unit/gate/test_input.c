@@ -3,6 +3,8 @@
 
 #include "fixture.h"
 
+#define EXPORT "/chatbox/sessions/0123456789abcdef0123456789abcdef/export"
+
 /* --- queries, as the list of sessions and the page of messages take them - */
 
 static const struct {
@@ -37,6 +39,13 @@ static const struct {
     {"GET /chatbox/sessions?q=%c3%a9+x", 200, NULL},
     {"GET /chatbox/sessions?q=%ff", 400, "q"},
     {"GET /chatbox/sessions?q=a%00b", 400, "q"},
+    {"GET " EXPORT, 404, NULL},
+    {"GET " EXPORT "?format=json", 404, NULL},
+    {"GET " EXPORT "?for%6dat=m%64", 404, NULL},
+    {"GET " EXPORT "?format=", 400, "format"},
+    {"GET " EXPORT "?format=JSON", 400, "format"},
+    {"GET " EXPORT "?format=md%00", 400, "format"},
+    {"GET " EXPORT "?format=md&format=md", 400, "format"},
     {"GET /chatbox/sessions/0123456789abcdef0123456789abcdef?limit=1001", 400,
      "limit"},
     {"GET /chatbox/sessions/0123456789abcdef0123456789abcdef?before_seq=0", 400,

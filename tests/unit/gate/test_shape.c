@@ -240,6 +240,43 @@ test_exact_usage_is_not_called_estimated(void **state)
                        "\"completion_tokens\":2,\"total_tokens\":3}}");
 }
 
+static void
+test_a_shared_message_shows_nothing_of_its_user(void **state)
+{
+    struct message_record m = {
+        .id = MID,
+        .sid = SID,
+        .seq = 7,
+        .at_ms = AT,
+        .sender = SENDER_AI,
+        .status = STATUS_COMPLETE,
+        .type = (char[]){"ai_response"},
+        .content = (char[]){"Hi"},
+        .content_n = 2,
+        .client_id = (char[]){"c1"},
+        .file_id = (char[]){"f1"},
+        .file_url = (char[]){"/chatbox/files/f1?sig=1"},
+        .metadata = (char[]){"{\"k\":\"v\"}"},
+        .model_id = (char[]){"m1"},
+        .reply_to = (char[]){SID},
+        .replaces = (char[]){SID},
+        .duration_ms = 5,
+        .ttft_ms = -1,
+    };
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 65536);
+    shape_shared_message(&b, &m);
+    assert_text(&b, "{\"message_id\":\"" MID "\",\"seq\":7,"
+                    "\"type\":\"ai_response\",\"sender\":\"ai\","
+                    "\"content\":\"Hi\","
+                    "\"timestamp\":\"2026-11-21T05:26:51.123Z\","
+                    "\"status\":\"complete\",\"model_id\":\"m1\","
+                    "\"duration_ms\":5,\"reply_to\":\"" SID "\"}");
+    buf_fini(&b);
+}
+
 int
 main(void)
 {
@@ -251,6 +288,7 @@ main(void)
         cmocka_unit_test(test_a_question_has_the_members_of_a_question),
         cmocka_unit_test(test_an_answer_has_the_members_of_an_answer),
         cmocka_unit_test(test_exact_usage_is_not_called_estimated),
+        cmocka_unit_test(test_a_shared_message_shows_nothing_of_its_user),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,6 +25,87 @@ a_session_is_found_by_its_owner_only(void **state)
     }
 }
 
+/* Proposes a token; NULL takes it away. */
+static void
+share(struct fixture *f, unsigned session, const char *token)
+{
+    struct store_job *job = new_job(STORE_SESSION_PATCH, session, NULL);
+
+    job->patch = STORE_PATCH_SHARE;
+    job->session.share_token = token != NULL ? xstrdup(token) : NULL;
+    assert_int_equal(run_free(f, job), ERR_OK);
+}
+
+static enum err
+by_token(struct fixture *f, enum store_op op, unsigned session,
+         const char *token, const char *user)
+{
+    struct store_job *job = new_job(op, session, user);
+    enum err e;
+
+    job->share_token = xstrdup(token);
+    e = run(f, job);
+    if (e == ERR_OK && op == STORE_MESSAGES) {
+        assert_int_equal(job->count, 1);
+    } else if (e == ERR_OK) {
+        assert_string_equal(job->session.share_token, token);
+        assert_string_equal(job->session.user_id, "ann");
+    }
+    store_job_free(job);
+    return e;
+}
+
+static void
+a_shared_session_is_found_by_its_token_while_it_has_it(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    ask(f, 2, "ann", 12);
+    assert_int_equal(by_token(f, STORE_SESSION_SHARED, 0, "t1", NULL),
+                     ERR_NOT_FOUND);
+    share(f, 1, "t1");
+    share(f, 2, "t2");
+    assert_int_equal(by_token(f, STORE_SESSION_SHARED, 0, "t1", NULL), ERR_OK);
+    assert_int_equal(by_token(f, STORE_SESSION_SHARED, 0, "T1", NULL),
+                     ERR_NOT_FOUND);
+    assert_int_equal(by_token(f, STORE_SESSION_SHARED, 0, "", NULL),
+                     ERR_NOT_FOUND);
+    share(f, 1, NULL);
+    assert_int_equal(by_token(f, STORE_SESSION_SHARED, 0, "t1", NULL),
+                     ERR_NOT_FOUND);
+    assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 2, "ann")),
+                     ERR_OK);
+    assert_int_equal(by_token(f, STORE_SESSION_SHARED, 0, "t2", NULL),
+                     ERR_NOT_FOUND);
+}
+
+static void
+messages_by_a_token_are_those_of_its_session(void **state)
+{
+    static const struct {
+        unsigned session;
+        const char *token;
+        const char *user;
+        enum err expected;
+    } cases[] = {
+        {1, "t1", NULL, ERR_OK},         {1, "t1", "ann", ERR_OK},
+        {1, "t1", "bob", ERR_NOT_FOUND}, {1, "t2", "ann", ERR_NOT_FOUND},
+        {2, "t1", "ann", ERR_NOT_FOUND}, {2, "", "ann", ERR_NOT_FOUND},
+        {3, "t1", NULL, ERR_NOT_FOUND},
+    };
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    ask(f, 2, "ann", 12);
+    share(f, 1, "t1");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_int_equal(by_token(f, STORE_MESSAGES, cases[i].session,
+                                  cases[i].token, cases[i].user),
+                         cases[i].expected);
+    }
+}
+
 static void
 put(struct fixture *f, unsigned session, const char *user, int64_t last_ms)
 {
@@ -328,6 +409,12 @@ a_page_of_long_messages_ends_early(void **state)
     assert_int_equal(job->count, 2);
     assert_false(job->more);
     store_job_free(job);
+    job = new_job(STORE_MESSAGES, 1, NULL);
+    job->limit_bytes = n;
+    assert_int_equal(run(f, job), ERR_OK);
+    assert_int_equal(job->count, 2);
+    assert_true(job->more);
+    store_job_free(job);
     xfree(text);
 }
 
@@ -424,6 +511,8 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_session_is_found_by_its_owner_only),
+        TEST(a_shared_session_is_found_by_its_token_while_it_has_it),
+        TEST(messages_by_a_token_are_those_of_its_session),
         TEST(the_latest_session_is_active_recent_and_mine),
         TEST(a_list_is_by_latest_activity_in_pages_without_holes),
         TEST(a_list_of_nobody_is_empty),

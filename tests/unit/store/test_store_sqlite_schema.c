@@ -136,9 +136,11 @@ static void
 a_newer_database_is_refused_and_left_alone(void **state)
 {
     struct fixture *f = *state;
-    char as_it_was[64];
+    char back[64];
     sqlite3 *db;
 
+    snprintf(back, sizeof(back), "PRAGMA user_version=%d",
+             store_sqlite_schema_version);
     ask(f, 1, "ann", 11);
     fixture_close(f);
     db = open_db(f);
@@ -146,9 +148,7 @@ a_newer_database_is_refused_and_left_alone(void **state)
     expect_refused(f, "schema version 99");
     assert_int_equal(value(db, "PRAGMA user_version"), 99);
     assert_int_equal(value(db, "SELECT count(*) FROM messages"), 1);
-    snprintf(as_it_was, sizeof(as_it_was), "PRAGMA user_version=%d",
-             store_sqlite_schema_version);
-    must(db, as_it_was);
+    must(db, back); /* as it was */
     sqlite3_close(db);
     fixture_open(f);
 }
@@ -265,6 +265,31 @@ every_released_version_becomes_the_current_one(void **state)
     }
 }
 
+static void
+a_database_from_before_sharing_keeps_what_it_has(void **state)
+{
+    char why[256];
+    sqlite3 *db = NULL;
+
+    (void)state;
+    assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+    assert_int_equal(store_sqlite_schema_migrate_by(
+                         db, store_sqlite_schema_steps, 2, why, sizeof(why)),
+                     ERR_OK);
+    must(db, "INSERT INTO sessions(_id,uid,ts,lastActivity,epoch)"
+             " VALUES('a','ann',1,1,'e'),('b','ann',1,1,'e')");
+    assert_int_equal(store_sqlite_schema_migrate_by(
+                         db, store_sqlite_schema_steps,
+                         store_sqlite_schema_version, why, sizeof(why)),
+                     ERR_OK);
+    assert_int_equal(value(db, "SELECT count(*) FROM sessions"), 2);
+    must(db, "UPDATE sessions SET shareToken='t' WHERE _id='a'");
+    assert_int_equal(sqlite3_exec(db, "UPDATE sessions SET shareToken='t'",
+                                  NULL, NULL, NULL),
+                     SQLITE_CONSTRAINT);
+    sqlite3_close(db);
+}
+
 int
 main(void)
 {
@@ -277,6 +302,7 @@ main(void)
         TEST(a_database_of_somebody_else_is_refused),
         cmocka_unit_test(an_older_database_is_brought_up_step_by_step),
         cmocka_unit_test(every_released_version_becomes_the_current_one),
+        cmocka_unit_test(a_database_from_before_sharing_keeps_what_it_has),
         cmocka_unit_test(a_step_that_fails_leaves_the_version_before_it),
     };
 

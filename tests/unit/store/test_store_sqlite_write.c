@@ -333,6 +333,36 @@ a_session_can_be_made_without_messages_once(void **state)
     store_job_free(job);
 }
 
+/* The token that is there afterwards, as one letter; '-' for none. */
+static char
+share(struct fixture *f, const char *token, unsigned patch)
+{
+    struct store_job *job = new_job(STORE_SESSION_PATCH, 1, "ann");
+    char now;
+
+    job->patch = patch;
+    job->session.share_token = token != NULL ? xstrdup(token) : NULL;
+    assert_int_equal(run(f, job), ERR_OK);
+    now = job->session.share_token != NULL ? job->session.share_token[0] : '-';
+    store_job_free(job);
+    return now;
+}
+
+static void
+a_share_keeps_its_token_until_it_is_taken_away(void **state)
+{
+    struct fixture *f = *state;
+
+    assert_int_equal(run_free(f, new_session(1, "ann", "Old")), ERR_OK);
+    assert_int_equal(share(f, "x", 0), '-');
+    assert_int_equal(share(f, NULL, STORE_PATCH_SHARE), '-');
+    assert_int_equal(share(f, "a", STORE_PATCH_SHARE), 'a');
+    assert_int_equal(share(f, "b", STORE_PATCH_SHARE), 'a');
+    assert_int_equal(share(f, NULL, 0), 'a');
+    assert_int_equal(share(f, NULL, STORE_PATCH_SHARE), '-');
+    assert_int_equal(share(f, "c", STORE_PATCH_SHARE), 'c');
+}
+
 static void
 a_patch_sets_what_it_names_and_nothing_else(void **state)
 {
@@ -519,6 +549,7 @@ main(void)
         TEST(only_a_user_names_a_session),
         TEST(a_session_can_be_made_without_messages_once),
         TEST(a_patch_sets_what_it_names_and_nothing_else),
+        TEST(a_share_keeps_its_token_until_it_is_taken_away),
         TEST(ending_an_ended_session_keeps_the_first_end),
         TEST(a_deleted_session_is_really_gone),
         TEST(a_message_does_not_bring_back_a_session_that_was_deleted),
