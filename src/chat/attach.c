@@ -29,7 +29,7 @@
 struct attach {
     struct chat *chat;
     struct outlet *outlet; /* NULL: gone meanwhile */
-    struct user *user;
+    struct user *user;     /* whose session: the outlet's, or who is watched */
     struct session *session; /* pinned by a job count once it is known */
     char *wanted;            /* session id, or NULL */
     char *epoch;             /* or NULL */
@@ -100,7 +100,9 @@ replace_others(struct session *s, const struct outlet *newcomer)
     LIST_FOREACH (it, &s->outlets) {
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 
-        if (attach_replaces(o, session_id(s), str_from(newcomer->device_id))) {
+        /* An operator who watches takes nobody's place but their own. */
+        if (o->user == newcomer->user &&
+            attach_replaces(o, session_id(s), str_from(newcomer->device_id))) {
             replace(o);
         }
     }
@@ -283,7 +285,10 @@ not_found(struct attach *a)
     if (a->wanted == NULL) {
         choose_latest(a, NULL);
     } else if (a->strict) {
+        struct user *u = a->user;
+
         refuse(a, ERR_NOT_FOUND, CLOSE_FORBIDDEN);
+        user_release(u); /* who is watched may be nobody here */
     } else {
         attach_to(a, session_new(a->user));
     }
@@ -322,7 +327,10 @@ on_looked_up(struct store_job *job)
     } else if (job->result == ERR_NOT_FOUND) {
         not_found(a);
     } else {
+        struct user *u = a->user;
+
         refuse(a, ERR_DATABASE_ERROR, CLOSE_TRY_LATER);
+        user_release(u);
     }
     store_job_free(job);
 }
@@ -387,11 +395,12 @@ attach_start(struct outlet *o, const struct attach_request *request)
 
     a->chat = o->user->chat;
     a->outlet = o;
-    a->user = o->user;
+    a->user =
+        request->owner.n > 0 ? user_get(a->chat, request->owner) : o->user;
     a->wanted = request->session_id.n > 0 ? str_dup(request->session_id) : NULL;
     a->epoch = request->epoch.n > 0 ? str_dup(request->epoch) : NULL;
     a->last_seq = request->last_seq;
-    a->strict = request->strict;
+    a->strict = request->strict || request->owner.n > 0;
     o->attach = a;
     o->state = OUTLET_ATTACHING;
     list_push_back(&o->user->arrivals, &o->link);

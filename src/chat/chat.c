@@ -139,6 +139,17 @@ free_session(struct map_node *node, void *arg)
     session_free(s);
 }
 
+/* One that somebody still held when the shard had to end. */
+static void
+free_user(struct map_node *node, void *arg)
+{
+    struct user *u = CONTAINER_OF(node, struct user, node);
+
+    (void)arg;
+    map_remove(&u->chat->users, node);
+    xfree(u);
+}
+
 void
 chat_fini(struct shard *s)
 {
@@ -150,6 +161,7 @@ chat_fini(struct shard *s)
     shard_at_phase(s, SHARD_PHASE_CHAT, NULL, NULL);
     timer_cancel(&s->timers, &c->sweep);
     map_each(&c->sessions, free_session, NULL);
+    map_each(&c->users, free_user, NULL);
     upstream_fini_all(c);
     map_fini(&c->sessions);
     map_fini(&c->users);
@@ -246,9 +258,54 @@ chat_user_connections(const struct chat *c, struct str id, struct str session,
         struct session *s = CONTAINER_OF(it, struct session, in_user);
 
         LIST_FOREACH (at, &s->outlets) {
-            count -= attach_replaces(CONTAINER_OF(at, struct outlet, link),
-                                     session, device);
+            struct outlet *o = CONTAINER_OF(at, struct outlet, link);
+
+            count -= o->user == u && attach_replaces(o, session, device);
         }
+    }
+    return count;
+}
+
+void
+chat_user_away(struct chat *c, struct str id, bool begins)
+{
+    struct user *u = user_get(c, id);
+
+    if (begins) {
+        u->connections++;
+        u->holds++;
+    } else {
+        u->connections--;
+        u->holds--;
+        user_release(u);
+    }
+}
+
+struct str
+chat_session_owner(const struct chat *c, struct str id)
+{
+    const struct session *s = session_find(c, id);
+
+    return s != NULL && !s->gone ? user_id(s->user) : (struct str){NULL, 0};
+}
+
+bool
+chat_watches(const struct outlet *o)
+{
+    return o->session != NULL && o->session->user != o->user;
+}
+
+uint32_t
+chat_session_connections(const struct chat *c, struct str id)
+{
+    const struct session *s = session_find(c, id);
+    uint32_t count = 0;
+
+    if (s == NULL) {
+        return 0;
+    }
+    LIST_FOREACH (it, &s->outlets) {
+        count++;
     }
     return count;
 }

@@ -63,6 +63,7 @@ struct attach_request {
     int64_t last_seq;      /* -1: not given */
     struct str epoch;      /* empty: not given */
     struct str device_id;  /* empty: not given */
+    struct str owner;      /* whose session_id an operator watches, or empty */
 };
 
 /* The outlet (zeroed but for ops) joins: finds its session, sends the first
@@ -88,8 +89,22 @@ void chat_on_drain(struct outlet *o);
 size_t chat_user_connections(const struct chat *c, struct str user_id,
                              struct str session_id, struct str device_id);
 
+/* A connection of the user is on another shard from now on (true), or no more:
+ * it counts here all the same. */
+void chat_user_away(struct chat *c, struct str user_id, bool begins);
+
+/* Whose session it is; empty when it is not in memory. Borrowed. */
+struct str chat_session_owner(const struct chat *c, struct str session_id);
+
+/* Whether the outlet is in somebody else's session, to watch. */
+bool chat_watches(const struct outlet *o);
+
 /* Whether the outlet is this user's. Borrows. */
 bool chat_user_is(const struct outlet *o, struct str user_id);
+
+/* How many connections a session has at this moment, operators included; 0
+ * when it is not in memory. */
+uint32_t chat_session_connections(const struct chat *c, struct str session_id);
 
 /* An `error` frame that the gate has cause for (EXPIRED_TOKEN). Nothing while
  * the outlet is not live. */

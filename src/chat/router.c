@@ -410,6 +410,18 @@ right_session(struct outlet *o, const struct proto_message *m)
     return false;
 }
 
+/* Who watches somebody else's session may say nothing in it. */
+static bool
+may_say(struct outlet *o, const struct proto_message *m)
+{
+    if (!chat_watches(o) || m->type == MESSAGE_PING ||
+        m->type == MESSAGE_AUTH) {
+        return true;
+    }
+    refuse_simply(o, m, ERR_INSUFFICIENT_PERMISSIONS, NULL);
+    return false;
+}
+
 void
 router_on_frame(struct outlet *o, struct str text)
 {
@@ -428,7 +440,7 @@ router_on_frame(struct outlet *o, struct str text)
         return;
     }
     CHECK(handlers[m.type] != NULL);
-    if (right_session(o, &m)) {
+    if (right_session(o, &m) && may_say(o, &m)) {
         handlers[m.type](o, &m);
     }
     proto_message_fini(&m);

@@ -9,6 +9,7 @@
 #include "chat/chat.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
+#include "gate/audit.h"
 #include "gate/gate_state.h"
 #include "gate/input.h"
 #include "gate/reply.h"
@@ -294,6 +295,7 @@ static void
 on_deleted(struct store_job *job)
 {
     if (succeeded(job, NULL)) {
+        audit_log(&job->review->event);
         reply_empty(job->cookie, 204, (struct str){NULL, 0});
         store_job_free(job);
     }
@@ -302,9 +304,13 @@ on_deleted(struct store_job *job)
 void
 api_delete(struct request *r)
 {
+    struct store_job *job;
+
     if (has_id(r)) {
-        chat_session_write(r->gate->shard->chat,
-                           job_of(r, STORE_SESSION_DELETE, on_deleted));
+        job = job_of(r, STORE_SESSION_DELETE, on_deleted);
+        job->review =
+            audit_of(r, REVIEW_DELETE, job->session.sid, "by its user");
+        chat_session_write(r->gate->shard->chat, job);
     }
 }
 
@@ -365,16 +371,7 @@ put_page(struct buf *out, const struct store_job *job)
     json_put_member(out, "session_id", str_from(job->session.sid));
     json_put_member(out, "name", str_from(job->session.name));
     json_put_member(out, "model_id", str_from(job->session.model_id));
-    json_put_key(out, "messages");
-    buf_putc(out, '[');
-    for (size_t i = 0; i < job->count; i++) {
-        json_put_comma(out);
-        shape_message(out, &job->messages[i]);
-    }
-    buf_putc(out, ']');
-    if (job->more && job->count > 0) {
-        json_put_member_i64(out, "next_before_seq", job->messages[0].seq);
-    }
+    shape_page(out, job->messages, job->count, job->more);
     buf_putc(out, '}');
 }
 

@@ -16,6 +16,7 @@
 #include "gate/gate_state.h"
 #include "gate/reply.h"
 #include "gate/routes.h"
+#include "gate/watch.h"
 #include "loop/shard.h"
 #include "net/conn.h"
 
@@ -94,6 +95,7 @@ request_free(struct request *r)
         xwipe(r->identity, sizeof(*r->identity));
         xfree(r->identity);
     }
+    watch_end(r->watch);
     list_remove(&r->link);
     buf_fini(&r->path);
     buf_fini(&r->body);

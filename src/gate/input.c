@@ -2,13 +2,19 @@
 /* Reading queries and bodies of the REST interface, strictly. */
 #include "gate/input.h"
 
+#include "base/clock.h"
 #include "base/xalloc.h"
 #include "codec/json.h"
 #include "codec/utf8.h"
 #include "gate/reply.h"
 
+#include <stdio.h>
+
 /* Nesting of a JSON body; none of ours needs more than two. */
 #define DEPTH_MAX 32
+
+/* Of "2026-11-21". */
+#define DATE_CHARS 10
 
 static bool
 refuse(struct request *r, const char *name)
@@ -71,6 +77,92 @@ input_text(struct request *r, const char *name, size_t max_bytes, char **out)
         } else if (text.n > 0) {
             *out = str_dup(text);
         }
+    }
+    buf_fini(&room);
+    return ok;
+}
+
+/* Not empty, UTF-8 without control characters. */
+static bool
+is_line(struct str text, size_t max_bytes)
+{
+    for (size_t i = 0; i < text.n; i++) {
+        if ((unsigned char)text.p[i] < 0x20 || text.p[i] == 0x7f) {
+            return false;
+        }
+    }
+    return text.n > 0 && text.n <= max_bytes && utf8_valid(text);
+}
+
+bool
+input_line(struct request *r, const char *name, size_t max_bytes, char **out)
+{
+    struct buf room;
+    struct str text;
+    enum err e = query(r, name, &room, &text);
+    bool ok = e == ERR_NOT_FOUND;
+
+    *out = NULL;
+    if (e == ERR_OK) {
+        ok = is_line(text, max_bytes) || refuse(r, name);
+        *out = ok ? str_dup(text) : NULL;
+    }
+    buf_fini(&room);
+    return ok;
+}
+
+static bool
+is_id(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        if (!((s.p[i] >= '0' && s.p[i] <= '9') ||
+              (s.p[i] >= 'a' && s.p[i] <= 'f'))) {
+            return false;
+        }
+    }
+    return s.n == RAND_ID_CHARS;
+}
+
+bool
+input_id(struct request *r, const char *name,
+         char out[static RAND_ID_CHARS + 1])
+{
+    char *text;
+    bool ok = input_line(r, name, RAND_ID_CHARS, &text);
+
+    if (text != NULL) {
+        ok = is_id(str_from(text)) || refuse(r, name);
+        if (ok) {
+            memcpy(out, text, RAND_ID_CHARS + 1);
+        }
+    }
+    xfree(text);
+    return ok;
+}
+
+static bool
+parse_time(struct str text, bool whole_day, int64_t *out)
+{
+    char date[32];
+
+    if (text.n != DATE_CHARS) {
+        return clock_parse(text, out);
+    }
+    snprintf(date, sizeof(date), "%.*s%s", STR_ARG(text),
+             whole_day ? "T23:59:59.999Z" : "T00:00:00Z");
+    return clock_parse(str_from(date), out);
+}
+
+bool
+input_time(struct request *r, const char *name, bool whole_day, int64_t *out)
+{
+    struct buf room;
+    struct str text;
+    enum err e = query(r, name, &room, &text);
+    bool ok = e == ERR_NOT_FOUND;
+
+    if (e == ERR_OK) {
+        ok = parse_time(text, whole_day, out) || refuse(r, name);
     }
     buf_fini(&room);
     return ok;

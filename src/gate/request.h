@@ -15,6 +15,7 @@
  * http becomes NULL and the answer is thrown away. */
 struct http;
 struct route;
+struct watch;
 
 struct request {
     struct list link;          /* gate->requests */
@@ -30,6 +31,7 @@ struct request {
     char client_text[CLIENT_TEXT_SIZE];
     struct str scheme; /* "http" or "https", of the client's connection */
     struct identity *identity; /* of a verified token, or NULL */
+    struct watch *watch;       /* of an upgrade of an operator's, or NULL */
     const char *own_csp;       /* instead of the strictest one, or NULL */
     void (*go_on)(struct request *r); /* what http_wait calls, or NULL */
     void *parts;                      /* of the handler that answers in parts */

@@ -4,7 +4,9 @@
 #include "gate/routes.h"
 
 #include "base/metrics.h"
+#include "gate/admin.h"
 #include "gate/api.h"
+#include "gate/audit.h"
 #include "gate/health.h"
 #include "gate/pages.h"
 #include "gate/transcript.h"

@@ -5,8 +5,8 @@
 #include "base/clock.h"
 #include "codec/json.h"
 
-static void
-put_time(struct buf *out, const char *name, int64_t at_ms)
+void
+shape_time(struct buf *out, const char *name, int64_t at_ms)
 {
     char text[CLOCK_TEXT_SIZE];
 
@@ -27,10 +27,10 @@ put_session_times(struct buf *out, const struct session_record *s)
 {
     int64_t until = s->end_ms > 0 ? s->end_ms : s->last_ms;
 
-    put_time(out, "start_time", s->start_ms);
-    put_time(out, "last_activity", s->last_ms);
+    shape_time(out, "start_time", s->start_ms);
+    shape_time(out, "last_activity", s->last_ms);
     if (s->end_ms > 0) {
-        put_time(out, "end_time", s->end_ms);
+        shape_time(out, "end_time", s->end_ms);
     }
     json_put_member_bool(out, "is_active", s->end_ms == 0);
     json_put_member_i64(out, "duration",
@@ -48,9 +48,8 @@ put_session_figures(struct buf *out, const struct session_record *s)
 }
 
 void
-shape_item(struct buf *out, const struct session_record *s)
+shape_item_members(struct buf *out, const struct session_record *s)
 {
-    buf_putc(out, '{');
     json_put_member(out, "id", str_from(s->sid));
     json_put_member(out, "session_id", str_from(s->sid));
     json_put_member(out, "user_id", str_from(s->user_id));
@@ -62,6 +61,19 @@ shape_item(struct buf *out, const struct session_record *s)
     put_optional(out, "assisting_admin_name", s->assisting_admin_name);
     json_put_member_bool(out, "help_requested", s->help_requested);
     json_put_member_bool(out, "archived", s->archived);
+}
+
+void
+shape_connections(struct buf *out, uint32_t connections)
+{
+    json_put_member_i64(out, "connections", connections);
+}
+
+void
+shape_item(struct buf *out, const struct session_record *s)
+{
+    buf_putc(out, '{');
+    shape_item_members(out, s);
     buf_putc(out, '}');
 }
 
@@ -109,7 +121,7 @@ shape_message(struct buf *out, const struct message_record *m)
     json_put_member(out, "type", str_from(m->type));
     json_put_member(out, "sender", str_from(sender_word(m->sender)));
     json_put_member(out, "content", (struct str){m->content, m->content_n});
-    put_time(out, "timestamp", m->at_ms);
+    shape_time(out, "timestamp", m->at_ms);
     json_put_member(out, "status", str_from(status_word(m->status)));
     put_optional(out, "client_id", m->client_id);
     put_optional(out, "model_id", m->model_id);
@@ -121,6 +133,22 @@ shape_message(struct buf *out, const struct message_record *m)
     }
     put_answer_members(out, m);
     buf_putc(out, '}');
+}
+
+void
+shape_page(struct buf *out, const struct message_record *messages, size_t count,
+           bool more)
+{
+    json_put_key(out, "messages");
+    buf_putc(out, '[');
+    for (size_t i = 0; i < count; i++) {
+        json_put_comma(out);
+        shape_message(out, &messages[i]);
+    }
+    buf_putc(out, ']');
+    if (more && count > 0) {
+        json_put_member_i64(out, "next_before_seq", messages[0].seq);
+    }
 }
 
 void

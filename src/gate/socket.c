@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "codec/ws_frame.h"
+#include "gate/watch.h"
 #include "loop/shard.h"
 #include "net/conn.h"
 
@@ -44,6 +45,7 @@ struct socket {
     uint64_t pinged_ms; /* our last ping */
     uint64_t expiry_ms; /* monotonic: what EXPIRES or TOLD wait for */
     enum expiry expiry;
+    struct watch *watch;     /* an operator's in somebody's session, or NULL */
     struct backlog *backlog; /* messages that wait while it is held */
     bool held;               /* chat wants no message now */
     bool closing;            /* our close frame is queued; chat hears no more */
@@ -76,6 +78,8 @@ detach(struct socket *k)
     if (k->attached) {
         k->attached = false;
         chat_detach(&k->outlet);
+        watch_end(k->watch);
+        k->watch = NULL;
         atomic_fetch_sub(k->gate->settings->websockets, 1);
         metric_add(METRIC_WS_CONNECTIONS, -1);
     }
@@ -262,7 +266,8 @@ outlet_auth(struct outlet *o, struct str token)
     enum err e = token_verify(set->keys, set->token_rules, token,
                               clock_wall_ms(), &identity);
 
-    if (e == ERR_OK && !chat_user_is(o, str_from(identity.user_id))) {
+    if (e == ERR_OK && (!chat_user_is(o, str_from(identity.user_id)) ||
+                        (chat_watches(o) && !identity.admin))) {
         e = ERR_INSUFFICIENT_PERMISSIONS;
     }
     if (e == ERR_OK) {
@@ -465,13 +470,15 @@ static const struct conn_events conn_events = {on_bytes, on_drain, on_eof,
                                                on_closed};
 
 void
-socket_start(struct gate *g, struct conn *conn, const struct identity *identity,
+socket_start(struct gate *g, struct conn *conn, struct watch *watch,
+             const struct identity *identity,
              const struct attach_request *attach)
 {
     struct socket *k = xcalloc(1, sizeof(*k));
 
     k->gate = g;
     k->conn = conn;
+    k->watch = watch;
     k->outlet.ops = &outlet_ops;
     k->opened_ms = k->heard_ms = k->pinged_ms = now_ms(k);
     k->attached = k->held = true; /* until chat has sent the first frame */

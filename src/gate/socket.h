@@ -9,10 +9,11 @@
 
 /* A WebSocket of a user: frames in to chat, chat's frames out. */
 struct conn;
+struct watch;
 
-/* Takes conn (paused, its 101 queued) and counts in settings->websockets
- * already. identity and attach are borrowed. */
-void socket_start(struct gate *g, struct conn *conn,
+/* Takes conn (paused, its 101 queued), which counts in settings->websockets
+ * already, and watch (may be NULL). identity and attach are borrowed. */
+void socket_start(struct gate *g, struct conn *conn, struct watch *watch,
                   const struct identity *identity,
                   const struct attach_request *attach);
 

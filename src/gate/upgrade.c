@@ -15,6 +15,7 @@
 #include "gate/http.h"
 #include "gate/reply.h"
 #include "gate/socket.h"
+#include "gate/watch.h"
 #include "loop/shard.h"
 #include "net/conn.h"
 
@@ -325,7 +326,9 @@ become_socket(struct request *r, const struct ws_handshake *hs,
         .last_seq = w->last_seq,
         .epoch = w->epoch,
         .device_id = w->device_id,
+        .owner = watch_owner(r->watch),
     };
+    struct watch *watch = r->watch;
 
     if (!write_101(r, hs)) {
         atomic_fetch_sub(g->settings->websockets, 1);
@@ -333,25 +336,48 @@ become_socket(struct request *r, const struct ws_handshake *hs,
         http_answered(r);
         return;
     }
-    socket_start(g, http_take_conn(r), &identity, &attach);
+    r->watch = NULL;
+    socket_start(g, http_take_conn(r), watch, &identity, &attach);
 }
 
-/* On the owner's shard. The handshake and the query are read again from the
- * head that moved along: cheaper than carrying their pieces. */
+/* The handshake and the query are read again, on each shard that the head
+ * comes to: cheaper than carrying their pieces. */
+static bool
+read_again(struct request *r, struct ws_handshake *hs, struct wishes *w)
+{
+    CHECK(ws_handshake_parse(&r->head, hs) == ERR_OK);
+    if (atomic_load(r->gate->settings->closing)) {
+        return refuse(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    }
+    return read_query(r, w);
+}
+
+/* On the shard of the session that an operator asked for. */
+static void
+enter(struct request *r)
+{
+    struct ws_handshake hs;
+    struct wishes w = {.last_seq = -1};
+
+    if (read_again(r, &hs, &w) && within_process_limit(r)) {
+        become_socket(r, &hs, &w);
+    }
+    buf_fini(&w.text);
+}
+
+/* On the owner's shard. An operator may ask for anybody's session. */
 static void
 arrive(struct request *r)
 {
     struct ws_handshake hs;
     struct wishes w = {.last_seq = -1};
 
-    CHECK(ws_handshake_parse(&r->head, &hs) == ERR_OK);
-    if (atomic_load(r->gate->settings->closing)) {
-        (void)refuse(r, ERR_SERVICE_UNAVAILABLE, NULL);
-        return;
-    }
-    if (read_query(r, &w) && within_user_limit(r, &w) &&
-        within_process_limit(r)) {
-        become_socket(r, &hs, &w);
+    if (read_again(r, &hs, &w) && within_user_limit(r, &w)) {
+        if (r->identity->admin && w.session_id.n == RAND_ID_CHARS) {
+            watch_start(r, w.session_id, enter);
+        } else if (within_process_limit(r)) {
+            become_socket(r, &hs, &w);
+        }
     }
     buf_fini(&w.text);
 }

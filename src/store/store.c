@@ -45,7 +45,8 @@ store_job_new(enum store_op op, struct shard *home,
     return job;
 }
 
-/* LIST gives sessions, the others messages: count belongs to one of them. */
+/* LIST and BROWSE give sessions, the others messages: count belongs to one of
+ * them. */
 static void
 free_results(struct store_job *job)
 {
@@ -69,6 +70,7 @@ store_job_free(struct store_job *job)
     free_results(job);
     session_record_fini(&job->session);
     message_record_fini(&job->message);
+    review_free(job->review);
     xfree(job->user_id);
     xfree(job->query);
     xfree(job->cursor);

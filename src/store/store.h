@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "loop/mailbox.h"
 #include "store/record.h"
+#include "store/review.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -79,6 +80,7 @@ struct store;
  *                 message.replaces is superseded. Repeated: duplicate, and
  *                 message as stored the first time. NOT_FOUND: the session is
  *                 gone.
+ * BROWSE, FIGURES, AUDIT: the operators' part, in store/review.h.
  *
  * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
@@ -90,6 +92,9 @@ enum store_op {
     STORE_MESSAGES,
     STORE_MESSAGE_FIND,
     STORE_PING,
+    STORE_SESSION_BROWSE,
+    STORE_SESSION_FIGURES,
+    STORE_AUDIT_LIST,
     /* writes */
     STORE_SESSION_PUT,
     STORE_SESSION_PATCH,
@@ -98,6 +103,7 @@ enum store_op {
     STORE_DRAFT_PUT,
     STORE_DRAFT_DROP,
     STORE_ANSWER_FINISH,
+    STORE_AUDIT_PUT,
     STORE_OPS
 };
 
@@ -113,10 +119,8 @@ enum store_patch {
     STORE_PATCH_ARCHIVED = 1 << 2,
     STORE_PATCH_END = 1 << 3, /* end_ms; 0 reopens */
     STORE_PATCH_HELP = 1 << 4,
-    STORE_PATCH_ASSIST =
-        1 << 5,                /* admin_assisted, assisting_*, takeover_epoch */
-    STORE_PATCH_SHARE = 1 << 6 /* share_token; one that is there stays, NULL
-                                  takes it away */
+    STORE_PATCH_ASSIST = 1 << 5, /* *assist*, takeover_epoch */
+    STORE_PATCH_SHARE = 1 << 6   /* share_token, unless there is one; or NULL */
 };
 
 /* Filled by the caller, answered by the store. Everything in it belongs to
@@ -143,14 +147,13 @@ struct store_job {
     size_t draft_offset; /* DRAFT_PUT: bytes of the text before the piece */
     bool urgent;         /* DRAFT_PUT: now, alone if need be */
     struct session_record session; /* in: sid etc.; out: as stored now */
-    struct message_record message; /* in; out: as stored (seq, and for a
-                                      duplicate client_id the first one) */
+    struct message_record message; /* in; out: as stored, or the first one */
+    struct review *review;         /* operators' jobs, DELETE; else NULL */
 
     /* out */
-    enum err result; /* OK, NOT_FOUND, BAD_REQUEST, CONFLICT,
-                        DATABASE_ERROR: see above */
+    enum err result; /* OK, or what stands above */
     bool duplicate;  /* APPEND, FINISH: was there; nothing was written */
-    struct session_record *sessions; /* LIST */
+    struct session_record *sessions; /* LIST, BROWSE */
     struct message_record *messages; /* MESSAGES; FIND: the answers, in order */
     size_t count;                    /* of the one that is there */
     char *next_cursor;               /* LIST; NULL: that was all */
@@ -159,11 +162,9 @@ struct store_job {
 
 struct store_settings {
     const char *data_dir;
-    size_t queue_max; /* writes, and also reads, waiting at most; more are
-                         refused */
-    unsigned readers; /* reader threads, >= 1 */
-    unsigned response_times; /* answers that a session's average is over; 0
-                                means 100 */
+    size_t queue_max;        /* most writes, and most reads, that wait */
+    unsigned readers;        /* threads, >= 1 */
+    unsigned response_times; /* of a session's average; 0 means 100 */
 };
 
 /* Opens (makes, migrates) the database, closes answers that a crash left

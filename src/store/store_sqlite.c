@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The SQLite backend's connections: opening them, transactions, and the log
  * file. What a job does is in store_sqlite_write.c and store_sqlite_read.c,
+ * the operators' part in store_sqlite_review.c,
  * tables and migrations in store_sqlite_schema.c.
  *
  * The database is in WAL mode with synchronous=FULL: a commit is one write
@@ -15,6 +16,7 @@
 #include "store/store_sqlite_answer.h"
 #include "store/store_sqlite_draft.h"
 #include "store/store_sqlite_read.h"
+#include "store/store_sqlite_review.h"
 #include "store/store_sqlite_rows.h" /* the column lists */
 #include "store/store_sqlite_schema.h"
 #include "store/store_sqlite_write.h"
@@ -522,6 +524,9 @@ const struct store_backend store_sqlite = {
             [STORE_MESSAGES] = store_sqlite_read_messages,
             [STORE_MESSAGE_FIND] = store_sqlite_read_find,
             [STORE_PING] = store_sqlite_read_ping,
+            [STORE_SESSION_BROWSE] = store_sqlite_review_browse,
+            [STORE_SESSION_FIGURES] = store_sqlite_review_figures,
+            [STORE_AUDIT_LIST] = store_sqlite_review_list,
             [STORE_SESSION_PUT] = store_sqlite_write_session,
             [STORE_SESSION_PATCH] = store_sqlite_write_patch,
             [STORE_SESSION_DELETE] = store_sqlite_write_delete,
@@ -529,5 +534,6 @@ const struct store_backend store_sqlite = {
             [STORE_DRAFT_PUT] = store_sqlite_draft_put,
             [STORE_DRAFT_DROP] = store_sqlite_draft_drop,
             [STORE_ANSWER_FINISH] = store_sqlite_answer_finish,
+            [STORE_AUDIT_PUT] = store_sqlite_review_put,
         },
 };

@@ -12,9 +12,8 @@
 #include <stdio.h>
 #include <string.h>
 
-/* Two numbers of 16 hexadecimal digits: the last session's lastActivity and
- * n, both not negative. */
-#define CURSOR_CHARS 32
+/* Two numbers: the last session's lastActivity and n. */
+#define CURSOR_CHARS (2 * STORE_SQLITE_NUMBER_CHARS)
 
 enum err
 store_sqlite_read_session(struct store_link *base, struct store_job *job)
@@ -74,12 +73,12 @@ struct place {
     int64_t n;
 };
 
-static bool
-hex_value(const char *p, int64_t *out)
+bool
+store_sqlite_read_number(const char *p, int64_t *out)
 {
     uint64_t value = 0;
 
-    for (int i = 0; i < CURSOR_CHARS / 2; i++) {
+    for (int i = 0; i < STORE_SQLITE_NUMBER_CHARS; i++) {
         const char *digits = "0123456789abcdef";
         const char *at = p[i] != '\0' ? strchr(digits, p[i]) : NULL;
 
@@ -97,9 +96,10 @@ static bool
 read_cursor(const char *cursor, struct place *from)
 {
     *from = (struct place){INT64_MAX, INT64_MAX};
-    return cursor == NULL || (strlen(cursor) == CURSOR_CHARS &&
-                              hex_value(cursor, &from->last_ms) &&
-                              hex_value(cursor + CURSOR_CHARS / 2, &from->n));
+    return cursor == NULL ||
+           (strlen(cursor) == CURSOR_CHARS &&
+            store_sqlite_read_number(cursor, &from->last_ms) &&
+            store_sqlite_read_number(cursor + CURSOR_CHARS / 2, &from->n));
 }
 
 static char *
@@ -241,7 +241,7 @@ reverse(struct message_record *m, size_t count)
 }
 
 static enum err
-read_range(struct sqlite_link *link, struct store_job *job)
+collect_range(struct sqlite_link *link, struct store_job *job)
 {
     bool backward = job->before_seq > 0;
     struct sqlite_call c = store_sqlite_call(
@@ -306,19 +306,32 @@ find_message(struct sqlite_link *link, struct store_job *job)
     return store_sqlite_rows_answers(link, job);
 }
 
-/* Runs `read` after the owner's check, both on one snapshot. */
 static enum err
-in_snapshot(struct store_link *base, struct store_job *job,
-            enum err (*read)(struct sqlite_link *, struct store_job *))
+read_range(struct sqlite_link *link, struct store_job *job)
+{
+    enum err e = check_owner(link, job);
+
+    return e == ERR_OK ? collect_range(link, job) : e;
+}
+
+static enum err
+read_found(struct sqlite_link *link, struct store_job *job)
+{
+    enum err e = check_owner(link, job);
+
+    return e == ERR_OK ? find_message(link, job) : e;
+}
+
+enum err
+store_sqlite_read_snapshot(struct store_link *base, struct store_job *job,
+                           enum err (*read)(struct sqlite_link *,
+                                            struct store_job *))
 {
     struct sqlite_link *link = store_sqlite_of(base);
     struct sqlite_call begin = store_sqlite_call(link, SQL_BEGIN_READ);
     struct sqlite_call end = store_sqlite_call(link, SQL_COMMIT);
     enum err e = store_sqlite_run(&begin, NULL), ended;
 
-    if (e == ERR_OK) {
-        e = check_owner(link, job);
-    }
     if (e == ERR_OK) {
         e = read(link, job);
     }
@@ -333,13 +346,13 @@ enum err
 store_sqlite_read_messages(struct store_link *base, struct store_job *job)
 {
     CHECK(job->limit > 0 && job->limit < INT32_MAX);
-    return in_snapshot(base, job, read_range);
+    return store_sqlite_read_snapshot(base, job, read_range);
 }
 
 enum err
 store_sqlite_read_find(struct store_link *base, struct store_job *job)
 {
-    return in_snapshot(base, job, find_message);
+    return store_sqlite_read_snapshot(base, job, read_found);
 }
 
 enum err

@@ -98,8 +98,31 @@ static const char step_share[] =
     "CREATE UNIQUE INDEX sessions_share ON sessions(shareToken)"
     " WHERE shareToken IS NOT NULL;";
 
+/* What operators look for: sessions by their start, and the few that ask for a
+ * person or have one. An index by the last activity would be written with
+ * every message; that order is sorted instead. The audit is only added to,
+ * whoever holds the file open. */
+static const char step_review[] =
+    "CREATE INDEX sessions_ts ON sessions(ts);"
+    "CREATE INDEX sessions_help ON sessions(ts) WHERE helpRequested=1;"
+    "CREATE INDEX sessions_assisted ON sessions(ts) WHERE adminAssisted=1;"
+    "CREATE TABLE audit("
+    " n INTEGER PRIMARY KEY,"
+    " ts INTEGER NOT NULL,"
+    " actor TEXT NOT NULL,"
+    " action TEXT NOT NULL,"
+    " sid TEXT,"
+    " detail TEXT NOT NULL DEFAULT ''"
+    ") STRICT;"
+    "CREATE INDEX audit_session ON audit(sid) WHERE sid IS NOT NULL;"
+    "CREATE INDEX audit_actor ON audit(actor);"
+    "CREATE TRIGGER audit_kept BEFORE DELETE ON audit"
+    " BEGIN SELECT RAISE(ABORT,'the audit is append-only'); END;"
+    "CREATE TRIGGER audit_unchanged BEFORE UPDATE ON audit"
+    " BEGIN SELECT RAISE(ABORT,'the audit is append-only'); END;";
+
 const char *const store_sqlite_schema_steps[] = {step_tables, step_pieces,
-                                                 step_share};
+                                                 step_share, step_review};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "store/store_sqlite_review.h"
 #include "store/store_sqlite_rows.h"
 
 #include <string.h>
@@ -179,6 +180,9 @@ store_sqlite_write_delete(struct store_link *base, struct store_job *job)
     }
     if (e == ERR_OK) {
         e = delete_by(link, SQL_SESSION_DELETE, row.n);
+    }
+    if (e == ERR_OK && job->review != NULL) {
+        e = store_sqlite_review_add(link, &job->review->event);
     }
     link->scrub = link->scrub || e == ERR_OK;
     return e;

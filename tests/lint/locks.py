@@ -23,7 +23,9 @@ LETTER = re.compile(r"\b(?:mailbox_post|shard_post)\s*\(")
 # Who sends letters; docs/threads.md describes each.
 LETTER_FILES = {
     "src/app/boot_shards.c": "steps of start, reload and stop",
+    "src/gate/census.c": "counting connections, from shard to shard",
     "src/gate/gate.c": "new policy: origins and log level",
+    "src/gate/watch.c": "a watching connection has ended",
     "src/loop/mailbox.c": "defines mailbox_post",
     "src/loop/shard.c": "defines shard_post",
     "src/net/conn_move.c": "handover of a connection",
@@ -39,6 +41,8 @@ ATOMIC_FILES = {
     "src/app/boot_stop.c": "draining and closing; what was cut",
     "src/base/log.c": "level and format",
     "src/base/metrics.c": "each thread its own row; the scraper adds up",
+    "src/gate/admin.c": "WebSockets of the process, to show their number",
+    "src/gate/census.c": "the letter that a shard is owed",
     "src/gate/gate.c": "references to a policy all shards read",
     "src/gate/health.c": "draining",
     "src/gate/socket.c": "WebSockets of the process",

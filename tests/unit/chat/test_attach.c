@@ -65,6 +65,68 @@ an_unknown_session_and_somebody_elses_get_a_new_one_alike(void **state)
     house_close(&h);
 }
 
+/* An operator who watches hears everything of a session that is somebody
+ * else's, and takes nobody's place; who is watched need not be in memory. */
+static void
+an_operator_watches_somebody_elses_session(void **state)
+{
+    struct house h;
+    struct recorder anna, olga, again;
+    struct attach_request request = request_of("olga");
+    char sid[RAND_ID_CHARS + 1];
+
+    (void)state;
+    house_open(&h);
+    h.settings.one_connection = true;
+    recorder_join(&h, &anna, "anna");
+    recorder_say(&anna, ASK("one"));
+    WAIT_FOR(&h, count_done(&anna) == 1);
+    snprintf(sid, sizeof(sid), "%s", text_at(anna.frames[0], "session_id"));
+    request.admin = true;
+    request.session_id = str_from(sid);
+    request.owner = STR("anna");
+    request.last_seq = 0;
+    recorder_start(&h, &olga, &request);
+    WAIT_FOR(&h, !olga.held);
+    assert_string_equal(text_at(olga.frames[0], "session_id"), sid);
+    assert_string_equal(text_at(olga.frames[0], "user_id"), "anna");
+    assert_int_equal(count_done(&olga), 1); /* the replay */
+    assert_true(chat_watches(&olga.outlet));
+    assert_false(chat_watches(&anna.outlet));
+    assert_int_equal(chat_session_connections(h.shard.chat, str_from(sid)), 2);
+    recorder_say(&anna, ASK("two"));
+    WAIT_FOR(&h, count_done(&olga) == 2);
+    assert_int_equal(anna.closed, 0);
+    recorder_start(&h, &again, &request);
+    WAIT_FOR(&h, !again.held);
+    assert_int_equal(olga.closed, 4409); /* her own place */
+    assert_int_equal(anna.closed, 0);
+    recorder_fini(&anna);
+    recorder_fini(&olga);
+    recorder_fini(&again);
+    house_close(&h);
+}
+
+static void
+a_session_that_went_meanwhile_cannot_be_watched(void **state)
+{
+    struct house h;
+    struct recorder olga;
+    struct attach_request request = request_of("olga");
+
+    (void)state;
+    house_open(&h);
+    request.session_id = STR("0123456789abcdef0123456789abcdef");
+    request.owner = STR("anna");
+    recorder_start(&h, &olga, &request);
+    WAIT_FOR(&h, olga.closed != 0);
+    assert_int_equal(olga.closed, 4403);
+    assert_string_equal(error_code(&olga), "NOT_FOUND");
+    recorder_fini(&olga);
+    assert_int_equal(h.shard.chat->users.count, 0);
+    house_close(&h);
+}
+
 static void
 strict_refuses_what_it_cannot_find(void **state)
 {
@@ -253,6 +315,8 @@ main(void)
         cmocka_unit_test(the_first_frame_tells_who_and_where),
         cmocka_unit_test(
             an_unknown_session_and_somebody_elses_get_a_new_one_alike),
+        cmocka_unit_test(an_operator_watches_somebody_elses_session),
+        cmocka_unit_test(a_session_that_went_meanwhile_cannot_be_watched),
         cmocka_unit_test(strict_refuses_what_it_cannot_find),
         cmocka_unit_test(without_a_name_the_latest_session_is_taken_up),
         cmocka_unit_test(resuming_replays_what_was_missed_in_order),

@@ -353,10 +353,63 @@ models_are_found_by_their_ids(void **state)
     house_close(&h);
 }
 
+/* A connection that is on another shard counts at home like any other. */
+static void
+connections_elsewhere_are_counted_until_they_end(void **state)
+{
+    struct house h;
+    struct recorder r;
+    struct chat *c;
+    struct str who = STR("olga"), none = STR("");
+
+    (void)state;
+    house_open(&h);
+    c = h.shard.chat;
+    chat_user_away(c, who, true);
+    chat_user_away(c, who, true);
+    assert_int_equal(chat_user_connections(c, who, none, none), 2);
+    recorder_join(&h, &r, "olga");
+    assert_int_equal(chat_user_connections(c, who, none, none), 3);
+    chat_user_away(c, who, false);
+    recorder_fini(&r);
+    assert_int_equal(chat_user_connections(c, who, none, none), 1);
+    chat_user_away(c, who, false);
+    assert_int_equal(chat_user_connections(c, who, none, none), 0);
+    chat_user_away(c, who, true); /* never told of its end */
+    house_close(&h);
+}
+
+static void
+a_session_s_owner_and_connections_are_known_while_it_is_in_memory(void **state)
+{
+    struct house h;
+    struct recorder one;
+    struct chat *c;
+    struct str sid;
+
+    (void)state;
+    house_open(&h);
+    c = h.shard.chat;
+    recorder_join(&h, &one, "anna");
+    sid = str_from(text_at(one.frames[0], "session_id"));
+    assert_true(str_is(chat_session_owner(c, sid), "anna"));
+    assert_int_equal(chat_session_connections(c, sid), 1);
+    recorder_leave(&one);
+    assert_true(str_is(chat_session_owner(c, sid), "anna"));
+    assert_int_equal(chat_session_connections(c, sid), 0);
+    assert_int_equal(chat_session_owner(c, STR("unknown")).n, 0);
+    assert_int_equal(chat_session_connections(c, STR("unknown")), 0);
+    recorder_fini(&one);
+    house_close(&h);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(connections_elsewhere_are_counted_until_they_end),
+        cmocka_unit_test(
+            a_session_s_owner_and_connections_are_known_while_it_is_in_memory),
         cmocka_unit_test(an_end_is_told_to_every_connection_once),
         cmocka_unit_test(somebody_elses_change_reaches_nobody),
         cmocka_unit_test(

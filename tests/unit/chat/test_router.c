@@ -34,6 +34,50 @@ expect_error(struct recorder *r, const char *frame, const char *code,
 }
 
 static void
+who_watches_may_say_nothing_but_ping_and_auth(void **state)
+{
+    static const char *const refused[] = {
+        ASK("hello"),
+        "{\"type\":\"model_select\",\"model_id\":\"m2\"}",
+        "{\"type\":\"help_request\"}",
+        "{\"type\":\"typing_indicator\"}",
+        "{\"type\":\"cancel\"}",
+        "{\"type\":\"regenerate\",\"message_id\":\"m\"}",
+        "{\"type\":\"admin_join\"}",
+        "{\"type\":\"file_upload\",\"file_id\":\"f\","
+        "\"file_url\":\"/chatbox/files/f\"}",
+        "{\"type\":\"voice_message\",\"file_id\":\"f\","
+        "\"file_url\":\"/chatbox/files/f\"}",
+    };
+    struct house h;
+    struct recorder anna, olga;
+    struct attach_request request = {.user_id = STR("olga"),
+                                     .admin = true,
+                                     .last_seq = -1,
+                                     .owner = STR("anna")};
+    size_t heard;
+
+    (void)state;
+    house_open(&h);
+    recorder_join(&h, &anna, "anna");
+    request.session_id = str_from(text_at(anna.frames[0], "session_id"));
+    recorder_start(&h, &olga, &request);
+    WAIT_FOR(&h, !olga.held);
+    heard = anna.count;
+    for (size_t i = 0; i < COUNT_OF(refused); i++) {
+        expect_error(&olga, refused[i], "INSUFFICIENT_PERMISSIONS", "");
+    }
+    recorder_say(&olga, "{\"type\":\"ping\"}");
+    assert_non_null(last_type(&olga, "pong"));
+    recorder_say(&olga, "{\"type\":\"auth\",\"token\":\"good\"}");
+    assert_non_null(last_type(&olga, "ack"));
+    assert_int_equal(anna.count, heard);
+    recorder_fini(&anna);
+    recorder_fini(&olga);
+    house_close(&h);
+}
+
+static void
 what_cannot_be_handled_is_one_error_and_nothing_else(void **state)
 {
     static const struct {
@@ -344,6 +388,7 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(who_watches_may_say_nothing_but_ping_and_auth),
         cmocka_unit_test(what_cannot_be_handled_is_one_error_and_nothing_else),
         cmocka_unit_test(an_error_names_the_clients_own_id),
         cmocka_unit_test(ping_auth_and_the_sessions_own_id_are_answered),

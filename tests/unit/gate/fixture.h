@@ -643,6 +643,31 @@ ask_as(struct house *h, const char *user, const char *line, const char *body,
     ask(h, line, headers, body, a);
 }
 
+/* The same by an operator. */
+static inline void
+ask_operator(struct house *h, const char *user, const char *line,
+             struct answer *a)
+{
+    char headers[1024];
+    char *token = make_token(user, "admin", (int64_t)time(NULL) + 3600);
+
+    snprintf(headers, sizeof(headers), "Authorization: Bearer %s\r\n", token);
+    xfree(token);
+    ask(h, line, headers, NULL, a);
+}
+
+/* A new session of user; its id goes into id. */
+static inline void
+make_session(struct house *h, const char *user, char id[64])
+{
+    struct answer a;
+
+    ask_as(h, user, "POST /chatbox/sessions", "", &a);
+    assert_int_equal(a.status, 201);
+    snprintf(id, 64, "%s", text_at(a.json, "id"));
+    answer_fini(&a);
+}
+
 static inline void
 assert_common_headers(const struct answer *a)
 {

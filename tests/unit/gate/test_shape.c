@@ -90,6 +90,58 @@ test_an_item_leaves_out_what_is_optional_and_absent(void **state)
 }
 
 static void
+test_operators_see_an_item_s_connections(void **state)
+{
+    struct session_record s = {.sid = SID, .start_ms = AT, .last_ms = AT};
+    struct buf whole, b;
+
+    (void)state;
+    buf_init(&whole, 65536);
+    buf_init(&b, 65536);
+    shape_item(&whole, &s);
+    buf_putc(&b, '{');
+    shape_item_members(&b, &s);
+    buf_putc(&b, '}');
+    assert_true(str_eq(buf_str(&b), buf_str(&whole)));
+    buf_reset(&b, 0);
+    buf_putc(&b, '{');
+    shape_connections(&b, 3);
+    assert_text(&b, "{\"connections\":3");
+    buf_fini(&b);
+    buf_fini(&whole);
+}
+
+static void
+assert_page(const struct message_record *m, size_t count, bool more,
+            const char *end)
+{
+    struct buf b;
+
+    buf_init(&b, 65536);
+    shape_page(&b, m, count, more);
+    assert_true(str_starts(buf_str(&b), STR("\"messages\":[")));
+    if (!str_ends(buf_str(&b), str_from(end))) {
+        fail_msg("%.*s does not end in %s", STR_ARG(buf_str(&b)), end);
+    }
+    buf_fini(&b);
+}
+
+static void
+test_a_page_tells_where_the_older_ones_begin(void **state)
+{
+    struct message_record m[2] = {
+        {.id = MID, .seq = 7, .type = (char[]){"user_message"}},
+        {.id = MID, .seq = 8, .type = (char[]){"user_message"}},
+    };
+
+    (void)state;
+    assert_page(m, 0, false, "[]");
+    assert_page(m, 0, true, "[]");
+    assert_page(m, 2, false, "}]");
+    assert_page(m, 2, true, "}],\"next_before_seq\":7");
+}
+
+static void
 assert_message(const struct message_record *m, const char *expected)
 {
     struct buf b;
@@ -229,6 +281,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_operators_see_an_item_s_connections),
+        cmocka_unit_test(test_a_page_tells_where_the_older_ones_begin),
         cmocka_unit_test(test_an_item_has_every_member_in_its_written_type),
         cmocka_unit_test(test_an_item_leaves_out_what_is_optional_and_absent),
         cmocka_unit_test(test_a_question_has_the_members_of_a_question),

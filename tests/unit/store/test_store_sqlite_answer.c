@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
+#include "store/store_sqlite_schema.h"
 
 /* -- the end -- */
 
@@ -240,21 +241,40 @@ a_cut_answer_is_closed_up_to_the_first_hole(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM pieces"), 0);
 }
 
-/* That had the text of a running answer in its row. */
+/* A database as version 1 left it, with a running answer: that had its text in
+ * its row. */
+static void
+make_version_1(const struct fixture *f)
+{
+    char path[160], why[256], sql[512];
+    sqlite3 *db = NULL;
+
+    fixture_path(f, "chatbox.db", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(store_sqlite_schema_migrate_by(
+                         db, store_sqlite_schema_steps, 1, why, sizeof(why)),
+                     ERR_OK);
+    snprintf(sql, sizeof(sql),
+             "INSERT INTO sessions(n,_id,uid,ts,lastActivity,epoch)"
+             " VALUES(1,'%032x','ann',5,5,'e');"
+             "INSERT INTO messages(session,_id,sid,ts,sender,type,status,"
+             "replyTo,content) VALUES(1,'%032x','%032x',6,'ai','ai_response',"
+             "'streaming','%032x','as it was')",
+             1, 12, 1, 11);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static void
 a_cut_answer_of_schema_version_1_is_closed(void **state)
 {
     struct fixture *f = *state;
     struct store_job *job;
 
-    ask(f, 1, "ann", 11);
-    assert_int_equal(run_free(f, new_piece(1, 12, 0, "x")), ERR_OK);
-    by_hand(f, "UPDATE messages SET content='as it was' WHERE seq IS NULL");
-    by_hand(f, "DROP TABLE pieces");
-    by_hand(f, "PRAGMA user_version=1");
     fixture_close(f);
+    make_version_1(f);
     fixture_open(f);
-
     job = find(f, 1, 12);
     assert_string_equal(job->message.content, "as it was");
     assert_int_equal(job->message.status, STATUS_INTERRUPTED);

@@ -229,6 +229,42 @@ a_step_that_fails_leaves_the_version_before_it(void **state)
     sqlite3_close(db);
 }
 
+/* A database as each version left it, with a session and its message, is
+ * opened by this program as if it had been made by it. */
+static void
+every_released_version_becomes_the_current_one(void **state)
+{
+    char why[256];
+
+    (void)state;
+    for (int from = 1; from < store_sqlite_schema_version; from++) {
+        sqlite3 *db = NULL;
+
+        assert_int_equal(sqlite3_open(":memory:", &db), SQLITE_OK);
+        assert_int_equal(
+            store_sqlite_schema_migrate_by(db, store_sqlite_schema_steps, from,
+                                           why, sizeof(why)),
+            ERR_OK);
+        must(db, "INSERT INTO sessions(_id,uid,ts,lastActivity,epoch,"
+                 "helpRequested) VALUES('s','ann',5,6,'e',1);"
+                 "INSERT INTO messages(session,_id,sid,seq,ts,sender,type,"
+                 "status,content) VALUES(1,'m','s',1,5,'user','user_message',"
+                 "'complete','hello')");
+        assert_int_equal(store_sqlite_schema_migrate_by(
+                             db, store_sqlite_schema_steps,
+                             store_sqlite_schema_version, why, sizeof(why)),
+                         ERR_OK);
+        assert_int_equal(value(db, "SELECT count(*) FROM messages"
+                                   " WHERE content='hello'"),
+                         1);
+        assert_int_equal(value(db, "SELECT count(*) FROM sessions INDEXED BY"
+                                   " sessions_help WHERE helpRequested=1"),
+                         1);
+        assert_int_equal(value(db, "SELECT count(*) FROM audit"), 0);
+        sqlite3_close(db);
+    }
+}
+
 static void
 a_database_from_before_sharing_keeps_what_it_has(void **state)
 {
@@ -265,6 +301,7 @@ main(void)
         TEST(a_newer_database_is_refused_and_left_alone),
         TEST(a_database_of_somebody_else_is_refused),
         cmocka_unit_test(an_older_database_is_brought_up_step_by_step),
+        cmocka_unit_test(every_released_version_becomes_the_current_one),
         cmocka_unit_test(a_database_from_before_sharing_keeps_what_it_has),
         cmocka_unit_test(a_step_that_fails_leaves_the_version_before_it),
     };
