@@ -45,7 +45,7 @@ make_rooms(struct boot *b, struct shard *s)
         e = fetch_pool_init(s);
     }
     if (e == ERR_OK) {
-        e = chat_init(s, &b->rooms.chat, b->store);
+        e = chat_init(s, b->chat, b->store);
     }
     if (e == ERR_OK) {
         e = gate_init(s, &b->rooms.gate, b->policy);

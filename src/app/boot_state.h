@@ -16,7 +16,8 @@ struct boot {
     struct config *config;  /* of the start: the rooms borrow from it */
     struct config *current; /* of the last reload; may be the same */
     struct boot_rooms rooms;
-    struct gate_policy *policy; /* a reference for each shard's gate_init */
+    struct gate_policy *policy; /* the latest; one reference is main's */
+    struct chat_settings *chat; /* of the start: one for each shard */
     struct store *store;
     int signal_fd;
     int wake_fd;
