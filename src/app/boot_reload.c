@@ -4,8 +4,10 @@
 #include "app/boot_reload.h"
 
 #include "app/boot_chat.h"
+#include "app/boot_shards.h"
 #include "app/cli.h"
 #include "app/config_show.h"
+#include "base/clock.h"
 #include "base/log.h"
 
 #include <stdio.h>
@@ -13,6 +15,9 @@
 
 #define SENTENCE_BYTES 512
 #define NAMES_BYTES 4096
+
+/* A shard that takes longer is told of all the same. */
+#define ARRIVE_MS 5000
 
 /* What the log is told of the differences. */
 struct changes {
@@ -107,6 +112,15 @@ reload_tls(struct boot *b, const struct config *c)
 }
 
 static void
+step_reloaded(struct boot *b, struct shard *s)
+{
+    (void)s;
+    boot_state_tell(b, &b->reloaded);
+}
+
+/* Returns when every shard works by the new settings: who reads in the log
+ * that they were applied finds them so. */
+static void
 apply(struct boot *b, const struct config *c)
 {
     struct gate_policy *policy =
@@ -121,6 +135,10 @@ apply(struct boot *b, const struct config *c)
     }
     gate_policy_unref(b->policy);
     b->policy = policy;
+    atomic_store(&b->reloaded, 0);
+    boot_shards_post(b, step_reloaded);
+    boot_state_join(b, &b->reloaded, b->shard_count,
+                    clock_mono_ms() + ARRIVE_MS);
 }
 
 void
@@ -138,8 +156,8 @@ boot_reload(struct boot *b)
         config_free(c);
         return;
     }
-    tell(b, c);
     apply(b, c);
+    tell(b, c);
     if (b->current != b->config) {
         config_free(b->current);
     }

@@ -26,9 +26,10 @@ struct boot {
     struct listener **listeners;
     atomic_uint started;
     atomic_uint start_failures;
-    atomic_uint idle;  /* shards without a running turn */
-    atomic_uint empty; /* shards without a connection */
-    atomic_size_t cut; /* turns and connections that were cut */
+    atomic_uint reloaded; /* shards that have the latest settings */
+    atomic_uint idle;     /* shards without a running turn */
+    atomic_uint empty;    /* shards without a connection */
+    atomic_size_t cut;    /* turns and connections that were cut */
     unsigned shard_count;
     struct shard shards[];
 };
@@ -44,6 +45,11 @@ enum boot_wait {
     BOOT_WAIT_DEADLINE, /* the time is over */
     BOOT_WAIT_SIGNAL    /* SIGTERM or SIGINT */
 };
+
+/* Main: waits until *counter is at least `until`, or for a monotonic time,
+ * while signals stay where they are. */
+void boot_state_join(struct boot *b, atomic_uint *counter, unsigned until,
+                     uint64_t deadline_ms);
 
 /* Main: waits until *counter is at least `until`, or for a monotonic time, or
  * for a signal; UINT64_MAX: no time limit, counter NULL: nothing to count.
