@@ -38,6 +38,9 @@ purge(struct limit *limit, const char *name)
 {
     size_t removed = limit_purge(limit, clock_mono_us());
 
+    metric_set_at(METRIC_RATELIMIT_KEYS,
+                  metrics_slot(METRIC_RATELIMIT_KEYS, name),
+                  (int64_t)limit_count(limit));
     if (removed > 0) {
         log_info(EVENT_LIMITER_CLEANUP, "keys left the limiter",
                  log_cstr("limiter", name),
@@ -305,20 +308,8 @@ chat_user_connections(const struct chat *c, struct str id, struct str session,
                       struct str device)
 {
     struct user *u = user_find(c, id);
-    size_t count = u != NULL ? u->connections : 0;
 
-    if (u == NULL) {
-        return 0;
-    }
-    LIST_FOREACH (it, &u->sessions) {
-        struct session *s = CONTAINER_OF(it, struct session, in_user);
-
-        LIST_FOREACH (at, &s->outlets) {
-            count -= attach_replaces(CONTAINER_OF(at, struct outlet, link),
-                                     session, device);
-        }
-    }
-    return count;
+    return u != NULL ? u->connections - attach_replaced(u, session, device) : 0;
 }
 
 void

@@ -73,6 +73,7 @@ enter(struct user *u, struct session *s)
     list_init(&s->in_user);
     list_push_back(&u->sessions, &s->in_user);
     map_add(&u->chat->sessions, &s->node);
+    metric_add(METRIC_SESSIONS_IN_MEMORY, 1);
     count_active(s, 1);
     count_up(u->chat->settings);
 }
@@ -298,6 +299,7 @@ session_free(struct session *s)
 {
     struct user *u = s->user;
 
+    metric_add(METRIC_SESSIONS_IN_MEMORY, -1);
     count_active(s, -1);
     list_remove(&s->idle);
     list_remove(&s->dirty);

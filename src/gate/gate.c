@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/xalloc.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
@@ -22,6 +23,8 @@
 static void
 log_purge(const char *limiter, size_t removed, size_t left)
 {
+    metric_set_at(METRIC_RATELIMIT_KEYS,
+                  metrics_slot(METRIC_RATELIMIT_KEYS, limiter), (int64_t)left);
     if (removed > 0) {
         log_info(EVENT_LIMITER_CLEANUP, "keys left the limiter",
                  log_cstr("limiter", limiter),
