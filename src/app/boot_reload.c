@@ -135,9 +135,8 @@ apply(struct boot *b, const struct config *c)
     }
     gate_policy_unref(b->policy);
     b->policy = policy;
-    atomic_store(&b->reloaded, 0);
     boot_shards_post(b, step_reloaded);
-    boot_state_join(b, &b->reloaded, b->shard_count,
+    boot_state_join(b, &b->reloaded, ++b->reloads * b->shard_count,
                     clock_mono_ms() + ARRIVE_MS);
 }
 

@@ -26,10 +26,11 @@ struct boot {
     struct listener **listeners;
     atomic_uint started;
     atomic_uint start_failures;
-    atomic_uint reloaded; /* shards that have the latest settings */
+    atomic_uint reloaded; /* shards that took new settings, of all reloads */
     atomic_uint idle;     /* shards without a running turn */
     atomic_uint empty;    /* shards without a connection */
     atomic_size_t cut;    /* turns and connections that were cut */
+    unsigned reloads;
     unsigned shard_count;
     struct shard shards[];
 };

@@ -93,7 +93,7 @@ take_terms(struct chat *c, struct chat_settings *settings)
 {
     struct terms *old = c->terms;
 
-    c->terms = terms_new(settings);
+    c->terms = terms_new(c, settings);
     c->settings = settings;
     terms_release(old);
 }

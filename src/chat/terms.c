@@ -22,13 +22,14 @@ slots_of(const char *id)
 }
 
 struct terms *
-terms_new(struct chat_settings *settings)
+terms_new(struct chat *c, struct chat_settings *settings)
 {
     size_t count = settings->provider_count;
     struct terms *t;
 
     CHECK(count > 0 && count <= UINT16_MAX);
     t = xcalloc(1, sizeof(*t) + count * sizeof(t->slots[0]));
+    t->chat = c;
     t->settings = settings;
     t->refs = 1;
     for (size_t i = 0; i < count; i++) {

@@ -22,13 +22,14 @@ struct provider_slots {
 };
 
 struct terms {
+    struct chat *chat;
     struct chat_settings *settings; /* one reference */
     uint32_t refs;
     struct provider_slots slots[]; /* of each provider */
 };
 
 /* Takes one reference to settings. Gives one to the terms. */
-struct terms *terms_new(struct chat_settings *settings);
+struct terms *terms_new(struct chat *c, struct chat_settings *settings);
 
 struct terms *terms_hold(struct terms *t); /* gives another one */
 void terms_release(struct terms *t);       /* NULL is fine */

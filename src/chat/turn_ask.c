@@ -115,7 +115,7 @@ turn_ask_send(struct turn *t)
     t->prompt_tokens = history_tokens(t->history);
     t->finish = TURN_END_STOP;
     metric_count_at(METRIC_LLM_REQUESTS, t->terms->slots[t->provider].requests);
-    t->upstream = upstream_start(chat_of(t), t->terms, t->provider,
+    t->upstream = upstream_start(t->terms, t->provider,
                                  history_prompt(t->history), &events, t);
 }
 

@@ -370,19 +370,19 @@ start_local(struct upstream *u, const struct provider_turn *prompt)
 /* --- the door ----------------------------------------------------------- */
 
 struct upstream *
-upstream_start(struct chat *c, struct terms *terms, unsigned provider,
+upstream_start(struct terms *terms, unsigned provider,
                const struct provider_turn *prompt,
                const struct upstream_events *events, void *cookie)
 {
     struct upstream *u = xcalloc(1, sizeof(*u));
 
-    u->chat = c;
+    u->chat = terms->chat;
     u->terms = terms_hold(terms);
     u->config = &terms->settings->providers[provider];
     u->events = events;
     u->cookie = cookie;
     u->bad_events = terms->slots[provider].bad_events;
-    list_push_back(&c->upstreams, &u->link);
+    list_push_back(&u->chat->upstreams, &u->link);
     u->retry_after_ms = -1;
     u->gone.run = on_gone;
     buf_init(&u->refusal, FAULT_BYTES);

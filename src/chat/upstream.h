@@ -36,8 +36,7 @@ struct upstream_events {
 
 /* Asks provider (an index of the terms' settings; holds the terms). Borrows
  * prompt until the end. */
-struct upstream *upstream_start(struct chat *c, struct terms *terms,
-                                unsigned provider,
+struct upstream *upstream_start(struct terms *terms, unsigned provider,
                                 const struct provider_turn *prompt,
                                 const struct upstream_events *events,
                                 void *cookie);

@@ -23,7 +23,8 @@ LETTER = re.compile(r"\b(?:mailbox_post|shard_post)\s*\(")
 # Who sends letters; docs/threads.md describes each.
 LETTER_FILES = {
     "src/app/boot_shards.c": "steps of start, reload and stop",
-    "src/gate/gate.c": "new policy: origins and log level",
+    "src/chat/chat.c": "new settings: providers and limits",
+    "src/gate/gate.c": "new policy: origins and limits",
     "src/loop/mailbox.c": "defines mailbox_post",
     "src/loop/shard.c": "defines shard_post",
     "src/net/conn_move.c": "handover of a connection",
@@ -39,6 +40,8 @@ ATOMIC_FILES = {
     "src/app/boot_stop.c": "draining and closing; what was cut",
     "src/base/log.c": "level and format",
     "src/base/metrics.c": "each thread its own row; the scraper adds up",
+    "src/chat/chat.c": "references to settings all shards read",
+    "src/chat/session.c": "sessions in memory of the process",
     "src/gate/gate.c": "references to a policy all shards read",
     "src/gate/health.c": "draining",
     "src/gate/socket.c": "WebSockets of the process",
