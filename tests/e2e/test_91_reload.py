@@ -9,7 +9,7 @@ import pytest
 
 from support.answer import Answer, plain
 from support.checks import assert_error
-from support.server import API_KEY
+from support.server import API_KEY, provider_env
 from support.tokens import token
 from support.waiting import wait_for
 from support.ws import fresh, upgrade
@@ -254,7 +254,6 @@ def shown(server):
 
 
 def test_a_new_certificate_is_shown_to_newcomers_only(spawn, connect, fake, tmp_path):
-    from support.server import provider_env
     first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
     server = spawn({**provider_env(fake), **first})
     one = connect(server)
@@ -265,6 +264,22 @@ def test_a_new_certificate_is_shown_to_newcomers_only(spawn, connect, fake, tmp_
     server.signal(signal.SIGHUP)
     wait_for(lambda: "CN = second" in shown(server), 5, "the new certificate")
     assert one.turn("still here").finish == "stop"
+
+
+def test_a_bad_certificate_changes_nothing_else(spawn, connect, fake, tmp_path):
+    good = certificate(tmp_path, "first")
+    path = tmp_path / "c.yaml"
+    path.write_text("limit: {messages: 100}\n")
+    server = spawn({**provider_env(fake), **good, "CHATBOX_CONFIG": str(path),
+                    "RATE_LIMIT": None})
+    one = connect(server)
+    (tmp_path / "first.pem").write_text("no certificate")
+    path.write_text("limit: {messages: 1}\n")
+    server.signal(signal.SIGHUP)
+    server.wait_log("reload_failed")
+    assert server.logged("config_error")
+    assert "CN = first" in shown(server)
+    assert [one.turn(f"q{n}").finish for n in range(3)] == ["stop"] * 3
 
 
 # --- what is not reloadable
