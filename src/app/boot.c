@@ -4,6 +4,7 @@
  * bound before the settings have passed. */
 #include "app/boot.h"
 
+#include "app/boot_chat.h"
 #include "app/boot_shards.h"
 #include "app/boot_stop.h"
 #include "app/cli.h"
@@ -119,7 +120,9 @@ init_shards(struct boot *b)
     }
     b->rooms.gate.shards = b->shards;
     b->rooms.gate.shard_count = b->shard_count;
-    b->policy = boot_rooms_policy(b->config, b->shard_count);
+    b->policy = boot_rooms_policy(b->config, NULL, b->shard_count + 1);
+    b->chat = boot_chat_new(b->config, b->rooms.file_prefix,
+                            &b->rooms.population, b->shard_count);
     return CLI_OK;
 }
 
@@ -235,6 +238,7 @@ free_boot(struct boot *b)
     }
     close_fd(b->signal_fd);
     close_fd(b->wake_fd);
+    gate_policy_unref(b->policy);
     boot_rooms_fini(&b->rooms);
     if (b->current != b->config) {
         config_free(b->current);

@@ -3,13 +3,12 @@
  * nowhere else. */
 #include "app/boot_rooms.h"
 
+#include "app/boot_chat.h"
 #include "app/cli.h"
 #include "app/config_check.h"
-#include "app/config_value.h"
 #include "app/settings.h"
 #include "base/log.h"
 #include "base/xalloc.h"
-#include "provider/registry.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -29,33 +28,24 @@ text(struct str s)
 static int
 refuse(const char *sentence)
 {
-    log_error(EVENT_START_FAILED, sentence);
+    log_error(EVENT_CONFIG_ERROR, sentence);
     return CLI_FAILED;
 }
 
-static struct str
-type_of(const struct config_provider *p)
+int
+boot_rooms_check_providers(const struct config *c)
 {
-    return config_value_word(&config_table_members[CONFIG_MEMBER_type],
-                             p->type);
-}
+    const struct config_provider *p = boot_chat_unknown(c);
+    char sentence[WHY_BYTES];
 
-static int
-check_providers(const struct config *c)
-{
-    for (size_t i = 0; i < c->provider_count; i++) {
-        const struct config_provider *p = &c->providers[i];
-        char sentence[WHY_BYTES];
-
-        if (registry_find(type_of(p)) == NULL) {
-            snprintf(sentence, sizeof(sentence),
-                     "llm.providers[%u].type (LLM_PROVIDER_%u_TYPE) is %.*s: "
-                     "this build does not speak to such a provider yet",
-                     p->number, p->number, STR_ARG(type_of(p)));
-            return refuse(sentence);
-        }
+    if (p == NULL) {
+        return CLI_OK;
     }
-    return CLI_OK;
+    snprintf(sentence, sizeof(sentence),
+             "llm.providers[%u].type (LLM_PROVIDER_%u_TYPE) is %.*s: this "
+             "build does not speak to such a provider yet",
+             p->number, p->number, STR_ARG(boot_chat_type(p)));
+    return refuse(sentence);
 }
 
 int
@@ -73,7 +63,7 @@ boot_rooms_check_build(const struct config *c)
         return refuse("store.encryption_key or store.encryption_keys is set: "
                       "this build cannot encrypt what it stores yet");
     }
-    return check_providers(c);
+    return boot_rooms_check_providers(c);
 }
 
 static void
@@ -178,58 +168,6 @@ make_strings(const struct config_list *list)
     return strings;
 }
 
-static size_t
-provider_index(const struct config *c, struct str id)
-{
-    for (size_t i = 0; i < c->provider_count; i++) {
-        if (str_eq(c->providers[i].id, id)) {
-            return i;
-        }
-    }
-    return c->provider_count;
-}
-
-static void
-make_fallback(struct provider_config *p, const struct config *c,
-              const struct config_list *ids)
-{
-    size_t *fallback = xcalloc(ids->count + 1, sizeof(*fallback));
-
-    for (size_t i = 0; i < ids->count; i++) {
-        fallback[i] = provider_index(c, ids->items[i]);
-        CHECK(fallback[i] < c->provider_count); /* config_rules.c saw to it */
-    }
-    p->fallback = fallback;
-    p->fallback_count = ids->count;
-}
-
-static void
-make_providers(struct boot_rooms *r, const struct config *c)
-{
-    r->providers = xcalloc(c->provider_count, sizeof(*r->providers));
-    for (size_t i = 0; i < c->provider_count; i++) {
-        const struct config_provider *p = &c->providers[i];
-
-        r->providers[i] = (struct provider_config){
-            .ops = registry_find(type_of(p)),
-            .id = text(p->id),
-            .name = text(p->name),
-            .endpoint = text(p->endpoint),
-            .api_key = text(p->api_key),
-            .model = text(p->model),
-        };
-        make_fallback(&r->providers[i], c, &p->fallback);
-    }
-}
-
-static size_t
-default_provider(const struct config *c)
-{
-    size_t i = provider_index(c, c->llm_default_model);
-
-    return i < c->provider_count ? i : 0;
-}
-
 static void
 make_paths(struct boot_rooms *r, const struct config *c)
 {
@@ -248,38 +186,6 @@ make_paths(struct boot_rooms *r, const struct config *c)
 /* --- rooms -------------------------------------------------------------- */
 
 static void
-fill_chat(struct boot_rooms *r, const struct config *c)
-{
-    r->chat = (struct chat_settings){
-        .max_content_chars = c->ws_max_content_length,
-        .reconnect_timeout_ms = c->session_reconnect_timeout_ms,
-        .session_ttl_ms = c->session_ttl_ms,
-        .cleanup_interval_ms = c->session_cleanup_interval_ms,
-        .warn_count = c->session_warn_count,
-        .one_connection = c->session_connections == CONFIG_CONNECTIONS_ONE,
-        .resume_max_events = c->session_resume_max_events,
-        .message_limit = c->limit_messages,
-        .message_window_ms = c->limit_window_ms,
-        .limit_max_keys = c->limit_max_keys,
-        .limit_cleanup_interval_ms = c->limit_cleanup_interval_ms,
-        .own_file_prefix = r->file_prefix,
-        .providers = r->providers,
-        .provider_count = c->provider_count,
-        .default_provider = default_provider(c),
-        .system_prompt = text(c->llm_system_prompt),
-        .context_tokens = c->llm_context_tokens,
-        .stream_timeout_ms = c->llm_stream_timeout_ms,
-        .connect_timeout_ms = c->llm_connect_timeout_ms,
-        .first_byte_timeout_ms = c->llm_first_byte_timeout_ms,
-        .idle_timeout_ms = c->llm_idle_timeout_ms,
-        .retry_attempts = (unsigned)c->llm_retry_attempts,
-        .retry_delay_ms = c->llm_retry_delay_ms,
-        .retry_max_delay_ms = c->llm_retry_max_delay_ms,
-        .max_answer_bytes = c->llm_max_answer_size_bytes,
-    };
-}
-
-static void
 fill_rules(struct boot_rooms *r, const struct config *c)
 {
     r->rules = (struct token_rules){
@@ -290,30 +196,6 @@ fill_rules(struct boot_rooms *r, const struct config *c)
         .leeway_ms = (int64_t)c->auth_leeway_ms,
         .admin_roles = r->admin_roles,
     };
-}
-
-static struct limit_shared *
-shared(struct gate_limit limit, const struct config *c)
-{
-    return limit_shared_new(limit.count, limit.window_ms, c->limit_max_keys);
-}
-
-static void
-fill_gate_limits(struct gate_settings *g, const struct config *c)
-{
-    g->public_limit =
-        (struct gate_limit){c->limit_public, c->limit_public_window_ms};
-    g->user_limit =
-        (struct gate_limit){c->limit_user_http, c->limit_user_http_window_ms};
-    g->admin_limit =
-        (struct gate_limit){c->limit_admin, c->limit_admin_window_ms};
-    g->failure_limit =
-        (struct gate_limit){c->limit_failures, c->limit_failures_window_ms};
-    g->limit_max_keys = c->limit_max_keys;
-    g->limit_cleanup_interval_ms = c->limit_cleanup_interval_ms;
-    g->public_addresses = shared(g->public_limit, c);
-    g->probe_addresses = shared(g->public_limit, c);
-    g->failure_addresses = shared(g->failure_limit, c);
 }
 
 static void
@@ -334,14 +216,10 @@ fill_gate(struct boot_rooms *r, const struct config *c)
         .output_limit_bytes = c->ws_output_limit_bytes,
         .ping_period_ms = c->ws_ping_period_ms,
         .pong_wait_ms = c->ws_pong_wait_ms,
-        .connections_per_user = c->ws_connections_per_user,
-        .max_connections = c->server_max_connections,
-        .chat = &r->chat,
         .websockets = &r->websockets,
         .draining = &r->draining,
         .closing = &r->closing,
     };
-    fill_gate_limits(&r->gate, c);
 }
 
 int
@@ -357,12 +235,10 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     if (status != CLI_OK) {
         return status;
     }
-    make_providers(r, c);
     r->proxies = make_networks(&c->server_trusted_proxies);
     r->metrics = make_networks(&c->metrics_allowed_networks);
     r->admin_roles = make_strings(&c->auth_admin_roles);
     make_paths(r, c);
-    fill_chat(r, c);
     fill_rules(r, c);
     fill_gate(r, c);
     r->net = (struct net_settings){
@@ -375,33 +251,21 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     return CLI_OK;
 }
 
-static void
-free_providers(struct boot_rooms *r)
-{
-    for (size_t i = 0; i < r->chat.provider_count; i++) {
-        xfree((void *)(uintptr_t)r->providers[i].fallback);
-    }
-    xfree(r->providers);
-}
-
 void
 boot_rooms_fini(struct boot_rooms *r)
 {
-    limit_shared_free(r->gate.public_addresses);
-    limit_shared_free(r->gate.probe_addresses);
-    limit_shared_free(r->gate.failure_addresses);
     token_keys_free(r->keys);
     tls_free(r->tls);
     xfree(r->proxies);
     xfree(r->metrics);
-    free_providers(r);
     xfree(r->admin_roles);
     xfree(r->path_prefix);
     xfree(r->file_prefix);
 }
 
 struct gate_policy *
-boot_rooms_policy(const struct config *c, unsigned refs)
+boot_rooms_policy(const struct config *c, const struct gate_policy *before,
+                  unsigned refs)
 {
     struct gate_policy *p = xcalloc(1, sizeof(*p));
 
@@ -410,5 +274,18 @@ boot_rooms_policy(const struct config *c, unsigned refs)
                                     c->ws_allowed_origins.count);
     p->cors_origins = origin_list_new(c->server_cors_origins.items,
                                       c->server_cors_origins.count);
+    p->connections_per_user = c->ws_connections_per_user;
+    p->max_connections = c->server_max_connections;
+    p->public_limit =
+        (struct gate_limit){c->limit_public, c->limit_public_window_ms};
+    p->user_limit =
+        (struct gate_limit){c->limit_user_http, c->limit_user_http_window_ms};
+    p->admin_limit =
+        (struct gate_limit){c->limit_admin, c->limit_admin_window_ms};
+    p->failure_limit =
+        (struct gate_limit){c->limit_failures, c->limit_failures_window_ms};
+    p->limit_max_keys = c->limit_max_keys;
+    p->limit_cleanup_interval_ms = c->limit_cleanup_interval_ms;
+    gate_policy_fill(p, before);
     return p;
 }

@@ -11,7 +11,7 @@
 /* The settings as each room wants them: structs that borrow from one config
  * and live as long as the rooms do. Main thread. */
 struct boot_rooms {
-    struct chat_settings chat;
+    struct chat_population population;
     struct gate_settings gate;
     struct net_settings net;
     struct store_settings store;
@@ -20,7 +20,6 @@ struct boot_rooms {
     struct tls *tls; /* NULL: plain */
     struct gate_network *proxies;
     struct gate_network *metrics;
-    struct provider_config *providers;
     const char **admin_roles;
     char *path_prefix;
     char *file_prefix;
@@ -33,14 +32,21 @@ struct boot_rooms {
  * lacks and that would be wrong to leave out silently. */
 int boot_rooms_check_build(const struct config *c);
 
+/* The providers' part of that, which a reload can bring anew. */
+int boot_rooms_check_providers(const struct config *c);
+
 /* Also checks what only a room can check: keys and certificates. CLI_OK, or
  * CLI_BAD_CONFIG when a file is not what it should be (logs why). Borrows c
  * until boot_rooms_fini, which is due whatever the answer. */
 int boot_rooms_init(struct boot_rooms *r, const struct config *c);
 void boot_rooms_fini(struct boot_rooms *r);
 
-/* The part of the gate that a reload replaces, with so many references. */
-struct gate_policy *boot_rooms_policy(const struct config *c, unsigned refs);
+/* The part of the gate that a reload replaces, with so many references; its
+ * limits by address go on from those of before (may be NULL). The chat's is
+ * boot_chat.h's. */
+struct gate_policy *boot_rooms_policy(const struct config *c,
+                                      const struct gate_policy *before,
+                                      unsigned refs);
 
 /* Logs a warning for each room that is configured and not in this build. */
 void boot_rooms_warn(const struct config *c);

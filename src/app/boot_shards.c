@@ -43,7 +43,7 @@ make_rooms(struct boot *b, struct shard *s)
 
     if (e == ERR_OK) {
         fetch_pool_init(s);
-        e = chat_init(s, &b->rooms.chat, b->store);
+        e = chat_init(s, b->chat, b->store);
     }
     if (e == ERR_OK) {
         e = gate_init(s, &b->rooms.gate, b->policy);

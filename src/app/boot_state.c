@@ -55,6 +55,20 @@ timeout_until(uint64_t deadline_ms)
     return left < 60000 ? (int)left : 60000;
 }
 
+void
+boot_state_join(struct boot *b, atomic_uint *counter, unsigned until,
+                uint64_t deadline_ms)
+{
+    while (atomic_load(counter) < until && clock_mono_ms() < deadline_ms) {
+        struct pollfd fd = {.fd = b->wake_fd, .events = POLLIN};
+        eventfd_t count;
+
+        if (poll(&fd, 1, timeout_until(deadline_ms)) > 0) {
+            (void)eventfd_read(b->wake_fd, &count);
+        }
+    }
+}
+
 enum boot_wait
 boot_state_wait(struct boot *b, atomic_uint *counter, unsigned until,
                 uint64_t deadline_ms)

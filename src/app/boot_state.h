@@ -16,7 +16,8 @@ struct boot {
     struct config *config;  /* of the start: the rooms borrow from it */
     struct config *current; /* of the last reload; may be the same */
     struct boot_rooms rooms;
-    struct gate_policy *policy; /* a reference for each shard's gate_init */
+    struct gate_policy *policy; /* the latest; one reference is main's */
+    struct chat_settings *chat; /* of the start: one for each shard */
     struct store *store;
     int signal_fd;
     int wake_fd;
@@ -25,9 +26,11 @@ struct boot {
     struct listener **listeners;
     atomic_uint started;
     atomic_uint start_failures;
-    atomic_uint idle;  /* shards without a running turn */
-    atomic_uint empty; /* shards without a connection */
-    atomic_size_t cut; /* turns and connections that were cut */
+    atomic_uint reloaded; /* shards that took new settings, of all reloads */
+    atomic_uint idle;     /* shards without a running turn */
+    atomic_uint empty;    /* shards without a connection */
+    atomic_size_t cut;    /* turns and connections that were cut */
+    unsigned reloads;
     unsigned shard_count;
     struct shard shards[];
 };
@@ -43,6 +46,11 @@ enum boot_wait {
     BOOT_WAIT_DEADLINE, /* the time is over */
     BOOT_WAIT_SIGNAL    /* SIGTERM or SIGINT */
 };
+
+/* Main: waits until *counter is at least `until`, or for a monotonic time,
+ * while signals stay where they are. */
+void boot_state_join(struct boot *b, atomic_uint *counter, unsigned until,
+                     uint64_t deadline_ms);
 
 /* Main: waits until *counter is at least `until`, or for a monotonic time, or
  * for a signal; UINT64_MAX: no time limit, counter NULL: nothing to count.

@@ -254,6 +254,13 @@ tell(const struct diff *d, const char *path, enum config_change change)
           change);
 }
 
+static enum config_change
+change_of(const struct config_row *row)
+{
+    return (row->flags & CONFIG_FLAG_RELOAD) != 0 ? CONFIG_CHANGE_APPLIES
+                                                  : CONFIG_CHANGE_NEEDS_RESTART;
+}
+
 static void
 diff_provider(const struct diff *d, unsigned number)
 {
@@ -268,7 +275,7 @@ diff_provider(const struct diff *d, unsigned number)
         if (!members_equal(row, a ? a : &none, b ? b : &none)) {
             snprintf(path, sizeof(path), "llm.providers[%u].%s", number,
                      row->path);
-            tell(d, path, CONFIG_CHANGE_NEEDS_RESTART);
+            tell(d, path, change_of(row));
         }
     }
 }
@@ -285,10 +292,7 @@ config_show_diff(const struct config *from, const struct config *to,
         const struct config_row *row = &config_table_rows[i];
 
         if (!members_equal(row, from, to)) {
-            tell(&d, row->path,
-                 (row->flags & CONFIG_FLAG_RELOAD) != 0
-                     ? CONFIG_CHANGE_APPLIES
-                     : CONFIG_CHANGE_NEEDS_RESTART);
+            tell(&d, row->path, change_of(row));
         }
     }
     for (unsigned n = 1; n <= CONFIG_PROVIDERS_MAX; n++) {

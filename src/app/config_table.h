@@ -57,7 +57,8 @@ enum config_type {
 enum config_flag {
     CONFIG_FLAG_0 = 0,
     CONFIG_FLAG_SECRET = 1, /* also from a file, never shown */
-    CONFIG_FLAG_RELOAD = 2
+    CONFIG_FLAG_RELOAD = 2, /* SIGHUP applies it */
+    CONFIG_FLAG_SECRET_RELOAD = 3
 };
 
 /* How a type is kept in struct config. */

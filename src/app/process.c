@@ -36,6 +36,7 @@ process_prepare(void)
     forbid_core_dumps();
     raise_descriptors();
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* a write that is too far fails instead */
 }
 
 int

@@ -6,7 +6,7 @@
  * before any other one exists. */
 
 /* No core dumps (there are keys in memory), as many descriptors as are
- * allowed, SIGPIPE ignored. */
+ * allowed, SIGPIPE and SIGXFSZ ignored: a write fails instead. */
 void process_prepare(void);
 
 /* SIGTERM, SIGINT and SIGHUP are from now on read from the descriptor that

@@ -133,6 +133,15 @@ metric_add_at(enum metric m, unsigned slot, int64_t n)
     }
 }
 
+void
+metric_set_at(enum metric m, unsigned slot, int64_t n)
+{
+    if (my_row != NULL) {
+        atomic_store_explicit(&my_row->cell[cell_of(m, slot)], n,
+                              memory_order_relaxed);
+    }
+}
+
 static struct histogram *
 my_histogram(unsigned cell)
 {

@@ -28,8 +28,10 @@ void metrics_thread_init(void);
  * comma separated in the order of the label names. Borrows. */
 unsigned metrics_slot(enum metric m, const char *values);
 
-/* The calling thread's row. slot: 0 for a metric without labels. */
+/* The calling thread's row. slot: 0 for a metric without labels. set is for
+ * gauges: this thread's share of the sum. */
 void metric_add_at(enum metric m, unsigned slot, int64_t n);
+void metric_set_at(enum metric m, unsigned slot, int64_t n);
 void metric_observe_at(enum metric m, unsigned slot, double seconds);
 
 static inline void

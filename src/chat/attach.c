@@ -67,28 +67,38 @@ refuse(struct attach *a, enum err e, int code)
 
 /* --- replacing ---------------------------------------------------------- */
 
-bool
-attach_replaces(const struct outlet *o, struct str session, struct str device)
+/* Whether a newcomer of u from device (may be empty) takes the place of o,
+ * which is in the same session. */
+static bool
+replaces(const struct outlet *o, const struct user *u, struct str device)
 {
-    bool one = o->user->chat->settings->one_connection;
+    bool same =
+        device.n > 0 && o->device_id != NULL && str_is(device, o->device_id);
 
-    if (o->state != OUTLET_LIVE ||
-        (session.n > 0 && !str_eq(session, session_id(o->session)))) {
-        return false;
-    }
-    return one || (device.n > 0 && o->device_id != NULL &&
-                   str_is(device, o->device_id));
+    return o->user == u && (same || u->chat->settings->one_connection);
 }
 
-static void
-replace(struct outlet *old)
+/* o is on its way into s: the replay is being read. */
+static bool
+arrives_in(const struct outlet *o, const struct session *s)
 {
-    struct session *s = old->session;
+    return o->attach != NULL && o->attach->session == s;
+}
 
+/* Everything of the old one is let go of here and now; what is left is the
+ * closing of a socket. */
+static void
+replace(struct outlet *old, struct session *s)
+{
     log_info(EVENT_CONNECTION_REPLACED, "a newer connection took its place",
              log_str("session_id", session_id(s)),
              log_str("user_id", user_id(old->user)), log_cstr("code", "4409"));
-    session_leave(s, old);
+    if (old->state == OUTLET_LIVE) {
+        session_leave(s, old);
+    } else {
+        attach_forget(old);
+    }
+    old->session = NULL;
     old->state = OUTLET_GONE;
     old->user->connections--;
     old->ops->close(old, CLOSE_REPLACED, "replaced by a newer connection");
@@ -97,13 +107,21 @@ replace(struct outlet *old)
 static void
 replace_others(struct session *s, const struct outlet *newcomer)
 {
+    struct str device = str_from(newcomer->device_id);
+
     LIST_FOREACH (it, &s->outlets) {
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 
-        /* An operator who watches takes nobody's place but their own. */
-        if (o->user == newcomer->user &&
-            attach_replaces(o, session_id(s), str_from(newcomer->device_id))) {
-            replace(o);
+        if (replaces(o, newcomer->user, device)) {
+            replace(o, s);
+        }
+    }
+    LIST_FOREACH (it, &newcomer->user->arrivals) {
+        struct outlet *o = CONTAINER_OF(it, struct outlet, link);
+
+        if (o != newcomer && arrives_in(o, s) &&
+            replaces(o, newcomer->user, device)) {
+            replace(o, s);
         }
     }
 }
@@ -263,6 +281,38 @@ static int64_t
 since_ms(const struct chat *c)
 {
     return clock_wall_ms() - (int64_t)c->settings->reconnect_timeout_ms;
+}
+
+static struct session *
+wanted_in_memory(const struct user *u, struct str id)
+{
+    struct session *s;
+
+    if (id.n == 0) {
+        return latest_in_memory(u, since_ms(u->chat));
+    }
+    s = session_find(u->chat, id);
+    return s != NULL && s->user == u && !s->gone ? s : NULL;
+}
+
+size_t
+attach_replaced(const struct user *u, struct str session, struct str device)
+{
+    struct session *s = wanted_in_memory(u, session);
+    size_t count = 0;
+
+    if (s == NULL) {
+        return 0;
+    }
+    LIST_FOREACH (it, &s->outlets) {
+        count += replaces(CONTAINER_OF(it, struct outlet, link), u, device);
+    }
+    LIST_FOREACH (it, &u->arrivals) {
+        struct outlet *o = CONTAINER_OF(it, struct outlet, link);
+
+        count += arrives_in(o, s) && replaces(o, u, device);
+    }
+    return count;
 }
 
 /* The store's candidate (or none) against those in memory. */

@@ -13,9 +13,11 @@ void attach_start(struct outlet *o, const struct attach_request *request);
 /* The outlet goes before it has joined. */
 void attach_forget(struct outlet *o);
 
-/* Whether a newcomer with this session (may be empty) and device would take
- * o's place. */
-bool attach_replaces(const struct outlet *o, struct str session,
-                     struct str device);
+/* How many of u's connections a newcomer with this session and device (both may
+ * be empty) would take the place of. Without a session: in that one of those in
+ * memory which it would get; a later one that only the store knows is not
+ * looked for, nobody can be there. */
+size_t attach_replaced(const struct user *u, struct str session,
+                       struct str device);
 
 #endif

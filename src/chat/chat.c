@@ -19,9 +19,6 @@
 #define HELP_COUNT 3
 #define HELP_WINDOW_MS (5 * 60 * 1000)
 
-/* No look at idle sessions more often than this, however short the ttl. */
-#define SWEEP_MIN_MS 100
-
 static struct str
 user_key(const struct map_node *node)
 {
@@ -37,79 +34,77 @@ session_key(const struct map_node *node)
 /* --- housekeeping ------------------------------------------------------- */
 
 static void
-purge(struct chat *c, struct limit *limit, const char *name)
+purge(struct limit *limit, const char *name)
 {
     size_t removed = limit_purge(limit, clock_mono_us());
 
+    metric_set_at(METRIC_RATELIMIT_KEYS,
+                  metrics_slot(METRIC_RATELIMIT_KEYS, name),
+                  (int64_t)limit_count(limit));
     if (removed > 0) {
         log_info(EVENT_LIMITER_CLEANUP, "keys left the limiter",
                  log_cstr("limiter", name),
                  log_int("removed", (int64_t)removed),
                  log_int("left", (int64_t)limit_count(limit)));
     }
-    (void)c;
 }
 
 static void
-purge_limits(struct chat *c, uint64_t now_ms)
+on_purge(struct timer *timer)
 {
-    if (c->limits_swept_ms + c->settings->limit_cleanup_interval_ms > now_ms) {
-        return;
-    }
-    c->limits_swept_ms = now_ms;
-    purge(c, c->messages, "message");
-    purge(c, c->help, "help");
+    struct chat *c = CONTAINER_OF(timer, struct chat, purge);
+
+    purge(c->messages, "message");
+    purge(c->help, "help");
+    timer_start(&c->shard->timers, timer,
+                c->settings->limit_cleanup_interval_ms);
 }
 
 static void
 on_sweep(struct timer *timer)
 {
     struct chat *c = CONTAINER_OF(timer, struct chat, sweep);
-    uint64_t now_ms = shard_now_ms(c->shard);
-    uint64_t next = c->settings->cleanup_interval_ms;
 
-    (void)session_sweep(c, now_ms);
-    purge_limits(c, now_ms);
-    if (c->settings->limit_cleanup_interval_ms < next) {
-        next = c->settings->limit_cleanup_interval_ms;
-    }
-    timer_start(&c->shard->timers, &c->sweep,
-                next > SWEEP_MIN_MS ? next : SWEEP_MIN_MS);
+    (void)session_sweep(c, shard_now_ms(c->shard));
+    timer_start(&c->shard->timers, timer, c->settings->cleanup_interval_ms);
+}
+
+static void
+start_timers(struct chat *c)
+{
+    timer_start(&c->shard->timers, &c->sweep, c->settings->cleanup_interval_ms);
+    timer_start(&c->shard->timers, &c->purge,
+                c->settings->limit_cleanup_interval_ms);
 }
 
 /* --- life --------------------------------------------------------------- */
 
-static void
-name_slots(struct chat *c)
+void
+chat_settings_unref(struct chat_settings *settings)
 {
-    size_t count = c->settings->provider_count;
-
-    c->slots = xcalloc(count, sizeof(*c->slots));
-    for (size_t i = 0; i < count; i++) {
-        const char *id = c->settings->providers[i].id;
-
-        c->slots[i] = (struct provider_slots){
-            .requests = metrics_slot(METRIC_LLM_REQUESTS, id),
-            .latency = metrics_slot(METRIC_LLM_LATENCY, id),
-            .errors = metrics_slot(METRIC_LLM_ERRORS, id),
-            .retries = metrics_slot(METRIC_LLM_RETRIES, id),
-            .fallbacks = metrics_slot(METRIC_LLM_FALLBACKS, id),
-            .bad_events = metrics_slot(METRIC_LLM_BAD_EVENTS, id),
-            .tokens = metrics_slot(METRIC_TOKENS_USED, id),
-        };
+    if (atomic_fetch_sub(&settings->refs, 1) == 1 &&
+        settings->destroy != NULL) {
+        settings->destroy(settings);
     }
 }
 
+static void
+take_terms(struct chat *c, struct chat_settings *settings)
+{
+    struct terms *old = c->terms;
+
+    c->terms = terms_new(c, settings);
+    c->settings = settings;
+    terms_release(old);
+}
+
 enum err
-chat_init(struct shard *s, const struct chat_settings *settings,
-          struct store *store)
+chat_init(struct shard *s, struct chat_settings *settings, struct store *store)
 {
     struct chat *c = xcalloc(1, sizeof(*c));
 
-    CHECK(settings->provider_count > 0 &&
-          settings->provider_count <= UINT16_MAX);
     c->shard = s;
-    c->settings = settings;
+    take_terms(c, settings);
     c->store = store;
     map_init(&c->users, user_key);
     map_init(&c->sessions, session_key);
@@ -121,9 +116,9 @@ chat_init(struct shard *s, const struct chat_settings *settings,
         limit_new(settings->message_limit, settings->message_window_ms,
                   settings->limit_max_keys);
     c->help = limit_new(HELP_COUNT, HELP_WINDOW_MS, settings->limit_max_keys);
-    name_slots(c);
     timer_init(&c->sweep, on_sweep);
-    timer_start(&s->timers, &c->sweep, 0);
+    timer_init(&c->purge, on_purge);
+    start_timers(c);
     shard_at_phase(s, SHARD_PHASE_CHAT, turn_show_dirty, c);
     s->chat = c;
     return ERR_OK;
@@ -160,6 +155,7 @@ chat_fini(struct shard *s)
     }
     shard_at_phase(s, SHARD_PHASE_CHAT, NULL, NULL);
     timer_cancel(&s->timers, &c->sweep);
+    timer_cancel(&s->timers, &c->purge);
     map_each(&c->sessions, free_session, NULL);
     map_each(&c->users, free_user, NULL);
     upstream_fini_all(c);
@@ -168,9 +164,84 @@ chat_fini(struct shard *s)
     limit_free(c->messages);
     limit_free(c->help);
     buf_fini(&c->frame);
-    xfree(c->slots);
+    terms_release(c->terms);
     xfree(c);
     s->chat = NULL;
+}
+
+/* --- new settings ------------------------------------------------------- */
+
+struct settings_letter {
+    struct letter letter;
+    struct chat_settings *settings;
+};
+
+static void
+destroy_settings(struct letter *l)
+{
+    struct settings_letter *p = CONTAINER_OF(l, struct settings_letter, letter);
+
+    if (p->settings != NULL) {
+        chat_settings_unref(p->settings);
+    }
+    xfree(p);
+}
+
+/* Models are indices of the settings: arg, the terms so far, says of which. */
+static void
+renew_model(struct map_node *node, void *arg)
+{
+    struct session *s = CONTAINER_OF(node, struct session, node);
+    const struct chat_settings *set = s->user->chat->settings;
+    const struct terms *old = arg;
+    const char *id = old->settings->providers[s->model].id;
+    int model = chat_model_find(set, str_from(id));
+
+    if (model >= 0) {
+        s->model = (uint16_t)model;
+    } else {
+        session_set_model(s, (uint16_t)set->default_provider);
+    }
+}
+
+static void
+deliver_settings(struct shard *here, struct letter *l)
+{
+    struct settings_letter *p = CONTAINER_OF(l, struct settings_letter, letter);
+    struct chat *c = here->chat;
+
+    if (c != NULL) {
+        const struct chat_settings *set = p->settings;
+        struct terms *old = terms_hold(c->terms);
+
+        take_terms(c, p->settings);
+        p->settings = NULL;
+        limit_set(c->messages, set->message_limit, set->message_window_ms,
+                  set->limit_max_keys, clock_mono_us());
+        limit_set(c->help, HELP_COUNT, HELP_WINDOW_MS, set->limit_max_keys,
+                  clock_mono_us());
+        map_each(&c->sessions, renew_model, old);
+        terms_release(old);
+        start_timers(c);
+    }
+    destroy_settings(l);
+}
+
+void
+chat_set_settings(struct shard *s, struct chat_settings *settings)
+{
+    struct settings_letter *p = xcalloc(1, sizeof(*p));
+
+    p->letter.deliver = deliver_settings;
+    p->letter.destroy = destroy_settings;
+    p->settings = settings;
+    shard_post(s, &p->letter);
+}
+
+const struct chat_settings *
+chat_settings_of(const struct shard *s)
+{
+    return s->chat->settings;
 }
 
 /* --- outlets ------------------------------------------------------------ */
@@ -249,21 +320,8 @@ chat_user_connections(const struct chat *c, struct str id, struct str session,
                       struct str device)
 {
     struct user *u = user_find(c, id);
-    size_t count = u != NULL ? u->connections : 0;
 
-    if (u == NULL) {
-        return 0;
-    }
-    LIST_FOREACH (it, &u->sessions) {
-        struct session *s = CONTAINER_OF(it, struct session, in_user);
-
-        LIST_FOREACH (at, &s->outlets) {
-            struct outlet *o = CONTAINER_OF(at, struct outlet, link);
-
-            count -= o->user == u && attach_replaces(o, session, device);
-        }
-    }
-    return count;
+    return u != NULL ? u->connections - attach_replaced(u, session, device) : 0;
 }
 
 void

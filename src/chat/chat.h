@@ -8,6 +8,7 @@
 #include "provider/provider.h"
 #include "store/store.h"
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,8 +19,21 @@
 struct chat;
 struct shard;
 
-/* Immutable; shared by all shards and alive until every chat is freed. */
+/* Sessions in memory of all shards: the one number that they share, as
+ * session.warn_count is the process's. */
+struct chat_population {
+    atomic_size_t sessions;
+    atomic_bool warned; /* about that number, until it has fallen again */
+};
+
+/* Immutable; shared by all shards. A reload makes new ones and sends them to
+ * every chat by letter; these live until the last turn that began on them has
+ * ended. */
 struct chat_settings {
+    atomic_int refs; /* one for each chat_init and chat_set_settings */
+    void (*destroy)(struct chat_settings *); /* at the last unref; may be
+                                                NULL, any thread */
+    struct chat_population *population;      /* outlives them */
     size_t max_content_chars;
     uint64_t reconnect_timeout_ms;
     uint64_t session_ttl_ms;
@@ -48,9 +62,20 @@ struct chat_settings {
     size_t max_answer_bytes;
 };
 
-/* Hangs itself into shard->chat. Borrows settings and store for its life. */
-enum err chat_init(struct shard *s, const struct chat_settings *settings,
+void chat_settings_unref(struct chat_settings *settings); /* any thread */
+
+/* Hangs itself into shard->chat. Takes one reference to settings, borrows
+ * store for its life. */
+enum err chat_init(struct shard *s, struct chat_settings *settings,
                    struct store *store) MUST_CHECK;
+
+/* Any thread: from the letter's arrival on what begins begins on these; takes
+ * one reference. Limits keep what was used of them. A session whose model is
+ * not there any more goes on with the default one, and is told. */
+void chat_set_settings(struct shard *s, struct chat_settings *settings);
+
+/* Those of what begins now. Borrowed until the loop turns. */
+const struct chat_settings *chat_settings_of(const struct shard *s);
 void chat_fini(struct shard *s);
 
 /* What an upgrade asked for (protocol.md 2.1, 2.5). Borrowed during the call.

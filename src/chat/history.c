@@ -22,6 +22,7 @@
 
 struct history {
     struct session *session;
+    struct terms *terms; /* prompt.system_prompt is theirs */
     const struct message_record *question;
     void (*done)(void *cookie, enum err e);
     void *cookie;
@@ -161,20 +162,21 @@ history_free(struct history *h)
     }
     xfree(h->records);
     xfree(h->messages);
+    terms_release(h->terms);
     xfree(h);
 }
 
 static uint64_t
 fixed_tokens(const struct history *h)
 {
-    return estimate_tokens(str_from(chat_of(h)->settings->system_prompt)) +
+    return estimate_tokens(str_from(h->terms->settings->system_prompt)) +
            estimate_tokens(content_of(h->question));
 }
 
 static uint64_t
 budget_of(const struct history *h)
 {
-    uint64_t all = chat_of(h)->settings->context_tokens;
+    uint64_t all = h->terms->settings->context_tokens;
     uint64_t fixed = fixed_tokens(h);
 
     return all > fixed ? all - fixed : 0;
@@ -194,13 +196,13 @@ static void
 compose(struct history *h, const size_t *chosen, size_t n)
 {
     h->messages = xcalloc(n + 1, sizeof(*h->messages));
-    h->tokens = estimate_tokens(str_from(chat_of(h)->settings->system_prompt));
+    h->tokens = estimate_tokens(str_from(h->terms->settings->system_prompt));
     for (size_t i = 0; i < n; i++) {
         put_message(h, i, &h->records[chosen[i]]);
     }
     put_message(h, n, h->question);
     h->prompt = (struct provider_turn){
-        .system_prompt = str_from(chat_of(h)->settings->system_prompt),
+        .system_prompt = str_from(h->terms->settings->system_prompt),
         .messages = h->messages,
         .count = n + 1,
     };
@@ -292,6 +294,7 @@ history_start(struct session *s, const struct message_record *question,
     struct history *h = xcalloc(1, sizeof(*h));
 
     h->session = s;
+    h->terms = terms_hold(s->user->chat->terms);
     h->question = question;
     h->done = done;
     h->cookie = cookie;

@@ -177,14 +177,25 @@ on_user_message(struct outlet *o, const struct proto_message *m)
 struct change {
     struct errand errand;
     unsigned patch; /* STORE_PATCH_MODEL or STORE_PATCH_HELP */
-    uint16_t model;
+    char *model_id; /* or NULL; a reload may give it another index */
 };
 
 static void
 change_end(struct change *change)
 {
     errand_end(&change->errand);
+    xfree(change->model_id);
     xfree(change);
+}
+
+/* The model may have gone by a reload while the store had the change. */
+static uint16_t
+model_or_default(const struct session *s, const char *id)
+{
+    const struct chat_settings *settings = s->user->chat->settings;
+    int model = chat_model_find(settings, str_from(id));
+
+    return (uint16_t)(model >= 0 ? (size_t)model : settings->default_provider);
 }
 
 static void
@@ -193,7 +204,7 @@ apply_change(struct change *change)
     struct session *s = change->errand.session;
 
     if (change->patch == STORE_PATCH_MODEL) {
-        session_set_model(s, change->model);
+        session_set_model(s, model_or_default(s, change->model_id));
     } else {
         struct frame_status status = {.content = "Help requested"};
 
@@ -257,8 +268,7 @@ submit_change(struct change *change, enum store_op op)
     job->patch = change->patch;
     if (change->patch == STORE_PATCH_MODEL) {
         xfree(job->session.model_id);
-        job->session.model_id =
-            xstrdup(c->settings->providers[change->model].id);
+        job->session.model_id = xstrdup(change->model_id);
     } else {
         job->session.help_requested = true;
     }
@@ -276,7 +286,10 @@ start_change(struct outlet *o, unsigned patch, int model)
     bool is_new = !s->stored && list_empty(&s->turns);
 
     change->patch = patch;
-    change->model = (uint16_t)model;
+    if (patch == STORE_PATCH_MODEL) {
+        change->model_id =
+            xstrdup(o->user->chat->settings->providers[model].id);
+    }
     errand_start(&change->errand, o);
     if (is_new && patch == STORE_PATCH_MODEL) {
         apply_change(change);

@@ -32,20 +32,32 @@ count_active(const struct session *s, int64_t n)
     metric_add(s->ended ? METRIC_INACTIVE_SESSIONS : METRIC_ACTIVE_SESSIONS, n);
 }
 
+/* One warning for all shards when their sum passes the limit, and another one
+ * only after it has fallen by a tenth. */
 static void
-warn_count(struct chat *c)
+count_up(const struct chat_settings *set)
 {
-    size_t limit = c->settings->warn_count;
+    struct chat_population *p = set->population;
+    size_t now = atomic_fetch_add(&p->sessions, 1) + 1;
 
-    if (c->sessions.count <= limit) {
-        c->warned = c->warned && c->sessions.count > limit - limit / 10;
-        return;
-    }
-    if (!c->warned) {
-        c->warned = true;
+    if (now > set->warn_count && !atomic_exchange(&p->warned, true)) {
         log_warn(EVENT_SESSION_WARN_COUNT, "many sessions in memory",
-                 log_int("sessions", (int64_t)c->sessions.count),
-                 log_int("limit", (int64_t)limit));
+                 log_int("sessions", (int64_t)now),
+                 log_int("active", metric_value(METRIC_ACTIVE_SESSIONS, 0)),
+                 log_int("inactive", metric_value(METRIC_INACTIVE_SESSIONS, 0)),
+                 log_int("limit", (int64_t)set->warn_count));
+    }
+}
+
+static void
+count_down(const struct chat_settings *set)
+{
+    struct chat_population *p = set->population;
+    size_t now = atomic_fetch_sub(&p->sessions, 1) - 1;
+
+    if (now <= set->warn_count - set->warn_count / 10 &&
+        atomic_load(&p->warned)) {
+        atomic_store(&p->warned, false);
     }
 }
 
@@ -61,8 +73,9 @@ enter(struct user *u, struct session *s)
     list_init(&s->in_user);
     list_push_back(&u->sessions, &s->in_user);
     map_add(&u->chat->sessions, &s->node);
+    metric_add(METRIC_SESSIONS_IN_MEMORY, 1);
     count_active(s, 1);
-    warn_count(u->chat);
+    count_up(u->chat->settings);
 }
 
 struct session *
@@ -286,12 +299,13 @@ session_free(struct session *s)
 {
     struct user *u = s->user;
 
+    metric_add(METRIC_SESSIONS_IN_MEMORY, -1);
     count_active(s, -1);
     list_remove(&s->idle);
     list_remove(&s->dirty);
     list_remove(&s->in_user);
     map_remove(&u->chat->sessions, &s->node);
-    warn_count(u->chat);
+    count_down(u->chat->settings);
     xfree(s->admin_name);
     xfree(s);
     user_release(u);

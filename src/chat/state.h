@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "chat/chat.h"
+#include "chat/terms.h"
 #include "guard/limit.h"
 #include "loop/timer.h"
 #include "store/record.h"
@@ -13,34 +14,22 @@
 /* What one shard holds in memory, private to this room. All of it is touched
  * by the shard's thread alone. */
 
-/* Where a provider's figures are counted. */
-struct provider_slots {
-    unsigned requests;
-    unsigned latency;
-    unsigned errors;
-    unsigned retries;
-    unsigned fallbacks;
-    unsigned bad_events;
-    unsigned tokens;
-};
-
 struct chat {
     struct shard *shard;
-    const struct chat_settings *settings;
+    struct terms *terms;                  /* of what begins now */
+    const struct chat_settings *settings; /* terms->settings */
     struct store *store;
-    struct map users;             /* struct user by id */
-    struct map sessions;          /* struct session by id */
-    struct list idle;             /* sessions nobody uses, longest idle first */
-    struct list dirty;            /* sessions whose running answer has news */
-    struct limit *messages;       /* per user */
-    struct limit *help;           /* per session */
-    struct list upstreams;        /* all requests that are not freed */
-    struct provider_slots *slots; /* of each provider */
-    struct buf frame;             /* scratch for one outgoing frame */
-    struct timer sweep;           /* idle sessions, limiters */
-    uint64_t limits_swept_ms;
+    struct map users;       /* struct user by id */
+    struct map sessions;    /* struct session by id */
+    struct list idle;       /* sessions nobody uses, longest idle first */
+    struct list dirty;      /* sessions whose running answer has news */
+    struct limit *messages; /* per user */
+    struct limit *help;     /* per session */
+    struct list upstreams;  /* all requests that are not freed */
+    struct buf frame;       /* scratch for one outgoing frame */
+    struct timer sweep;     /* idle sessions */
+    struct timer purge;     /* limiters */
     size_t turns;
-    bool warned; /* of warn_count */
     bool draining;
     void (*on_idle)(void *cookie);
     void *on_idle_cookie;

@@ -46,6 +46,7 @@ turn_new(struct session *s, struct outlet *o, struct message_record *question)
     struct turn *t = xcalloc(1, sizeof(*t));
 
     t->session = s;
+    t->terms = terms_hold(s->user->chat->terms);
     t->asker = o;
     t->question = *question;
     *question = (struct message_record){.seq = 0};
@@ -320,6 +321,7 @@ turn_free(struct turn *t)
     timer_cancel(&c->shard->timers, &t->timer);
     timer_cancel(&c->shard->timers, &t->deadline);
     history_cancel(t->history);
+    terms_release(t->terms);
     message_record_fini(&t->question);
     message_record_fini(&t->answer);
     buf_fini(&t->text);

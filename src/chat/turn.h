@@ -28,6 +28,7 @@ enum turn_ending {
 struct turn {
     struct list link; /* session->turns, in order of arrival */
     struct session *session;
+    struct terms *terms;  /* chosen and provider are theirs */
     struct outlet *asker; /* NULL once it has gone */
     enum turn_step step;
     enum turn_ending ending; /* valid from STORE on */

@@ -22,7 +22,7 @@ chat_of(const struct turn *t)
 static const struct chat_settings *
 settings_of(const struct turn *t)
 {
-    return chat_of(t)->settings;
+    return t->terms->settings;
 }
 
 static uint64_t
@@ -58,12 +58,30 @@ on_deadline(struct timer *timer)
     turn_end(t, TURN_END_TIMEOUT);
 }
 
+/* Settings may have been replaced while the turn waited. A model that is not
+ * among the new ones is asked as it was. */
+static void
+renew_terms(struct turn *t)
+{
+    struct terms *now = chat_of(t)->terms;
+    const char *id = settings_of(t)->providers[t->chosen].id;
+    int model = chat_model_find(now->settings, str_from(id));
+
+    if (model >= 0) {
+        (void)terms_hold(now);
+        terms_release(t->terms);
+        t->terms = now;
+        t->chosen = t->provider = (uint16_t)model;
+    }
+}
+
 void
 turn_ask_read(struct turn *t)
 {
     struct session *s = t->session;
     struct chat *c = chat_of(t);
 
+    renew_terms(t);
     LIST_FOREACH (it, &s->outlets) {
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 
@@ -73,7 +91,7 @@ turn_ask_read(struct turn *t)
     session_broadcast(s, NULL, frame_loading(s, t->answer.id, t->question.id));
     timer_init(&t->deadline, on_deadline);
     timer_start(&c->shard->timers, &t->deadline,
-                c->settings->stream_timeout_ms);
+                settings_of(t)->stream_timeout_ms);
     t->history = history_start(s, &t->question, on_history, t);
 }
 
@@ -90,17 +108,15 @@ static const struct upstream_events events = {on_text, on_usage, on_finish,
 void
 turn_ask_send(struct turn *t)
 {
-    struct chat *c = chat_of(t);
-
     t->attempts++;
     xfree(t->answer.model_id);
-    t->answer.model_id = xstrdup(c->settings->providers[t->provider].id);
+    t->answer.model_id = xstrdup(settings_of(t)->providers[t->provider].id);
     t->answer.usage = (struct usage){.present = false};
     t->prompt_tokens = history_tokens(t->history);
     t->finish = TURN_END_STOP;
-    metric_count_at(METRIC_LLM_REQUESTS, c->slots[t->provider].requests);
-    t->upstream =
-        upstream_start(c, t->provider, history_prompt(t->history), &events, t);
+    metric_count_at(METRIC_LLM_REQUESTS, t->terms->slots[t->provider].requests);
+    t->upstream = upstream_start(t->terms, t->provider,
+                                 history_prompt(t->history), &events, t);
 }
 
 /* --- RETRY -------------------------------------------------------------- */
@@ -138,7 +154,7 @@ note_retry(const struct turn *t, uint64_t delay_ms)
              log_cstr("provider", settings_of(t)->providers[t->provider].id),
              log_int("attempt", t->attempts + 1),
              log_int("wait_ms", (int64_t)delay_ms));
-    metric_count_at(METRIC_LLM_RETRIES, chat_of(t)->slots[t->provider].retries);
+    metric_count_at(METRIC_LLM_RETRIES, t->terms->slots[t->provider].retries);
 }
 
 static void
@@ -197,7 +213,7 @@ fall_back(struct turn *t)
              log_cstr("message_id", t->answer.id),
              log_cstr("provider", all[failed].id),
              log_cstr("fallback", all[t->provider].id));
-    metric_count_at(METRIC_LLM_FALLBACKS, chat_of(t)->slots[failed].fallbacks);
+    metric_count_at(METRIC_LLM_FALLBACKS, t->terms->slots[failed].fallbacks);
     return true;
 }
 
@@ -280,7 +296,7 @@ log_failure(const struct turn *t, const struct upstream_failure *why)
              log_cstr("reason", why->word), log_int("status", why->status),
              log_int("attempt", t->attempts),
              log_int("bytes", (int64_t)t->text.n));
-    metric_count_at(METRIC_LLM_ERRORS, chat_of(t)->slots[t->provider].errors);
+    metric_count_at(METRIC_LLM_ERRORS, t->terms->slots[t->provider].errors);
 }
 
 static enum turn_ending

@@ -98,7 +98,7 @@ complete_answer(struct turn *t)
 static void
 count_answer(const struct turn *t)
 {
-    const struct provider_slots *slots = &chat_of(t)->slots[t->provider];
+    const struct provider_slots *slots = &t->terms->slots[t->provider];
 
     metric_add_at(METRIC_TOKENS_USED, slots->tokens,
                   t->answer.usage.total_tokens);

@@ -24,6 +24,7 @@
 struct upstream {
     struct list link; /* chat->upstreams, until it is freed */
     struct chat *chat;
+    struct terms *terms; /* config is theirs */
     const struct provider_config *config;
     const struct upstream_events *events;
     void *cookie;
@@ -53,6 +54,7 @@ upstream_free(struct upstream *u)
     list_remove(&u->link);
     shard_undefer(&u->gone);
     u->config->ops->close(u->state);
+    terms_release(u->terms);
     buf_fini(&u->refusal);
     xfree(u);
 }
@@ -182,7 +184,7 @@ on_head(void *cookie, const struct fetch_head *head)
     u->retry_after_ms = head->retry_after_ms;
     if (head->status >= 200 && head->status < 300) {
         u->state = u->config->ops->open(head->content_type,
-                                        u->chat->settings->max_answer_bytes);
+                                        u->terms->settings->max_answer_bytes);
     }
 }
 
@@ -299,7 +301,7 @@ on_unbuilt(struct timer *timer)
 static void
 start_remote(struct upstream *u, const struct provider_turn *prompt)
 {
-    const struct chat_settings *set = u->chat->settings;
+    const struct chat_settings *set = u->terms->settings;
     struct provider_request request;
 
     provider_request_init(&request, BODY_BYTES);
@@ -368,18 +370,19 @@ start_local(struct upstream *u, const struct provider_turn *prompt)
 /* --- the door ----------------------------------------------------------- */
 
 struct upstream *
-upstream_start(struct chat *c, unsigned provider,
+upstream_start(struct terms *terms, unsigned provider,
                const struct provider_turn *prompt,
                const struct upstream_events *events, void *cookie)
 {
     struct upstream *u = xcalloc(1, sizeof(*u));
 
-    u->chat = c;
-    u->config = &c->settings->providers[provider];
+    u->chat = terms->chat;
+    u->terms = terms_hold(terms);
+    u->config = &terms->settings->providers[provider];
     u->events = events;
     u->cookie = cookie;
-    u->bad_events = c->slots[provider].bad_events;
-    list_push_back(&c->upstreams, &u->link);
+    u->bad_events = terms->slots[provider].bad_events;
+    list_push_back(&u->chat->upstreams, &u->link);
     u->retry_after_ms = -1;
     u->gone.run = on_gone;
     buf_init(&u->refusal, FAULT_BYTES);

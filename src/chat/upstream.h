@@ -34,8 +34,9 @@ struct upstream_events {
     void (*on_end)(void *cookie, const struct upstream_failure *why);
 };
 
-/* Asks provider (an index of the settings). Borrows prompt until the end. */
-struct upstream *upstream_start(struct chat *c, unsigned provider,
+/* Asks provider (an index of the terms' settings; holds the terms). Borrows
+ * prompt until the end. */
+struct upstream *upstream_start(struct terms *terms, unsigned provider,
                                 const struct provider_turn *prompt,
                                 const struct upstream_events *events,
                                 void *cookie);

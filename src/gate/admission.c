@@ -154,7 +154,7 @@ refuse_token(struct request *r, enum err e)
 {
     uint64_t wait_ms;
 
-    (void)limit_shared_check(r->gate->settings->failure_addresses,
+    (void)limit_shared_check(r->gate->policy->failure_addresses,
                              client_key(&r->client), clock_mono_us(), &wait_ms);
     log_info(EVENT_HTTP_REFUSED, "not authenticated",
              log_cstr("request_id", r->id), log_cstr("client", r->client_text),
@@ -170,8 +170,8 @@ admission_token(struct request *r, struct str token)
     uint64_t wait_ms;
     enum err e;
 
-    if (!limit_shared_peek(set->failure_addresses, client_key(&r->client),
-                           clock_mono_us(), &wait_ms)) {
+    if (!limit_shared_peek(r->gate->policy->failure_addresses,
+                           client_key(&r->client), clock_mono_us(), &wait_ms)) {
         return refuse_limited(r, "failures", wait_ms);
     }
     if (token.p == NULL) {
@@ -275,7 +275,7 @@ limit_user(struct request *r, struct limit *limit, const char *name)
 bool
 admission_limit(struct request *r)
 {
-    const struct gate_settings *set = r->gate->settings;
+    const struct gate_policy *set = r->gate->policy;
 
     switch (r->route->bucket) {
     case PUBLIC_BUCKET:

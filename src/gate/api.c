@@ -185,7 +185,7 @@ take_name(struct request *r, struct str raw, char **out)
 static bool
 take_model(struct request *r, struct str id, char **out)
 {
-    if (chat_model_find(r->gate->settings->chat, id) < 0) {
+    if (chat_model_find(chat_settings_of(r->gate->shard), id) < 0) {
         reply_error(r, ERR_BAD_REQUEST, "model_id");
         return false;
     }
@@ -213,7 +213,7 @@ take_members(struct request *r, const json_t *object, struct store_job *job)
 static void
 complete_new(struct request *r, struct session_record *s)
 {
-    const struct chat_settings *chat = r->gate->settings->chat;
+    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
     char epoch[RAND_ID_CHARS + 1];
 
     rand_id(s->sid);
@@ -428,7 +428,7 @@ api_read(struct request *r)
 void
 api_models(struct request *r)
 {
-    const struct chat_settings *chat = r->gate->settings->chat;
+    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
     struct buf body;
 
     buf_init(&body, JSON_BODY_BYTES);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/xalloc.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
@@ -22,6 +23,8 @@
 static void
 log_purge(const char *limiter, size_t removed, size_t left)
 {
+    metric_set_at(METRIC_RATELIMIT_KEYS,
+                  metrics_slot(METRIC_RATELIMIT_KEYS, limiter), (int64_t)left);
     if (removed > 0) {
         log_info(EVENT_LIMITER_CLEANUP, "keys left the limiter",
                  log_cstr("limiter", limiter),
@@ -50,17 +53,17 @@ static void
 on_purge(struct timer *timer)
 {
     struct gate *g = CONTAINER_OF(timer, struct gate, purge);
-    const struct gate_settings *set = g->settings;
+    const struct gate_policy *p = g->policy;
     uint64_t now_us = clock_mono_us();
 
     purge_own(g->user_limit, "user_http", now_us);
     purge_own(g->admin_limit, "admin", now_us);
     if (g->shard->index == 0) {
-        purge_shared(set->public_addresses, "public", now_us);
-        purge_shared(set->probe_addresses, "probe", now_us);
-        purge_shared(set->failure_addresses, "failures", now_us);
+        purge_shared(p->public_addresses, "public", now_us);
+        purge_shared(p->probe_addresses, "probe", now_us);
+        purge_shared(p->failure_addresses, "failures", now_us);
     }
-    timer_start(&g->shard->timers, &g->purge, set->limit_cleanup_interval_ms);
+    timer_start(&g->shard->timers, &g->purge, p->limit_cleanup_interval_ms);
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -78,11 +81,11 @@ gate_init(struct shard *s, const struct gate_settings *settings,
     list_init(&g->sockets);
     list_init(&g->requests);
     g->user_limit =
-        limit_new(settings->user_limit.count, settings->user_limit.window_ms,
-                  settings->limit_max_keys);
+        limit_new(policy->user_limit.count, policy->user_limit.window_ms,
+                  policy->limit_max_keys);
     g->admin_limit =
-        limit_new(settings->admin_limit.count, settings->admin_limit.window_ms,
-                  settings->limit_max_keys);
+        limit_new(policy->admin_limit.count, policy->admin_limit.window_ms,
+                  policy->limit_max_keys);
     g->ws_rules = (struct ws_rules){
         .events = socket_events(),
         .max_message_bytes = settings->max_message_bytes,
@@ -90,7 +93,7 @@ gate_init(struct shard *s, const struct gate_settings *settings,
         .refuse_binary = true,
     };
     timer_init(&g->purge, on_purge);
-    timer_start(&s->timers, &g->purge, settings->limit_cleanup_interval_ms);
+    timer_start(&s->timers, &g->purge, policy->limit_cleanup_interval_ms);
     s->gate = g;
     return ERR_OK;
 }
@@ -131,8 +134,54 @@ gate_policy_unref(struct gate_policy *policy)
     if (policy != NULL && atomic_fetch_sub(&policy->refs, 1) == 1) {
         origin_list_free(policy->ws_origins);
         origin_list_free(policy->cors_origins);
+        limit_shared_free(policy->public_addresses);
+        limit_shared_free(policy->probe_addresses);
+        limit_shared_free(policy->failure_addresses);
         xfree(policy);
     }
+}
+
+static struct limit_shared *
+make_table(const struct gate_policy *policy, struct gate_limit limit,
+           const struct limit_shared *before)
+{
+    struct limit_shared *l =
+        limit_shared_new(limit.count, limit.window_ms, policy->limit_max_keys);
+
+    if (before != NULL) {
+        limit_shared_inherit(l, before, clock_mono_us());
+    }
+    return l;
+}
+
+void
+gate_policy_fill(struct gate_policy *policy, const struct gate_policy *before)
+{
+    static const struct gate_policy none;
+
+    before = before != NULL ? before : &none;
+    policy->public_addresses =
+        make_table(policy, policy->public_limit, before->public_addresses);
+    policy->probe_addresses =
+        make_table(policy, policy->public_limit, before->probe_addresses);
+    policy->failure_addresses =
+        make_table(policy, policy->failure_limit, before->failure_addresses);
+}
+
+static void
+set_limit(struct limit *l, struct gate_limit limit, size_t max_keys)
+{
+    limit_set(l, limit.count, limit.window_ms, max_keys, clock_mono_us());
+}
+
+static void
+apply_policy(struct gate *g)
+{
+    const struct gate_policy *p = g->policy;
+
+    set_limit(g->user_limit, p->user_limit, p->limit_max_keys);
+    set_limit(g->admin_limit, p->admin_limit, p->limit_max_keys);
+    timer_start(&g->shard->timers, &g->purge, p->limit_cleanup_interval_ms);
 }
 
 struct policy_letter {
@@ -159,6 +208,7 @@ deliver_policy(struct shard *here, struct letter *l)
 
         here->gate->policy = p->policy;
         p->policy = old;
+        apply_policy(here->gate);
     }
     destroy_policy(l);
 }

@@ -32,12 +32,24 @@ struct gate_limit {
     uint64_t window_ms;
 };
 
-/* What can change while running. Immutable itself: a reload makes a new one
- * and sends it to every gate by letter. */
+/* What can change while running. Immutable itself but for the tables of
+ * addresses, which all gates count in: a reload makes a new one and sends it to
+ * every gate by letter. Owns what it points to. */
 struct gate_policy {
     atomic_int refs;
     struct origin_list *ws_origins;
     struct origin_list *cors_origins; /* empty: CORS is off */
+    size_t connections_per_user;
+    size_t max_connections; /* WebSockets of the process */
+    struct gate_limit public_limit;
+    struct gate_limit user_limit;
+    struct gate_limit admin_limit;
+    struct gate_limit failure_limit;
+    size_t limit_max_keys;
+    uint64_t limit_cleanup_interval_ms;
+    struct limit_shared *public_addresses;  /* public routes */
+    struct limit_shared *probe_addresses;   /* healthz, readyz */
+    struct limit_shared *failure_addresses; /* refused authentications */
 };
 
 /* Immutable; alive until every gate is freed. */
@@ -56,18 +68,6 @@ struct gate_settings {
     size_t output_limit_bytes;
     uint64_t ping_period_ms;
     uint64_t pong_wait_ms;
-    size_t connections_per_user;
-    size_t max_connections; /* WebSockets of the process */
-    struct gate_limit public_limit;
-    struct gate_limit user_limit;
-    struct gate_limit admin_limit;
-    struct gate_limit failure_limit;
-    size_t limit_max_keys;
-    uint64_t limit_cleanup_interval_ms;
-    struct limit_shared *public_addresses;  /* public routes */
-    struct limit_shared *probe_addresses;   /* healthz, readyz */
-    struct limit_shared *failure_addresses; /* refused authentications */
-    const struct chat_settings *chat;       /* models, defaults */
     struct store *store;
     struct shard *shards; /* all of them, for handing over */
     unsigned shard_count;
@@ -84,10 +84,15 @@ void gate_fini(struct shard *s);
 /* For listener_start: a new connection. */
 void gate_on_accept(struct shard *s, struct conn *c, void *cookie);
 
-/* Any thread: the gate uses it from the letter's arrival on; takes one
- * reference. */
+/* Any thread: the gate uses it from the letter's arrival on, and its limits by
+ * user keep what was used of them; takes one reference. */
 void gate_set_policy(struct shard *s, struct gate_policy *policy);
-void gate_policy_unref(struct gate_policy *policy);
+void gate_policy_unref(struct gate_policy *policy); /* NULL is fine */
+
+/* The policy's tables of addresses, by its figures; they go on from those of
+ * before (may be NULL). Any thread, before others know the policy. */
+void gate_policy_fill(struct gate_policy *policy,
+                      const struct gate_policy *before);
 
 /* Shutdown, on the shard's thread. No more keep-alive: idle HTTP connections
  * are closed, others after their answer. */

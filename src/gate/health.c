@@ -9,6 +9,7 @@
 #include "codec/json.h"
 #include "gate/gate_state.h"
 #include "gate/reply.h"
+#include "loop/shard.h"
 #include "store/store.h"
 
 static void
@@ -35,20 +36,20 @@ health_live(struct request *r)
 }
 
 static void
-put_checks(struct buf *out, const struct gate_settings *set, bool storage)
+put_checks(struct buf *out, const struct gate *g, bool storage)
 {
     json_put_key(out, "checks");
     buf_putc(out, '{');
     json_put_key(out, "storage");
     buf_putc(out, '{');
     json_put_member(out, "status", storage ? STR("ready") : STR("not ready"));
-    json_put_member(out, "kind", str_from(store_kind(set->store)));
+    json_put_member(out, "kind", str_from(store_kind(g->settings->store)));
     buf_putc(out, '}');
     json_put_key(out, "llm");
     buf_putc(out, '{');
     json_put_member(out, "status", STR("ready"));
     json_put_member_i64(out, "providers_count",
-                        (int64_t)set->chat->provider_count);
+                        (int64_t)chat_settings_of(g->shard)->provider_count);
     buf_puts(out, "}}");
 }
 
@@ -65,7 +66,7 @@ health_ready(struct request *r)
     buf_putc(&body, '{');
     json_put_member(&body, "status", ready ? STR("ready") : STR("not ready"));
     put_now(&body);
-    put_checks(&body, set, storage);
+    put_checks(&body, r->gate, storage);
     if (draining) {
         json_put_member_bool(&body, "draining", true);
     }

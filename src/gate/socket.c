@@ -43,6 +43,7 @@ struct socket {
     uint64_t opened_ms;
     uint64_t heard_ms;  /* the peer's last byte */
     uint64_t pinged_ms; /* our last ping */
+    int64_t exp_ms;     /* wall clock: the token's end, with the leeway */
     uint64_t expiry_ms; /* monotonic: what EXPIRES or TOLD wait for */
     enum expiry expiry;
     struct watch *watch;     /* an operator's in somebody's session, or NULL */
@@ -340,14 +341,24 @@ socket_events(void)
 
 /* --- time --------------------------------------------------------------- */
 
+/* A token ends by the wall clock, which may be set; the timer comes by at least
+ * once in a ping period. */
+static void
+renew_expiry(struct socket *k)
+{
+    int64_t left = k->exp_ms - clock_wall_ms();
+
+    if (k->expiry == EXPIRES) {
+        k->expiry_ms = now_ms(k) + (left > 0 ? (uint64_t)left : 0);
+    }
+}
+
 static void
 set_expiry(struct socket *k, int64_t exp_ms)
 {
-    int64_t left =
-        exp_ms + k->gate->settings->token_rules->leeway_ms - clock_wall_ms();
-
     k->expiry = exp_ms > 0 ? EXPIRES : NEVER;
-    k->expiry_ms = now_ms(k) + (left > 0 ? (uint64_t)left : 0);
+    k->exp_ms = exp_ms + k->gate->settings->token_rules->leeway_ms;
+    renew_expiry(k);
 }
 
 static uint64_t
@@ -411,6 +422,7 @@ on_timer(struct timer *timer)
         k->pinged_ms = now;
         put_frame(k, WS_PING, (struct str){NULL, 0});
     }
+    renew_expiry(k);
     check_expiry(k, now);
     plan(k);
 }

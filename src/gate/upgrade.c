@@ -266,7 +266,7 @@ within_user_limit(struct request *r, const struct wishes *w)
     struct str user = str_from(r->identity->user_id);
 
     if (chat_user_connections(chat, user, w->session_id, w->device_id) <
-        r->gate->settings->connections_per_user) {
+        r->gate->policy->connections_per_user) {
         return true;
     }
     chat_notify_refused(chat, user);
@@ -279,7 +279,8 @@ within_process_limit(struct request *r)
 {
     const struct gate_settings *set = r->gate->settings;
 
-    if (atomic_fetch_add(set->websockets, 1) < set->max_connections) {
+    if (atomic_fetch_add(set->websockets, 1) <
+        r->gate->policy->max_connections) {
         return true;
     }
     atomic_fetch_sub(set->websockets, 1);

@@ -36,10 +36,10 @@ struct limit {
     uint32_t oldest;
 };
 
-struct limit *
-limit_new(uint64_t count, uint64_t window_ms, size_t max_keys)
+static void
+set_figures(struct limit *l, uint64_t count, uint64_t window_ms,
+            size_t max_keys)
 {
-    struct limit *l = xcalloc(1, sizeof(*l));
     unsigned __int128 window_ns = (unsigned __int128)window_ms * 1000000;
     uint64_t interval;
 
@@ -48,6 +48,14 @@ limit_new(uint64_t count, uint64_t window_ms, size_t max_keys)
     l->interval_ns = interval > 0 ? interval : 1;
     l->tolerance_ns = l->interval_ns * (count - 1);
     l->max_keys = max_keys;
+}
+
+struct limit *
+limit_new(uint64_t count, uint64_t window_ms, size_t max_keys)
+{
+    struct limit *l = xcalloc(1, sizeof(*l));
+
+    set_figures(l, count, window_ms, max_keys);
     l->free = l->newest = l->oldest = NONE;
     return l;
 }
@@ -120,7 +128,7 @@ chain_all(struct limit *l)
     }
 }
 
-/* Every entry was used; now there are free ones, unless at the maximum. */
+/* Every entry was used, and there may be more of them; now there are. */
 static void
 grow(struct limit *l)
 {
@@ -174,10 +182,10 @@ add(struct limit *l, uint64_t hash)
 {
     uint32_t at, *slot;
 
-    if (l->free == NONE && l->room < l->max_keys) {
-        grow(l);
-    } else if (l->free == NONE) {
+    if (l->count >= l->max_keys) {
         forget(l, l->oldest);
+    } else if (l->free == NONE) {
+        grow(l);
     }
     at = l->free;
     l->free = l->entries[at].next;
@@ -187,6 +195,40 @@ add(struct limit *l, uint64_t hash)
     link_newest(l, at);
     l->count++;
     return at;
+}
+
+/* What e owes in questions stays the same; it is never more than the bucket
+ * holds. */
+static void
+rescale(struct entry *e, const struct limit *l, uint64_t old_interval_ns,
+        uint64_t now_ns)
+{
+    unsigned __int128 owed_ns;
+    uint64_t most_ns = l->tolerance_ns + l->interval_ns;
+
+    if (e->full_ns <= now_ns) {
+        return;
+    }
+    owed_ns = (unsigned __int128)(e->full_ns - now_ns) * l->interval_ns /
+              old_interval_ns;
+    e->full_ns = now_ns + (owed_ns < most_ns ? (uint64_t)owed_ns : most_ns);
+}
+
+void
+limit_set(struct limit *l, uint64_t count, uint64_t window_ms, size_t max_keys,
+          uint64_t now_us)
+{
+    uint64_t old_interval_ns = l->interval_ns;
+
+    set_figures(l, count, window_ms, max_keys);
+    while (l->count > max_keys) {
+        forget(l, l->oldest);
+    }
+    for (uint32_t i = 0; i < l->room; i++) {
+        if (l->entries[i].used) {
+            rescale(&l->entries[i], l, old_interval_ns, now_us * 1000);
+        }
+    }
 }
 
 static struct entry *

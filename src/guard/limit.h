@@ -26,6 +26,13 @@ struct limit;
 struct limit *limit_new(uint64_t count, uint64_t window_ms, size_t max_keys);
 void limit_free(struct limit *l); /* NULL is fine */
 
+/* Other figures for the same keys, as limit_new takes them. What a key has
+ * used stays used: who has had 3 of 3 has then had 3 of 100. Beyond a smaller
+ * max_keys those that were asked for longest ago are forgotten. Costs one look
+ * at each key held. now_us: monotonic. */
+void limit_set(struct limit *l, uint64_t count, uint64_t window_ms,
+               size_t max_keys, uint64_t now_us);
+
 /* True: allowed, and counted. False: not counted, and *retry_after_ms (may
  * be NULL) is the least whole number of milliseconds after which the same
  * question is allowed. now_us: monotonic. Borrows key. */

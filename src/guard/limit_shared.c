@@ -88,6 +88,42 @@ debt(const struct limit_shared *l, uint64_t word, uint64_t now)
     return word != 0 && ahead <= l->horizon ? ahead : 0;
 }
 
+/* What a word owes in requests stays the same, up to a whole bucket. */
+static uint64_t
+translate(const struct limit_shared *l, const struct limit_shared *from,
+          uint64_t word, uint64_t now_us)
+{
+    uint64_t owed = debt(from, word, now_us / from->unit_us);
+    uint64_t most = l->tolerance + l->interval;
+    unsigned __int128 here =
+        (unsigned __int128)owed * l->interval / from->interval;
+
+    if (owed == 0) {
+        return 0;
+    }
+    owed = here < most ? (uint64_t)here : most;
+    return (word & ~TIME_MASK) | ((now_us / l->unit_us + owed) & TIME_MASK);
+}
+
+void
+limit_shared_inherit(struct limit_shared *l, const struct limit_shared *from,
+                     uint64_t now_us)
+{
+    if (l->line_count != from->line_count) {
+        return;
+    }
+    for (size_t i = 0; i < l->line_count * WAYS; i++) {
+        uint64_t word =
+            atomic_load_explicit(&from->words[i], memory_order_relaxed);
+
+        word = translate(l, from, word, now_us);
+        if (word != 0) {
+            atomic_init(&l->words[i], word);
+            atomic_fetch_add_explicit(&l->count, 1, memory_order_relaxed);
+        }
+    }
+}
+
 /* Where a key is looked for, and by what it is known there. */
 struct place {
     _Atomic uint64_t *line;

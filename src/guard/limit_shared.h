@@ -28,6 +28,13 @@ struct limit_shared *limit_shared_new(uint64_t count, uint64_t window_ms,
                                       size_t max_keys);
 void limit_shared_free(struct limit_shared *l); /* NULL is fine */
 
+/* Takes over what the addresses of `from` have used, before others know l: who
+ * has had 3 of 3 has then had 3 of 100. Nothing, when the two have not the same
+ * room: a word says too little to be put elsewhere. What is counted in `from`
+ * while this runs, or after, may be missing. */
+void limit_shared_inherit(struct limit_shared *l,
+                          const struct limit_shared *from, uint64_t now_us);
+
 /* As limit_check. Any thread. now_us: one monotonic clock for all threads. */
 bool limit_shared_check(struct limit_shared *l, struct str key, uint64_t now_us,
                         uint64_t *retry_after_ms);

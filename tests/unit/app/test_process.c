@@ -30,6 +30,7 @@ a_prepared_process_dumps_no_core(void **state)
     assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
     assert_int_equal(limit.rlim_cur, limit.rlim_max);
     assert_ptr_equal(signal(SIGPIPE, SIG_IGN), SIG_IGN);
+    assert_ptr_equal(signal(SIGXFSZ, SIG_IGN), SIG_IGN);
 }
 
 static void

@@ -136,6 +136,7 @@ struct house {
     struct shard shard;
     struct store *store;
     struct chat_settings settings;
+    struct chat_population population;
     char dir[64];
     char why[512];
 };
@@ -162,6 +163,7 @@ house_open(struct house *h)
     snprintf(h->dir, sizeof(h->dir), "/tmp/chatbox-chat-XXXXXX");
     assert_non_null(mkdtemp(h->dir));
     h->settings = (struct chat_settings){
+        .population = &h->population,
         .max_content_chars = 1000,
         .reconnect_timeout_ms = 60000,
         .session_ttl_ms = 60000,

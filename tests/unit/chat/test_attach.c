@@ -291,6 +291,45 @@ with_one_connection_any_newcomer_replaces(void **state)
     house_close(&h);
 }
 
+/* Req 3.1, 3.4: however close behind each other they come. */
+static void
+of_two_on_their_way_into_a_session_the_later_one_stays(void **state)
+{
+    struct house h;
+    struct recorder first, r[3];
+    struct attach_request request = request_of("anna");
+    char sid[RAND_ID_CHARS + 1];
+
+    (void)state;
+    house_open(&h);
+    recorder_join(&h, &first, "anna");
+    recorder_say(&first, ASK("one"));
+    WAIT_FOR(&h, count_done(&first) == 1);
+    memcpy(sid, first.outlet.session->id, sizeof(sid));
+    request.session_id = str_from(sid);
+    request.device_id = STR("phone");
+    request.last_seq = 0;
+    for (size_t i = 0; i < COUNT_OF(r); i++) {
+        recorder_start(&h, &r[i], &request);
+        assert_int_equal(chat_user_connections(h.shard.chat, STR("anna"),
+                                               STR(""), STR("phone")),
+                         1);
+    }
+    WAIT_FOR(&h, !r[2].held);
+    assert_int_equal(r[0].closed, 4409);
+    assert_int_equal(r[1].closed, 4409);
+    assert_int_equal(r[2].closed, 0);
+    assert_int_equal(first.closed, 0);
+    assert_int_equal(count_done(&r[2]), 1);
+    assert_int_equal(
+        chat_user_connections(h.shard.chat, STR("anna"), STR(""), STR("")), 2);
+    recorder_fini(&first);
+    for (size_t i = 0; i < COUNT_OF(r); i++) {
+        recorder_fini(&r[i]);
+    }
+    house_close(&h);
+}
+
 static void
 one_that_leaves_while_it_is_looked_up_leaves_nothing(void **state)
 {
@@ -323,6 +362,8 @@ main(void)
         cmocka_unit_test(never_resumes_where_it_cannot_be_exact),
         cmocka_unit_test(the_same_device_takes_the_older_ones_place),
         cmocka_unit_test(with_one_connection_any_newcomer_replaces),
+        cmocka_unit_test(
+            of_two_on_their_way_into_a_session_the_later_one_stays),
         cmocka_unit_test(one_that_leaves_while_it_is_looked_up_leaves_nothing),
     };
 

@@ -115,13 +115,13 @@ too_many_sessions_are_warned_of_once_until_they_are_fewer(void **state)
     log_set_level(LOG_ERROR);
     for (size_t i = 0; i < 12; i++) {
         s[i] = session_new(user_get(c, STR("anna")));
-        assert_int_equal(c->warned, i >= 10);
+        assert_int_equal(atomic_load(&h.population.warned), i >= 10);
     }
     session_free(s[0]);
     session_free(s[1]);
-    assert_true(c->warned); /* ten are not yet fewer */
+    assert_true(atomic_load(&h.population.warned)); /* ten are not yet fewer */
     session_free(s[2]);
-    assert_false(c->warned);
+    assert_false(atomic_load(&h.population.warned));
     house_close(&h);
 }
 

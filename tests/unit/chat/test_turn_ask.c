@@ -29,9 +29,11 @@ a_failure_before_any_text_is_asked_again_unseen(void **state)
     assert_int_equal(count_type(&r, "error"), 0);
     assert_string_equal(script.asked, "m1 m1 m1 ");
     assert_int_equal(
-        metric_value(METRIC_LLM_RETRIES, h.shard.chat->slots[0].retries), 2);
+        metric_value(METRIC_LLM_RETRIES, h.shard.chat->terms->slots[0].retries),
+        2);
     assert_int_equal(
-        metric_value(METRIC_LLM_ERRORS, h.shard.chat->slots[0].errors), 2);
+        metric_value(METRIC_LLM_ERRORS, h.shard.chat->terms->slots[0].errors),
+        2);
     xfree(heard);
     recorder_fini(&r);
     house_close(&h);
@@ -150,9 +152,9 @@ fallbacks_are_asked_in_order(void **state)
     assert_string_equal(text_at(last_done(&r), "model_id"), "m3");
     assert_string_equal(text_at(last_done(&r), "finish_reason"), "stop");
     assert_int_equal(count_type(&r, "loading"), 1);
-    assert_int_equal(
-        metric_value(METRIC_LLM_FALLBACKS, h.shard.chat->slots[0].fallbacks),
-        1);
+    assert_int_equal(metric_value(METRIC_LLM_FALLBACKS,
+                                  h.shard.chat->terms->slots[0].fallbacks),
+                     1);
     script.asked[0] = '\0';
     ask_one(&h, &r, ASK("two")); /* the choice itself has not changed */
     assert_string_equal(script.asked, "m1 ");

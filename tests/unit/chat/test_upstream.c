@@ -200,7 +200,8 @@ listener_start(struct house *h, struct listener *l)
 {
     *l = (struct listener){.ends = 0};
     buf_init(&l->text, 1 << 20);
-    l->upstream = upstream_start(h->shard.chat, 0, &prompt, &listening, l);
+    l->upstream =
+        upstream_start(h->shard.chat->terms, 0, &prompt, &listening, l);
     assert_int_equal(l->ends, 0);
 }
 

@@ -94,11 +94,16 @@ struct house {
     struct net_settings net;
     struct store *store;
     struct chat_settings chat;
+    struct chat_population population;
+    struct gate_policy *policy; /* the first; borrowed from the gate */
     struct gate_settings gate;
     struct gate_network proxies[2];
     struct gate_network networks[2];
     struct token_rules rules;
     struct gate_limit limit; /* of every bucket */
+    uint64_t limit_cleanup_interval_ms;
+    size_t connections_per_user;
+    size_t max_connections;
     atomic_size_t websockets;
     atomic_bool draining;
     atomic_bool closing;
@@ -130,6 +135,13 @@ make_policy(const struct house *h)
     atomic_init(&p->refs, 1);
     p->ws_origins = make_origins(h->ws_origins);
     p->cors_origins = make_origins(h->cors_origins);
+    p->connections_per_user = h->connections_per_user;
+    p->max_connections = h->max_connections;
+    p->public_limit = p->user_limit = p->admin_limit = p->failure_limit =
+        h->limit;
+    p->limit_max_keys = 1000;
+    p->limit_cleanup_interval_ms = h->limit_cleanup_interval_ms;
+    gate_policy_fill(p, NULL);
     return p;
 }
 
@@ -151,10 +163,14 @@ house_prepare(struct house *h)
     memset(h, 0, sizeof(*h));
     words_to_say = 2;
     h->limit = (struct gate_limit){100000, 60000};
+    h->limit_cleanup_interval_ms = 60000;
+    h->connections_per_user = 10;
+    h->max_connections = 1000;
     h->rules = (struct token_rules){
         .require_exp = true, .leeway_ms = 30000, .admin_roles = admin_roles};
     h->networks[0] = make_network("127.0.0.0", 8);
     h->chat = (struct chat_settings){
+        .population = &h->population,
         .max_content_chars = 1000,
         .reconnect_timeout_ms = 60000,
         .session_ttl_ms = 60000,
@@ -188,10 +204,6 @@ house_prepare(struct house *h)
         .output_limit_bytes = 1 << 20,
         .ping_period_ms = 54000,
         .pong_wait_ms = 60000,
-        .connections_per_user = 10,
-        .max_connections = 1000,
-        .limit_max_keys = 1000,
-        .limit_cleanup_interval_ms = 60000,
         .shard_count = 1,
     };
 }
@@ -210,12 +222,6 @@ house_open_store(struct house *h)
     }
 }
 
-static inline struct limit_shared *
-make_bucket(const struct house *h)
-{
-    return limit_shared_new(h->limit.count, h->limit.window_ms, 1000);
-}
-
 static inline void
 house_start(struct house *h)
 {
@@ -225,12 +231,6 @@ house_start(struct house *h)
     metrics_thread_init();
     house_open_store(h);
     g->keys = token_keys_secret(STR(SECRET));
-    g->public_limit = g->user_limit = g->admin_limit = g->failure_limit =
-        h->limit;
-    g->public_addresses = make_bucket(h);
-    g->probe_addresses = make_bucket(h);
-    g->failure_addresses = make_bucket(h);
-    g->chat = &h->chat;
     g->store = h->store;
     g->shards = &h->shard;
     g->websockets = &h->websockets;
@@ -240,7 +240,8 @@ house_start(struct house *h)
     assert_int_equal(shard_init(&h->shard, 0), ERR_OK);
     assert_int_equal(net_init(&h->shard, &h->net), ERR_OK);
     assert_int_equal(chat_init(&h->shard, &h->chat, h->store), ERR_OK);
-    assert_int_equal(gate_init(&h->shard, g, make_policy(h)), ERR_OK);
+    h->policy = make_policy(h);
+    assert_int_equal(gate_init(&h->shard, g, h->policy), ERR_OK);
 }
 
 static inline void
@@ -325,9 +326,6 @@ house_close(struct house *h)
     chat_fini(&h->shard);
     net_fini(&h->shard);
     shard_fini(&h->shard);
-    limit_shared_free(h->gate.public_addresses);
-    limit_shared_free(h->gate.probe_addresses);
-    limit_shared_free(h->gate.failure_addresses);
     token_keys_free(h->gate.keys);
     house_remove(h);
     metrics_fini();

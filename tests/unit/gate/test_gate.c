@@ -46,6 +46,63 @@ test_a_new_policy_holds_from_its_arrival_and_frees_the_old(void **state)
     house_close(&h);
 }
 
+/* Turns the loop until the letter that was posted last has come. */
+static void
+settle(struct house *h, const struct gate_policy *p)
+{
+    WAIT_FOR(h, h->shard.gate->policy == p);
+}
+
+static int
+status_of(struct house *h, const char *user, const char *line)
+{
+    struct answer a;
+    int status;
+
+    if (user != NULL) {
+        ask_as(h, user, line, NULL, &a);
+    } else {
+        ask(h, line, "", NULL, &a);
+    }
+    status = a.status;
+    answer_fini(&a);
+    return status;
+}
+
+/* Req 13.2 asks it of origins; limits are the same letter. */
+static void
+test_new_limits_hold_and_what_was_used_stays_used(void **state)
+{
+    struct gate_policy *p;
+    struct house h;
+
+    (void)state;
+    house_prepare(&h);
+    h.limit = (struct gate_limit){2, 3600000};
+    house_start(&h);
+    for (int i = 0; i < 3; i++) {
+        int expected = i < 2 ? 200 : 429;
+
+        assert_int_equal(status_of(&h, "ann", "GET /chatbox/models"), expected);
+        assert_int_equal(status_of(&h, NULL, "GET /chatbox/healthz"), expected);
+    }
+    h.limit.count = 3;
+    p = make_policy(&h);
+    limit_shared_free(p->public_addresses);
+    limit_shared_free(p->probe_addresses);
+    limit_shared_free(p->failure_addresses);
+    gate_policy_fill(p, h.policy);
+    gate_set_policy(&h.shard, p);
+    settle(&h, p);
+    for (int i = 0; i < 2; i++) {
+        int expected = i < 1 ? 200 : 429;
+
+        assert_int_equal(status_of(&h, "ann", "GET /chatbox/models"), expected);
+        assert_int_equal(status_of(&h, NULL, "GET /chatbox/healthz"), expected);
+    }
+    house_close(&h);
+}
+
 static void
 on_empty(void *cookie)
 {
@@ -159,13 +216,13 @@ test_limits_forget_whom_they_need_not_remember(void **state)
     (void)state;
     house_prepare(&h);
     h.limit = (struct gate_limit){1000, 1}; /* full again at once */
-    h.gate.limit_cleanup_interval_ms = 10;
+    h.limit_cleanup_interval_ms = 10;
     house_start(&h);
     ask(&h, "GET /chatbox/healthz", "", NULL, &a);
     answer_fini(&a);
     ask_as(&h, "ann", "GET /chatbox/models", NULL, &a);
     answer_fini(&a);
-    WAIT_FOR(&h, limit_shared_count(h.gate.probe_addresses) == 0 &&
+    WAIT_FOR(&h, limit_shared_count(h.policy->probe_addresses) == 0 &&
                      limit_count(h.shard.gate->user_limit) == 0);
     house_close(&h);
 }
@@ -176,6 +233,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             test_a_new_policy_holds_from_its_arrival_and_frees_the_old),
+        cmocka_unit_test(test_new_limits_hold_and_what_was_used_stays_used),
         cmocka_unit_test(
             test_closing_tells_every_socket_and_says_once_when_all_have_gone),
         cmocka_unit_test(test_closing_what_is_empty_says_so_at_once),

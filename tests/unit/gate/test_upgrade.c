@@ -373,7 +373,7 @@ test_a_user_has_so_many_connections_and_is_told_of_more(void **state)
 
     (void)state;
     house_prepare(&h);
-    h.gate.connections_per_user = 2;
+    h.connections_per_user = 2;
     house_start(&h);
     client_join(&h, &one, "ann");
     client_join(&h, &two, "ann");
@@ -400,7 +400,7 @@ test_the_process_has_so_many_connections(void **state)
 
     (void)state;
     house_prepare(&h);
-    h.gate.max_connections = 1;
+    h.max_connections = 1;
     house_start(&h);
     client_join(&h, &one, "ann");
     assert_full(&h, "bob", "");
@@ -424,7 +424,7 @@ test_the_same_device_replaces_itself_beyond_the_limit(void **state)
 
     (void)state;
     house_prepare(&h);
-    h.gate.connections_per_user = 1;
+    h.connections_per_user = 1;
     house_start(&h);
     client_open(&h, &old);
     client_upgrade(&old, token, "?device_id=phone", &a);

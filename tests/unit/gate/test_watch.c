@@ -139,7 +139,7 @@ test_watching_counts_for_the_operator(void **state)
 
     (void)state;
     house_prepare(&h);
-    h.gate.connections_per_user = 1;
+    h.connections_per_user = 1;
     house_start(&h);
     make_session(&h, "ann", id);
     snprintf(query, sizeof(query), "?session_id=%s", id);

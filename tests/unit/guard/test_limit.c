@@ -224,6 +224,63 @@ purge_forgets_exactly_what_is_full_again(void **state)
     limit_free(NULL);
 }
 
+static void
+new_figures_hold_and_what_was_used_stays_used(void **state)
+{
+    static const struct {
+        uint64_t count, window_ms, left; /* after 3 of 4 in 4 s were used */
+    } rows[] = {
+        {4, 4000, 1}, {100, 4000, 97}, {100, 60000, 97}, {100, 1, 97},
+        {3, 4000, 0}, {1, 3600000, 0}, {5, 3600000, 2},  {4, 1000, 1},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limit *l = limit_new(4, 4000, 100);
+        uint64_t now = 7 * SECOND_US, left = 0;
+
+        for (int n = 0; n < 3; n++) {
+            assert_true(ask(l, 1, now));
+        }
+        limit_set(l, rows[i].count, rows[i].window_ms, 100, now);
+        while (ask(l, 1, now)) {
+            left++;
+        }
+        assert_int_equal(left, rows[i].left);
+        left = 0;
+        while (ask(l, 2, now)) {
+            left++;
+        }
+        assert_int_equal(left, rows[i].count);
+        now += rows[i].window_ms * 1000;
+        assert_true(ask(l, 1, now)); /* nobody waits longer than a window */
+        limit_free(l);
+    }
+}
+
+static void
+a_smaller_maximum_forgets_those_idle_longest(void **state)
+{
+    struct limit *l = limit_new(1, 1000, 100);
+
+    (void)state;
+    for (uint64_t k = 0; k < 100; k++) {
+        assert_true(ask(l, k, SECOND_US));
+    }
+    limit_set(l, 1, 1000, 10, SECOND_US);
+    assert_int_equal(limit_count(l), 10);
+    assert_false(ask(l, 95, SECOND_US));
+    assert_true(ask(l, 3, SECOND_US)); /* forgotten, so new */
+    assert_int_equal(limit_count(l), 10);
+    limit_set(l, 1, 1000, 200, SECOND_US);
+    for (uint64_t k = 1000; k < 1190; k++) {
+        assert_true(ask(l, k, SECOND_US));
+    }
+    assert_int_equal(limit_count(l), 200);
+    assert_false(ask(l, 95, SECOND_US));
+    limit_free(l);
+}
+
 int
 main(void)
 {
@@ -240,6 +297,8 @@ main(void)
             a_flood_of_keys_stays_within_the_maximum_and_admits_new_ones),
         cmocka_unit_test(a_table_of_one_key_works),
         cmocka_unit_test(purge_forgets_exactly_what_is_full_again),
+        cmocka_unit_test(new_figures_hold_and_what_was_used_stays_used),
+        cmocka_unit_test(a_smaller_maximum_forgets_those_idle_longest),
     };
 
     return cmocka_run_group_tests_name("guard/limit", tests, NULL, NULL);

@@ -222,6 +222,64 @@ a_purge_beside_it_takes_nothing_that_counts(void **state)
     limit_shared_free(contended);
 }
 
+static unsigned
+left_of(struct limit_shared *l, unsigned n, uint64_t now_us)
+{
+    unsigned left = 0;
+
+    while (ask(l, n, now_us)) {
+        left++;
+    }
+    return left;
+}
+
+static void
+a_new_table_goes_on_where_the_old_one_was(void **state)
+{
+    static const struct {
+        uint64_t count, window_ms;
+        unsigned left; /* after 3 of 4 in 4 s were used */
+    } rows[] = {
+        {4, 4000, 1},    {100, 4000, 97}, {100, 60000, 97},  {3, 4000, 0},
+        {1, 3600000, 0}, {5, 3600000, 2}, {5, 864000000, 2}, /* ten days: in
+                                                                coarser units */
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct limit_shared *old = limit_shared_new(4, 4000, 100);
+        struct limit_shared *l =
+            limit_shared_new(rows[i].count, rows[i].window_ms, 100);
+        uint64_t now = 7 * SECOND_US;
+
+        for (int n = 0; n < 3; n++) {
+            assert_true(ask(old, 1, now));
+        }
+        assert_true(ask(old, 3, now - 5 * SECOND_US)); /* full by now */
+        limit_shared_inherit(l, old, now);
+        assert_int_equal(limit_shared_count(l), 1);
+        limit_shared_free(old);
+        assert_int_equal(left_of(l, 1, now), rows[i].left);
+        assert_int_equal(left_of(l, 2, now), rows[i].count);
+        limit_shared_free(l);
+    }
+}
+
+static void
+a_table_of_another_size_begins_anew(void **state)
+{
+    struct limit_shared *old = limit_shared_new(1, 4000, 100);
+    struct limit_shared *l = limit_shared_new(1, 4000, 1000);
+
+    (void)state;
+    assert_true(ask(old, 1, SECOND_US));
+    limit_shared_inherit(l, old, SECOND_US);
+    assert_int_equal(limit_shared_count(l), 0);
+    assert_true(ask(l, 1, SECOND_US));
+    limit_shared_free(l);
+    limit_shared_free(old);
+}
+
 int
 main(void)
 {
@@ -234,6 +292,8 @@ main(void)
         cmocka_unit_test(
             a_thread_whose_clock_is_behind_finds_the_bucket_empty_too),
         cmocka_unit_test(a_flood_of_keys_admits_new_ones_and_keeps_its_size),
+        cmocka_unit_test(a_new_table_goes_on_where_the_old_one_was),
+        cmocka_unit_test(a_table_of_another_size_begins_anew),
         cmocka_unit_test(threads_together_admit_exactly_the_limit),
         cmocka_unit_test(a_purge_beside_it_takes_nothing_that_counts),
     };

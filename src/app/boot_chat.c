@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: MIT */
+/* The chat's settings as things of their own: see boot_chat.h. The other rooms'
+ * are boot_rooms.c's. */
+#include "app/boot_chat.h"
+
+#include "app/config_value.h"
+#include "base/xalloc.h"
+#include "provider/registry.h"
+
+#include <string.h>
+
+/* What is freed together. */
+struct own {
+    struct chat_settings settings; /* first: settings are this */
+    struct provider_config *providers;
+    char *system_prompt;
+    char *file_prefix;
+};
+
+/* --- freeing ------------------------------------------------------------ */
+
+/* Of a const pointer that this file has made. */
+static void
+drop(const void *p)
+{
+    xfree((void *)(uintptr_t)p);
+}
+
+static void
+free_provider(const struct provider_config *p)
+{
+    xwipe((void *)(uintptr_t)p->api_key, strlen(p->api_key));
+    drop(p->api_key);
+    drop(p->id);
+    drop(p->name);
+    drop(p->endpoint);
+    drop(p->model);
+    drop(p->fallback);
+}
+
+static void
+destroy(struct chat_settings *settings)
+{
+    struct own *own = CONTAINER_OF(settings, struct own, settings);
+
+    for (size_t i = 0; i < settings->provider_count; i++) {
+        free_provider(&own->providers[i]);
+    }
+    xfree(own->providers);
+    xfree(own->system_prompt);
+    xfree(own->file_prefix);
+    xfree(own);
+}
+
+/* --- making ------------------------------------------------------------- */
+
+struct str
+boot_chat_type(const struct config_provider *p)
+{
+    return config_value_word(&config_table_members[CONFIG_MEMBER_type],
+                             p->type);
+}
+
+const struct config_provider *
+boot_chat_unknown(const struct config *c)
+{
+    for (size_t i = 0; i < c->provider_count; i++) {
+        if (registry_find(boot_chat_type(&c->providers[i])) == NULL) {
+            return &c->providers[i];
+        }
+    }
+    return NULL;
+}
+
+static size_t
+provider_index(const struct config *c, struct str id)
+{
+    for (size_t i = 0; i < c->provider_count; i++) {
+        if (str_eq(c->providers[i].id, id)) {
+            return i;
+        }
+    }
+    return c->provider_count;
+}
+
+static void
+make_fallback(struct provider_config *p, const struct config *c,
+              const struct config_list *ids)
+{
+    size_t *fallback = xcalloc(ids->count + 1, sizeof(*fallback));
+
+    for (size_t i = 0; i < ids->count; i++) {
+        fallback[i] = provider_index(c, ids->items[i]);
+        CHECK(fallback[i] < c->provider_count); /* config_rules.c saw to it */
+    }
+    p->fallback = fallback;
+    p->fallback_count = ids->count;
+}
+
+static struct provider_config *
+make_providers(const struct config *c)
+{
+    struct provider_config *all = xcalloc(c->provider_count, sizeof(*all));
+
+    for (size_t i = 0; i < c->provider_count; i++) {
+        const struct config_provider *p = &c->providers[i];
+
+        all[i] = (struct provider_config){
+            .ops = registry_find(boot_chat_type(p)),
+            .id = str_dup(p->id),
+            .name = str_dup(p->name),
+            .endpoint = str_dup(p->endpoint),
+            .api_key = str_dup(p->api_key),
+            .model = str_dup(p->model),
+        };
+        make_fallback(&all[i], c, &p->fallback);
+    }
+    return all;
+}
+
+static size_t
+default_provider(const struct config *c)
+{
+    size_t i = provider_index(c, c->llm_default_model);
+
+    return i < c->provider_count ? i : 0;
+}
+
+static void
+fill(struct chat_settings *s, const struct config *c)
+{
+    s->max_content_chars = c->ws_max_content_length;
+    s->reconnect_timeout_ms = c->session_reconnect_timeout_ms;
+    s->session_ttl_ms = c->session_ttl_ms;
+    s->cleanup_interval_ms = c->session_cleanup_interval_ms;
+    s->warn_count = c->session_warn_count;
+    s->one_connection = c->session_connections == CONFIG_CONNECTIONS_ONE;
+    s->resume_max_events = c->session_resume_max_events;
+    s->message_limit = c->limit_messages;
+    s->message_window_ms = c->limit_window_ms;
+    s->limit_max_keys = c->limit_max_keys;
+    s->limit_cleanup_interval_ms = c->limit_cleanup_interval_ms;
+    s->provider_count = c->provider_count;
+    s->default_provider = default_provider(c);
+    s->context_tokens = c->llm_context_tokens;
+    s->stream_timeout_ms = c->llm_stream_timeout_ms;
+    s->connect_timeout_ms = c->llm_connect_timeout_ms;
+    s->first_byte_timeout_ms = c->llm_first_byte_timeout_ms;
+    s->idle_timeout_ms = c->llm_idle_timeout_ms;
+    s->retry_attempts = (unsigned)c->llm_retry_attempts;
+    s->retry_delay_ms = c->llm_retry_delay_ms;
+    s->retry_max_delay_ms = c->llm_retry_max_delay_ms;
+    s->max_answer_bytes = c->llm_max_answer_size_bytes;
+}
+
+struct chat_settings *
+boot_chat_new(const struct config *c, const char *file_prefix,
+              struct chat_population *population, unsigned refs)
+{
+    struct own *own = xcalloc(1, sizeof(*own));
+    struct chat_settings *s = &own->settings;
+
+    atomic_init(&s->refs, (int)refs);
+    s->destroy = destroy;
+    s->population = population;
+    fill(s, c);
+    s->own_file_prefix = own->file_prefix = xstrdup(file_prefix);
+    s->system_prompt = own->system_prompt = str_dup(c->llm_system_prompt);
+    s->providers = own->providers = make_providers(c);
+    return s;
+}

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* Settings that outlive their replacement for as long as somebody still works
+ * by them: see terms.h. */
+#include "chat/terms.h"
+
+#include "base/check.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+
+static struct provider_slots
+slots_of(const char *id)
+{
+    return (struct provider_slots){
+        .requests = metrics_slot(METRIC_LLM_REQUESTS, id),
+        .latency = metrics_slot(METRIC_LLM_LATENCY, id),
+        .errors = metrics_slot(METRIC_LLM_ERRORS, id),
+        .retries = metrics_slot(METRIC_LLM_RETRIES, id),
+        .fallbacks = metrics_slot(METRIC_LLM_FALLBACKS, id),
+        .bad_events = metrics_slot(METRIC_LLM_BAD_EVENTS, id),
+        .tokens = metrics_slot(METRIC_TOKENS_USED, id),
+    };
+}
+
+struct terms *
+terms_new(struct chat *c, struct chat_settings *settings)
+{
+    size_t count = settings->provider_count;
+    struct terms *t;
+
+    CHECK(count > 0 && count <= UINT16_MAX);
+    t = xcalloc(1, sizeof(*t) + count * sizeof(t->slots[0]));
+    t->chat = c;
+    t->settings = settings;
+    t->refs = 1;
+    for (size_t i = 0; i < count; i++) {
+        t->slots[i] = slots_of(settings->providers[i].id);
+    }
+    return t;
+}
+
+struct terms *
+terms_hold(struct terms *t)
+{
+    t->refs++;
+    return t;
+}
+
+void
+terms_release(struct terms *t)
+{
+    if (t != NULL && --t->refs == 0) {
+        chat_settings_unref(t->settings);
+        xfree(t);
+    }
+}

@@ -1,0 +1,282 @@
+# SPDX-License-Identifier: MIT
+"""Separate buckets, exact waiting times, floods of keys, the purge and its log."""
+
+import socket
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from support.checks import assert_error
+from support.server import demo_env, provider_env
+from support.tokens import token
+from support.waiting import wait_for
+from support.ws import fresh, upgrade
+
+HOUR = {"RATE_LIMIT_WINDOW": "1h", "PUBLIC_RATE_WINDOW": "1h",
+        "USER_HTTP_RATE_WINDOW": "1h", "ADMIN_RATE_WINDOW": "1h",
+        "FAILURE_RATE_WINDOW": "1h"}
+SMALL = {**HOUR, "RATE_LIMIT": "3", "PUBLIC_RATE_LIMIT": "6", "USER_HTTP_RATE_LIMIT": "4",
+         "ADMIN_RATE_LIMIT": "2", "FAILURE_RATE_LIMIT": "5"}
+
+
+class Buckets:
+    """Each bucket as a question that is answered True until it is empty."""
+
+    def __init__(self, server, connect):
+        self.server = server
+        self.who = fresh("ann")
+        self.http = server.user(self.who)
+        self.chat = connect(server, self.who)
+        self.anybody = server.client()
+
+    def message(self):
+        turn = self.chat.turn("hello")
+        assert turn.finish or turn.error["code"] == "TOO_MANY_REQUESTS"
+        return turn.finish is not None
+
+    def help(self):
+        self.chat.send("help_request")
+        frame = self.chat.get(lambda f: f["type"] in ("error", "connection_status"))
+        return frame["type"] != "error"
+
+    def user_http(self):
+        return self.http.get("/models").status_code == 200
+
+    def public(self):
+        return self.anybody.get("/").status_code == 200
+
+    def probe(self):
+        return self.anybody.get("/healthz").status_code == 200
+
+    def failure(self):
+        with self.server.client("no.such.token") as client:
+            return client.get("/models").status_code == 401
+
+
+LIMITS = {"message": 3, "help": 3, "user_http": 4, "public": 6}
+
+
+@pytest.mark.parametrize("name", LIMITS)
+def test_an_empty_bucket_empties_no_other(spawn, connect, fake, name):
+    """Req 18.5; Property 20: message, help, user and public limits are independent."""
+    server = spawn({**provider_env(fake), **SMALL}, limits=False)
+    buckets = Buckets(server, connect)
+    answers = [getattr(buckets, name)() for _ in range(LIMITS[name] + 3)]
+    assert answers == [True] * LIMITS[name] + [False] * 3
+    for other in LIMITS:
+        if other != name:
+            answers = [getattr(buckets, other)() for _ in range(LIMITS[other] + 1)]
+            assert answers == [True] * LIMITS[other] + [False], other
+
+
+def test_a_probe_starves_by_nothing_else(spawn, connect, fake):
+    server = spawn({**provider_env(fake), **SMALL}, limits=False)
+    buckets = Buckets(server, connect)
+    while buckets.public():
+        pass
+    assert buckets.probe()
+    while buckets.failure():
+        pass
+    assert buckets.probe() and not buckets.public()
+
+
+def test_help_is_limited_by_session_not_by_user(spawn, connect, fake):
+    """2.4: 3 per session in 5 minutes."""
+    server = spawn(provider_env(fake))
+    user = fresh()
+    one, two = connect(server, user, session_id="a"), connect(server, user, session_id="b")
+
+    def ask(chat):
+        chat.send("help_request")
+        return chat.get(lambda f: f["type"] in ("error", "connection_status"))
+    assert [ask(one)["type"] for _ in range(3)] == ["connection_status"] * 3
+    error = ask(one)["error"]
+    assert error["code"] == "TOO_MANY_REQUESTS" and error["recoverable"] is True
+    assert 95_000 <= error["retry_after"] <= 100_000
+    assert ask(two)["type"] == "connection_status"
+
+
+# --- waiting times
+
+@pytest.mark.parametrize("limit,window,low,high", [
+    (3, "1h", 1_190_000, 1_200_000), (60, "1m", 1, 1000), (1, "1d", 86_390_000, 86_400_000)])
+def test_the_waiting_time_is_that_of_one_message(spawn, connect, limit, window, low, high):
+    server = spawn({**demo_env(), "RATE_LIMIT": str(limit), "RATE_LIMIT_WINDOW": window})
+    one = connect(server)
+    for _ in range(limit):
+        one.say("x", model_id="no such model")  # counted, and answered at once
+    one.say("x")
+    errors = [one.get("error")["error"] for _ in range(limit + 1)]
+    assert [e["code"] for e in errors] == ["NOT_FOUND"] * limit + ["TOO_MANY_REQUESTS"]
+    assert low <= errors[-1]["retry_after"] <= high
+
+
+def test_who_waits_as_long_as_told_is_admitted(spawn, connect, fake):
+    """GCRA: retry_after is enough, and not much more than needed."""
+    server = spawn({**provider_env(fake), "RATE_LIMIT": "4", "RATE_LIMIT_WINDOW": "4s"})
+    one = connect(server)
+    for n in range(4):
+        one.turn(f"q{n}")
+    for _ in range(3):
+        refused = one.turn("too early")
+        assert refused.error["code"] == "TOO_MANY_REQUESTS"
+        at = time.monotonic() + refused.error["retry_after"] / 1000
+        wait_for(lambda: time.monotonic() > at, 5, "the time that was told",
+                 interval=0.001)
+        assert one.turn("in time").finish == "stop"
+
+
+def test_retry_after_is_told_alike_in_header_and_body(spawn):
+    server = spawn({**demo_env(), **SMALL}, limits=False)
+    client = server.user(fresh())
+    for _ in range(4):
+        client.get("/models")
+    refused = client.get("/models")
+    body = assert_error(refused, 429, "TOO_MANY_REQUESTS")
+    seconds = int(refused.headers["retry-after"])
+    assert seconds == -(-body["retry_after_ms"] // 1000)
+    line = server.wait_log("rate_limited", limiter="user_http")[0]
+    assert line["wait_ms"] == body["retry_after_ms"]
+    assert line["user_id"] and line["endpoint"] == "/models"
+
+
+# --- floods
+
+@pytest.mark.timeout(180)
+def test_a_flood_of_users_keeps_the_honest_one_coming_in(spawn):
+    """A full table forgets who was idle longest and admits who is new."""
+    server = spawn({**demo_env(), **HOUR, "RATE_LIMIT_MAX_KEYS": "1000",
+                    "USER_HTTP_RATE_LIMIT": "30", "ADMIN_RATE_LIMIT": "1",
+                    "SERVER_THREADS": "1"}, limits=False)
+    flooded = 3000
+    with server.client() as client:
+        def ask(user):
+            return client.get("/models", headers={
+                "Authorization": f"Bearer {token(user)}"}).status_code
+        assert {ask(f"flood-{n}") for n in range(flooded)} == {200}
+        honest = [ask("honest") for _ in range(31)]
+        assert honest == [200] * 30 + [429], "a limit of its own, whole"
+        assert {ask(f"flood-{flooded + n}") for n in range(500)} == {200}
+        assert ask("honest") == 429, "one that comes often is not forgotten"
+
+
+@pytest.mark.timeout(180)
+def test_a_flood_of_addresses_keeps_its_room_and_admits_new_ones(spawn):
+    server = spawn({**demo_env(), **HOUR, "RATE_LIMIT_MAX_KEYS": "1000",
+                    "PUBLIC_RATE_LIMIT": "2", "TRUSTED_PROXIES": "127.0.0.1"},
+                   limits=False)
+    with server.client() as client:
+        def ask(n):
+            address = f"203.{n >> 16 & 255}.{n >> 8 & 255}.{n & 255}"
+            return client.get("/", headers={"X-Forwarded-For": address}).status_code
+        assert {ask(n) for n in range(5000)} == {200}
+        assert [ask(70_000) for _ in range(3)] == [200, 200, 429]
+
+
+def test_the_figures_tell_how_many_keys_are_held(spawn):
+    server = spawn({**demo_env(), **HOUR, "RATE_LIMIT_CLEANUP_INTERVAL": "100ms",
+                    "USER_HTTP_RATE_LIMIT": "30", "ADMIN_RATE_LIMIT": "1"})
+    for n in range(7):
+        server.user(f"u{n}").get("/models")
+    wait_for(lambda: server.metrics().get('chatbox_ratelimit_keys{limiter="user_http"}')
+             == 7, 5, "seven users")
+
+
+def test_refusals_cost_nothing_and_the_bucket_refills_meanwhile(spawn, connect, fake):
+    server = spawn({**provider_env(fake), "RATE_LIMIT": "5", "RATE_LIMIT_WINDOW": "5s"})
+    one = connect(server)
+    for n in range(5):
+        one.turn(f"q{n}")
+    wait_for(lambda: one.turn("knock").finish == "stop", 5,
+             "admitted in spite of a hundred knocks", interval=0.01)
+
+
+# --- the purge
+
+def test_the_purge_comes_at_its_interval_and_logs_what_it_removed(spawn, connect, fake):
+    """Req 11.1, 11.2, 11.3, 11.4; Property 9, Property 10."""
+    server = spawn({**provider_env(fake), "RATE_LIMIT_CLEANUP_INTERVAL": "300ms",
+                    "SESSION_CLEANUP_INTERVAL": "1h",
+                    "RATE_LIMIT": "1000", "RATE_LIMIT_WINDOW": "1s",
+                    "USER_HTTP_RATE_LIMIT": "1000", "USER_HTTP_RATE_WINDOW": "1s",
+                    "ADMIN_RATE_LIMIT": "1", "ADMIN_RATE_WINDOW": "1h",
+                    "PUBLIC_RATE_LIMIT": "1000", "PUBLIC_RATE_WINDOW": "1s"})
+    users = [fresh() for _ in range(12)]
+    for user in users:
+        connect(server, user).turn("hello")
+        server.user(user).get("/models")
+    server.http.get("/")
+
+    def removed(limiter):
+        return sum(x["removed"] for x in server.logged("limiter_cleanup", limiter=limiter))
+    wait_for(lambda: removed("message") == 12 and removed("user_http") == 12, 10,
+             "every key is removed once")
+    wait_for(lambda: removed("public") >= 1 and removed("probe") >= 1, 10,
+             "addresses too")
+    for line in server.logged("limiter_cleanup"):
+        assert line["level"] == "info" and line["removed"] > 0 and line["left"] >= 0
+
+
+def test_a_key_that_is_not_full_again_is_not_removed(spawn, connect, fake):
+    """Property 9 from the other side: a purge changes no answer."""
+    server = spawn({**provider_env(fake), "RATE_LIMIT_CLEANUP_INTERVAL": "100ms",
+                    "RATE_LIMIT": "2", "RATE_LIMIT_WINDOW": "1h",
+                    "USER_HTTP_RATE_LIMIT": "100000", "USER_HTTP_RATE_WINDOW": "1s"})
+    one = connect(server)
+    one.turn("1")
+    one.turn("2")
+    rounds = len(server.logged("limiter_cleanup", limiter="user_http"))
+
+    def purged():
+        server.user(fresh()).get("/models")
+        return len(server.logged("limiter_cleanup", limiter="user_http")) >= rounds + 2
+    wait_for(purged, 10, "two purges", interval=0.05)
+    assert one.turn("3").error["code"] == "TOO_MANY_REQUESTS"
+    assert server.logged("limiter_cleanup", limiter="message") == []
+
+
+def test_the_server_stops_at_once_with_purges_planned(spawn):
+    """Req 11.5; Property 11: nothing of the clean-up outlives the stop."""
+    server = spawn({**demo_env(), "RATE_LIMIT_CLEANUP_INTERVAL": "100ms",
+                    "SESSION_CLEANUP_INTERVAL": "100ms"})
+    server.user(fresh()).get("/models")
+    assert server.stop() == 0
+
+
+# --- one connection too many
+
+def test_every_other_connection_hears_of_a_refused_one(spawn, connect, fake):
+    """2.8: a notification to the user's other connections, to nobody else."""
+    server = spawn({**provider_env(fake), "MAX_CONNECTIONS_PER_USER": "3"})
+    user = fresh()
+    mine = [connect(server, user, session_id=name) for name in "aab"]
+    stranger = connect(server)
+    refused = upgrade(server, bearer=token(user))
+    assert_error(refused, 429, "TOO_MANY_REQUESTS")
+    for one in mine:
+        told = one.get("notification")
+        assert told["metadata"]["event"] == "connection_limit"
+        assert told["session_id"] == one.session
+    assert stranger.quiet() == []
+    mine[0].close()
+
+    def enters():
+        return upgrade(server, bearer=token(user)).status == 101
+    wait_for(enters, 5, "room again")
+
+
+def test_many_threads_at_once_are_admitted_exactly(spawn):
+    """One bucket of an address, asked from all shards."""
+    server = spawn({**demo_env(), **HOUR, "PUBLIC_RATE_LIMIT": "40", "SERVER_THREADS": "4"},
+                   limits=False)
+
+    def ask(_):
+        with socket.create_connection(("127.0.0.1", server.port), 10) as conn:
+            conn.sendall(f"GET {server.prefix}/ HTTP/1.1\r\nHost: x\r\n"
+                         "Connection: close\r\n\r\n".encode())
+            return conn.recv(12)
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(ask, range(80)))
+    assert answers.count(b"HTTP/1.1 200") == 40
+    assert answers.count(b"HTTP/1.1 429") == 40
