@@ -18,12 +18,17 @@ enum { BODY_LIMIT = 512 };
 static void
 note_head(struct buf *notes, const struct http1_head *head)
 {
-    buf_printf(notes, "%d %d %d %d %ju %d %.*s %.*s?%.*s@%.*s\n",
-               (int)head->method, head->minor, head->keep_alive,
-               (int)head->framing, (uintmax_t)head->content_length,
-               head->expect_continue, STR_ARG(head->method_text),
-               STR_ARG(head->target.path), STR_ARG(head->target.query),
-               STR_ARG(head->host));
+    const struct str texts[] = {head->method_text, head->target.path,
+                                head->target.query, head->host};
+
+    buf_printf(notes, "%d %d %d %d %ju %d", (int)head->method, head->minor,
+               head->keep_alive, (int)head->framing,
+               (uintmax_t)head->content_length, head->expect_continue);
+    for (size_t i = 0; i < COUNT_OF(texts); i++) {
+        buf_putc(notes, '\n');
+        buf_put_str(notes, texts[i]);
+    }
+    buf_putc(notes, '\n');
     for (size_t i = 0; i < head->header_count; i++) {
         buf_put_str(notes, head->headers[i].name);
         buf_putc(notes, ':');

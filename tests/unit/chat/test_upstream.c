@@ -174,6 +174,7 @@ room_open(struct house *h, const char *endpoint)
     h->settings.stream_timeout_ms = 30000;
     providers[0].ops = registry_find(STR("openai"));
     providers[0].endpoint = endpoint;
+    assert_int_equal(fetch_pool_prepare(), ERR_OK);
     fetch_pool_init(&h->shard);
 }
 
@@ -188,6 +189,7 @@ room_close(struct house *h)
     }
     chat_fini(&h->shard);
     fetch_pool_fini(&h->shard);
+    fetch_pool_forget();
     shard_fini(&h->shard);
     house_remove(h);
     metrics_fini();

@@ -32,6 +32,7 @@ setup(void **state)
 {
     (void)state;
     fixture_open(&f);
+    assert_int_equal(fetch_pool_prepare(), ERR_OK);
     fetch_pool_init(&f.shard);
     server_start(&server, send_answer);
     one_by_one = false;
@@ -43,6 +44,7 @@ teardown(void **state)
 {
     (void)state;
     fetch_pool_fini(&f.shard);
+    fetch_pool_forget();
     server_stop(&server);
     fixture_close(&f);
     return 0;
