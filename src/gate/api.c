@@ -295,7 +295,9 @@ static void
 on_deleted(struct store_job *job)
 {
     if (succeeded(job, NULL)) {
-        audit_log(&job->review->event);
+        if (job->review != NULL) {
+            audit_log(&job->review->event);
+        }
         reply_empty(job->cookie, 204, (struct str){NULL, 0});
         store_job_free(job);
     }

@@ -10,6 +10,7 @@
 #include "base/xalloc.h"
 #include "codec/http1_write.h"
 #include "codec/json.h"
+#include "gate/audit.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
 #include "gate/input.h"
@@ -363,6 +364,35 @@ read_page(struct transcript *t)
 }
 
 static void
+on_audited(struct store_job *job)
+{
+    struct transcript *t = job->cookie;
+    enum err e = t->r->http != NULL ? job->result : ERR_IO;
+
+    if (e == ERR_OK) {
+        audit_log(&job->review->event);
+    }
+    store_job_free(job);
+    if (e == ERR_OK) {
+        read_page(t);
+    } else {
+        fail(t, e);
+    }
+}
+
+/* An export is put down before anything of it is sent. */
+static void
+put_down(struct transcript *t)
+{
+    struct gate *g = t->r->gate;
+    struct store_job *job =
+        store_job_new(STORE_AUDIT_PUT, g->shard, on_audited, t);
+
+    job->review = audit_of(t->r, REVIEW_EXPORT, t->session.sid, "by its user");
+    store_submit(g->settings->store, job);
+}
+
+static void
 on_session(struct store_job *job)
 {
     struct transcript *t = job->cookie;
@@ -375,10 +405,12 @@ on_session(struct store_job *job)
         job->session = (struct session_record){0};
     }
     store_job_free(job);
-    if (e == ERR_OK) {
-        read_page(t);
-    } else {
+    if (e != ERR_OK) {
         fail(t, e);
+    } else if (t->share_token == NULL) {
+        put_down(t);
+    } else {
+        read_page(t);
     }
 }
 

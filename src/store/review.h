@@ -40,6 +40,7 @@ enum review_choice { REVIEW_ANY, REVIEW_NO, REVIEW_YES };
 /* Words of an event's action. */
 #define REVIEW_TRANSCRIPT_READ "transcript_read"
 #define REVIEW_DELETE "delete"
+#define REVIEW_EXPORT "export"
 
 /* Who did what to which session. Strings are owned; sid is empty when it is
  * about none. */

@@ -339,6 +339,28 @@ def test_a_delete_is_put_down(server, admin, user):
     assert event["action"] == "delete" and event["actor"] == user
 
 
+@pytest.mark.parametrize("query", ["", "?format=md"])
+def test_an_export_is_put_down(server, admin, user, query):
+    made = make(server, user)[0]
+    answer = server.user(user).get(f"/sessions/{made}/export{query}")
+    assert answer.status_code == 200, answer.text
+    (event,) = audit(admin, session_id=made)
+    assert event["action"] == "export" and event["actor"] == user
+
+
+def test_shares_are_not_put_down_and_not_shown(server, admin, user):
+    made = make(server, user)[0]
+    client = server.user(user)
+    shared = client.post(f"/sessions/{made}/share").json()["share_token"]
+    assert server.http.get(f"/shared/{shared}").status_code == 200
+    for answer in (admin.get("/admin/sessions", params={"user_id": user}),
+                   admin.get(f"/admin/users/{user}/sessions"),
+                   admin.get(f"/admin/sessions/{made}")):
+        assert answer.status_code == 200 and shared not in answer.text
+    assert client.delete(f"/sessions/{made}/share").status_code == 204
+    assert [e["action"] for e in audit(admin, session_id=made)] == ["transcript_read"]
+
+
 def test_the_audit_is_newest_first_and_read_by_its_cursor(server, user):
     made = make(server, user, 5)
     name = fresh("op")
