@@ -124,7 +124,7 @@ class Mock {
       return json(response, 404, { code: 'NOT_FOUND', message: 'Not found' });
     const body = JSON.parse((await bodyOf(request)) || '{}');
     const calls = { GET: 'read', PATCH: 'patch', DELETE: 'remove' };
-    const call = verb === 'end' ? 'end' : calls[request.method];
+    const call = verb ?? calls[request.method];
     session[call](response, body, query);
   }
 
@@ -134,7 +134,7 @@ class Mock {
     const from = Number(query.get('cursor') ?? 0);
     const all = [...this.state.sessions.values()]
       .filter((s) => s.user === user && s.stored)
-      .filter((s) => s.item().name.toLowerCase().includes(q))
+      .filter((s) => s.texts().some((t) => t.toLowerCase().includes(q)))
       .sort((a, b) => b.last.localeCompare(a.last));
     const sessions = all.slice(from, from + limit).map((s) => s.item());
     const more = from + limit < all.length;
@@ -211,6 +211,20 @@ class Session {
     const metadata = { event: 'session_ended' };
     this.tell({ type: 'connection_status', sender: 'system', metadata });
     json(response, 200, { status: 'ended' });
+  }
+
+  texts() {
+    return [this.item().name, ...this.messages.map((m) => m.content ?? '')];
+  }
+
+  export(response, body, query) {
+    const format = query.get('format') ?? 'json';
+    response.writeHead(200, {
+      'Content-Disposition': `attachment; filename="chat.${format}"`,
+    });
+    const text = this.messages.map((m) => `## ${m.sender}\n\n${m.content}\n`);
+    if (format === 'md') response.end(text.join('\n'));
+    else response.end(JSON.stringify({ messages: this.messages }));
   }
 
   attach(ws, query, asked) {

@@ -26,6 +26,8 @@ import './chatbox-gate';
 import type { MenuItem } from './chatbox-menu';
 import './chatbox-sessions';
 import type { ChatboxSessions } from './chatbox-sessions';
+import { exportItems, saveFile } from './export';
+import type { ExportRequest } from './export';
 import { icon } from './icons';
 import type { IconName } from './icons';
 import { shortcutOf, shortcutTable } from './shortcuts';
@@ -118,6 +120,8 @@ export class ChatboxApp extends LitElement {
         @chatbox-new=${() => this.go(undefined)}
         @chatbox-rename=${(e: CustomEvent<Item>) => this.rename(e.detail)}
         @chatbox-end=${(e: CustomEvent<Item>) => this.end(e.detail)}
+        @chatbox-export=${(e: CustomEvent<ExportRequest>) =>
+          this.export(e.detail)}
         @chatbox-delete=${(e: CustomEvent<Item>) => this.discard(e.detail)}
         @chatbox-token-needed=${this.onTokenNeeded}
       >
@@ -224,6 +228,7 @@ export class ChatboxApp extends LitElement {
     };
     return [
       { label: 'Rename', icon: 'pencil', run: () => void this.rename(item) },
+      ...exportItems((format) => void this.export({ item, format })),
       { label: 'End', icon: 'finish', run: () => void this.end(item) },
       {
         label: 'Delete',
@@ -354,6 +359,12 @@ export class ChatboxApp extends LitElement {
       action: 'Rename',
     });
     if (name) await this.attempt(() => this.list!.rename(item.id, name));
+  }
+
+  private async export({ item, format }: ExportRequest): Promise<void> {
+    await this.attempt(async () => {
+      saveFile(await this.conversation!.api.export(item.id, format));
+    });
   }
 
   private async end(item: Item): Promise<void> {

@@ -9,6 +9,8 @@ import type { SessionList } from '../core/session-list';
 import { dayGroup } from '../core/words';
 import './chatbox-menu';
 import type { MenuItem } from './chatbox-menu';
+import { exportItems } from './export';
+import type { ExportRequest } from './export';
 import { icon } from './icons';
 import { basics } from './styles';
 
@@ -158,6 +160,7 @@ export class ChatboxSessions extends LitElement {
         icon: 'pencil',
         run: () => this.emit('chatbox-rename', item),
       },
+      ...exportItems((format) => this.emit('chatbox-export', { item, format })),
       {
         label: 'Delete',
         icon: 'trash',
@@ -197,7 +200,7 @@ export class ChatboxSessions extends LitElement {
     void this.list?.search('');
   }
 
-  private emit(type: string, detail?: Item): void {
+  private emit(type: string, detail?: Item | ExportRequest): void {
     this.dispatchEvent(
       new CustomEvent(type, { detail, bubbles: true, composed: true }),
     );
