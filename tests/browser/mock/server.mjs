@@ -91,6 +91,8 @@ class Mock {
     if (!url.pathname.startsWith(`${this.prefix}/`))
       return json(response, 404, { code: 'NOT_FOUND', message: 'no' });
     const path = url.pathname.slice(this.prefix.length + 1);
+    if (path.startsWith('shared/'))
+      return this.onShared(response, path.slice('shared/'.length));
     if (/^(sessions|models)\b/.test(path))
       return this.onApi(request, response, path, url.searchParams);
     await this.onAsset(response, path || 'index.html');
@@ -124,8 +126,17 @@ class Mock {
       return json(response, 404, { code: 'NOT_FOUND', message: 'Not found' });
     const body = JSON.parse((await bodyOf(request)) || '{}');
     const calls = { GET: 'read', PATCH: 'patch', DELETE: 'remove' };
-    const call = verb ?? calls[request.method];
+    const unshare = verb === 'share' && request.method === 'DELETE';
+    const call = unshare ? 'unshare' : (verb ?? calls[request.method]);
     session[call](response, body, query);
+  }
+
+  onShared(response, token) {
+    const all = [...this.state.sessions.values()];
+    const found = all.find((s) => s.shareToken === token);
+    if (!found) return json(response, 404, { code: 'NOT_FOUND' });
+    const { name } = found.item();
+    json(response, 200, { name, session_id: token, messages: found.messages });
   }
 
   list(user, query) {
@@ -211,6 +222,16 @@ class Session {
     const metadata = { event: 'session_ended' };
     this.tell({ type: 'connection_status', sender: 'system', metadata });
     json(response, 200, { status: 'ended' });
+  }
+
+  share(response) {
+    this.shareToken ??= randomBytes(16).toString('hex');
+    json(response, 200, { share_token: this.shareToken });
+  }
+
+  unshare(response) {
+    this.shareToken = undefined;
+    response.writeHead(204).end();
   }
 
   texts() {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The list at the side.
 import { readFile } from 'node:fs/promises';
-import { expect, test } from '../support/test.mjs';
+import { Chat, expect, test } from '../support/test.mjs';
 
 const unique = (word) => `${word} ${Math.random().toString(36).slice(2, 8)}`;
 
@@ -58,6 +58,52 @@ test('the search finds a chat by what was said in it', async ({
   await search.fill(word.toUpperCase());
   await expect(chat.list.getByRole('link')).toHaveCount(1);
   await expect(chat.list.getByRole('link', { name: one })).toBeVisible();
+});
+
+test('a shared chat is read by anybody until sharing stops', async ({
+  chat,
+  page,
+  browser,
+}) => {
+  const question = unique('shared');
+  await chat.ask(question);
+  const answer = (await chat.text()).trim();
+  await chat.fromMenu('More about this chat', 'Share');
+  const link = await chat.dialog
+    .getByRole('textbox', { name: 'Link' })
+    .inputValue();
+  expect(link).toContain('#shared=');
+  await chat.dialog.getByRole('button', { name: 'Copy link' }).click();
+  await expect(chat.dialog).toBeHidden();
+
+  const stranger = await (await browser.newContext()).newPage();
+  await stranger.goto(link);
+  const bubble = stranger.locator('.question .bubble');
+  await expect(bubble).toHaveText([question]);
+  await expect(stranger.locator('.answer')).toContainText(
+    answer.split('\n')[0],
+  );
+  await expect(stranger.getByRole('heading', { level: 1 })).toHaveText(question);
+  await expect(stranger.getByRole('textbox')).toHaveCount(0);
+  await expect(
+    stranger.getByRole('button', { name: 'Write another answer' }),
+  ).toHaveCount(0);
+  expect(await new Chat(stranger).findings()).toEqual([]);
+
+  await chat.fromMenu('More about this chat', 'Share');
+  await expect(chat.dialog.getByRole('textbox', { name: 'Link' })).toHaveValue(
+    link,
+  );
+  await chat.dialog.getByRole('button', { name: 'Stop sharing' }).click();
+  await expect(chat.dialog).toBeHidden();
+  await expect(async () => {
+    await stranger.reload();
+    await expect(stranger.getByRole('alert')).toContainText('not shared', {
+      timeout: 1000,
+    });
+  }).toPass();
+  await expect(bubble).toHaveCount(0);
+  await stranger.context().close();
 });
 
 test('a chat is exported as Markdown and as JSON', async ({ chat, page }) => {

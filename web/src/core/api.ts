@@ -112,6 +112,22 @@ export class Api {
     });
   }
 
+  /** The share's token; the same one as long as the chat is shared. */
+  async share(id: string): Promise<string> {
+    return (await this.call('POST', `sessions/${id}/share`)).share_token;
+  }
+
+  async unshare(id: string): Promise<void> {
+    await this.call('DELETE', `sessions/${id}/share`);
+  }
+
+  /** What somebody shared; our own token is not needed. */
+  async shared(token: string): Promise<Transcript> {
+    const path = `shared/${encodeURIComponent(token)}`;
+    const body = await this.call('GET', path);
+    return { name: body.name, messages: body.messages ?? [] };
+  }
+
   /** Succeeds when the server is there and takes our token. */
   async probe(): Promise<void> {
     await this.call('GET', 'models');
@@ -129,9 +145,9 @@ export class Api {
     path: string,
     body?: object,
   ): Promise<Response> {
-    const headers: Record<string, string> = {
-      Authorization: `Bearer ${this.token() ?? ''}`,
-    };
+    const headers: Record<string, string> = {};
+    const token = this.token();
+    if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     if (body) headers['Content-Type'] = 'application/json';
     return fetch(new URL(path, this.base), {
       method,

@@ -160,6 +160,11 @@ export class ChatboxSessions extends LitElement {
         icon: 'pencil',
         run: () => this.emit('chatbox-rename', item),
       },
+      {
+        label: 'Share',
+        icon: 'link',
+        run: () => this.emit('chatbox-share', item),
+      },
       ...exportItems((format) => this.emit('chatbox-export', { item, format })),
       {
         label: 'Delete',
