@@ -4,6 +4,7 @@ import {
   baseOf,
   normaliseBase,
   readFragment,
+  sharedLink,
   socketAddress,
   writeFragment,
 } from '../src/core/address';
@@ -54,6 +55,13 @@ test('the fragment gives token and session, and nothing malformed', () => {
   expect(readFragment('')).toEqual({ token: undefined, session: undefined });
   expect(writeFragment(ID)).toBe(`#session=${ID}`);
   expect(writeFragment(undefined)).toBe('');
+});
+
+test('the link to a shared chat is read back', () => {
+  const link = sharedLink('http://h/chatbox/', ID);
+  expect(link).toBe(`http://h/chatbox/#shared=${ID}`);
+  expect(readFragment(new URL(link).hash)).toEqual({ shared: ID });
+  expect(readFragment('#shared=').shared).toBeUndefined();
 });
 
 test('a token is found in a pasted link or alone', () => {

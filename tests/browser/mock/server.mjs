@@ -91,6 +91,8 @@ class Mock {
     if (!url.pathname.startsWith(`${this.prefix}/`))
       return json(response, 404, { code: 'NOT_FOUND', message: 'no' });
     const path = url.pathname.slice(this.prefix.length + 1);
+    if (path.startsWith('shared/'))
+      return this.onShared(response, path.slice('shared/'.length));
     if (/^(sessions|models)\b/.test(path))
       return this.onApi(request, response, path, url.searchParams);
     await this.onAsset(response, path || 'index.html');
@@ -124,8 +126,17 @@ class Mock {
       return json(response, 404, { code: 'NOT_FOUND', message: 'Not found' });
     const body = JSON.parse((await bodyOf(request)) || '{}');
     const calls = { GET: 'read', PATCH: 'patch', DELETE: 'remove' };
-    const call = verb === 'end' ? 'end' : calls[request.method];
+    const unshare = verb === 'share' && request.method === 'DELETE';
+    const call = unshare ? 'unshare' : (verb ?? calls[request.method]);
     session[call](response, body, query);
+  }
+
+  onShared(response, token) {
+    const all = [...this.state.sessions.values()];
+    const found = all.find((s) => s.shareToken === token);
+    if (!found) return json(response, 404, { code: 'NOT_FOUND' });
+    const { name } = found.item();
+    json(response, 200, { name, session_id: token, messages: found.messages });
   }
 
   list(user, query) {
@@ -134,7 +145,7 @@ class Mock {
     const from = Number(query.get('cursor') ?? 0);
     const all = [...this.state.sessions.values()]
       .filter((s) => s.user === user && s.stored)
-      .filter((s) => s.item().name.toLowerCase().includes(q))
+      .filter((s) => s.texts().some((t) => t.toLowerCase().includes(q)))
       .sort((a, b) => b.last.localeCompare(a.last));
     const sessions = all.slice(from, from + limit).map((s) => s.item());
     const more = from + limit < all.length;
@@ -211,6 +222,30 @@ class Session {
     const metadata = { event: 'session_ended' };
     this.tell({ type: 'connection_status', sender: 'system', metadata });
     json(response, 200, { status: 'ended' });
+  }
+
+  share(response) {
+    this.shareToken ??= randomBytes(16).toString('hex');
+    json(response, 200, { share_token: this.shareToken });
+  }
+
+  unshare(response) {
+    this.shareToken = undefined;
+    response.writeHead(204).end();
+  }
+
+  texts() {
+    return [this.item().name, ...this.messages.map((m) => m.content ?? '')];
+  }
+
+  export(response, body, query) {
+    const format = query.get('format') ?? 'json';
+    response.writeHead(200, {
+      'Content-Disposition': `attachment; filename="chat.${format}"`,
+    });
+    const text = this.messages.map((m) => `## ${m.sender}\n\n${m.content}\n`);
+    if (format === 'md') response.end(text.join('\n'));
+    else response.end(JSON.stringify({ messages: this.messages }));
   }
 
   attach(ws, query, asked) {

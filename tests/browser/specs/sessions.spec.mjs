@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // The list at the side.
-import { expect, test } from '../support/test.mjs';
+import { readFile } from 'node:fs/promises';
+import { Chat, expect, test } from '../support/test.mjs';
 
 const unique = (word) => `${word} ${Math.random().toString(36).slice(2, 8)}`;
 
@@ -43,6 +44,100 @@ test('the search finds a chat by its name', async ({ chat, page }) => {
   await expect(chat.list).toContainText('Nothing found');
   await search.press('Escape');
   await expect(chat.list.getByRole('link', { name: two })).toBeVisible();
+});
+
+test('the search finds a chat by what was said in it', async ({
+  chat,
+  page,
+}) => {
+  const [one, word] = [unique('pear'), unique('quince')];
+  await chat.ask(one);
+  await chat.ask(`and also ${word}`);
+  await page.keyboard.press('Control+k');
+  const search = page.getByRole('searchbox', { name: 'Search chats' });
+  await search.fill(word.toUpperCase());
+  await expect(chat.list.getByRole('link')).toHaveCount(1);
+  await expect(chat.list.getByRole('link', { name: one })).toBeVisible();
+});
+
+test('a shared chat is read by anybody until sharing stops', async ({
+  chat,
+  page,
+  browser,
+}) => {
+  const question = unique('shared');
+  await chat.ask(question);
+  const answer = (await chat.text()).trim();
+  await chat.fromMenu('More about this chat', 'Share');
+  const link = await chat.dialog
+    .getByRole('textbox', { name: 'Link' })
+    .inputValue();
+  expect(link).toContain('#shared=');
+  await chat.dialog.getByRole('button', { name: 'Copy link' }).click();
+  await expect(chat.dialog).toBeHidden();
+
+  const stranger = await (await browser.newContext()).newPage();
+  await stranger.goto(link);
+  const bubble = stranger.locator('.question .bubble');
+  await expect(bubble).toHaveText([question]);
+  await expect(stranger.locator('.answer')).toContainText(
+    answer.split('\n')[0],
+  );
+  await expect(stranger.getByRole('heading', { level: 1 })).toHaveText(question);
+  await expect(stranger.getByRole('textbox')).toHaveCount(0);
+  await expect(
+    stranger.getByRole('button', { name: 'Write another answer' }),
+  ).toHaveCount(0);
+  expect(await new Chat(stranger).findings()).toEqual([]);
+
+  await chat.fromMenu('More about this chat', 'Share');
+  await expect(chat.dialog.getByRole('textbox', { name: 'Link' })).toHaveValue(
+    link,
+  );
+  await chat.dialog.getByRole('button', { name: 'Stop sharing' }).click();
+  await expect(chat.dialog).toBeHidden();
+  await expect(async () => {
+    await stranger.reload();
+    await expect(stranger.getByRole('alert')).toContainText('not shared', {
+      timeout: 1000,
+    });
+  }).toPass();
+  await expect(bubble).toHaveCount(0);
+  await stranger.context().close();
+});
+
+test('a chat is exported as Markdown and as JSON', async ({ chat, page }) => {
+  const question = unique('export');
+  await chat.ask(question);
+  const answer = (await chat.text()).trim();
+  const save = async (item) => {
+    const coming = page.waitForEvent('download');
+    await chat.fromMenu('More about this chat', item);
+    const file = await coming;
+    const text = await readFile(await file.path(), 'utf8');
+    return { name: file.suggestedFilename(), text };
+  };
+  const md = await save('Export as Markdown');
+  expect(md.name).toMatch(/^chat[-\w]*\.md$/);
+  expect(md.text).toContain(question);
+  expect(md.text).toContain(answer.split('\n')[0]);
+  const json = await save('Export as JSON');
+  expect(json.name).toMatch(/^chat[-\w]*\.json$/);
+  const { messages } = JSON.parse(json.text);
+  expect(messages.map((m) => m.sender)).toEqual(['user', 'ai']);
+  expect(messages[0].content).toBe(question);
+});
+
+test('an export of a chat that is gone says so', async ({ chat, page }) => {
+  await chat.ask(unique('vanishing'));
+  await page.route('**/export?*', (route) =>
+    route.fulfill({
+      status: 404,
+      json: { code: 'NOT_FOUND', message: 'There is no such thing.' },
+    }),
+  );
+  await chat.fromMenu('More about this chat', 'Export as JSON');
+  await expect(chat.dialog).toContainText('There is no such thing.');
 });
 
 test('a chat is renamed', async ({ chat, page }) => {

@@ -32,6 +32,7 @@ export function socketAddress(
 export interface Fragment {
   token?: string;
   session?: string;
+  shared?: string; // a share's token
 }
 
 /** What the fragment of the page's address carries. */
@@ -41,7 +42,13 @@ export function readFragment(hash: string): Fragment {
   return {
     token: values.get('token') || undefined,
     session: session && isId(session) ? session : undefined,
+    shared: values.get('shared') || undefined,
   };
+}
+
+/** The link to a shared chat: the page with the share's token. */
+export function sharedLink(base: string, token: string): string {
+  return `${base}#shared=${token}`;
 }
 
 /** The fragment that names a session, and never a token. */

@@ -32,6 +32,8 @@ export interface Msg {
   superseded?: boolean;
 }
 
+export type ExportFormat = 'md' | 'json';
+
 export interface SessionPage {
   items: Item[];
   next?: string;
@@ -93,17 +95,61 @@ export class Api {
     await this.call('POST', `sessions/${id}/end`, {});
   }
 
+  /** The whole chat as a file, under the name that the server gives it. */
+  async export(id: string, format: ExportFormat): Promise<File> {
+    const response = await this.fetch(
+      'GET',
+      `sessions/${id}/export?format=${format}`,
+    );
+    if (!response.ok) throw await refusal(response);
+    const disposition = response.headers.get('Content-Disposition') ?? '';
+    const name = /filename="([^"]+)"/.exec(disposition)?.[1];
+    const content = await response.blob().catch(() => {
+      throw new ApiError(0, 'UNREACHABLE', 'The export broke off.');
+    });
+    return new File([content], name ?? `chat.${format}`, {
+      type: content.type,
+    });
+  }
+
+  /** The share's token; the same one as long as the chat is shared. */
+  async share(id: string): Promise<string> {
+    return (await this.call('POST', `sessions/${id}/share`)).share_token;
+  }
+
+  async unshare(id: string): Promise<void> {
+    await this.call('DELETE', `sessions/${id}/share`);
+  }
+
+  /** What somebody shared; our own token is not needed. */
+  async shared(token: string): Promise<Transcript> {
+    const path = `shared/${encodeURIComponent(token)}`;
+    const body = await this.call('GET', path);
+    return { name: body.name, messages: body.messages ?? [] };
+  }
+
   /** Succeeds when the server is there and takes our token. */
   async probe(): Promise<void> {
     await this.call('GET', 'models');
   }
 
   private async call(method: string, path: string, body?: object): Promise<any> {
-    const headers: Record<string, string> = {
-      Authorization: `Bearer ${this.token() ?? ''}`,
-    };
+    const response = await this.fetch(method, path, body);
+    if (response.status === 204) return undefined;
+    if (!response.ok) throw await refusal(response);
+    return (await response.json().catch(() => undefined)) ?? {};
+  }
+
+  private fetch(
+    method: string,
+    path: string,
+    body?: object,
+  ): Promise<Response> {
+    const headers: Record<string, string> = {};
+    const token = this.token();
+    if (token !== undefined) headers.Authorization = `Bearer ${token}`;
     if (body) headers['Content-Type'] = 'application/json';
-    const response = await fetch(new URL(path, this.base), {
+    return fetch(new URL(path, this.base), {
       method,
       headers,
       body: body && JSON.stringify(body),
@@ -112,15 +158,15 @@ export class Api {
     }).catch(() => {
       throw new ApiError(0, 'UNREACHABLE', 'The server cannot be reached.');
     });
-    if (response.status === 204) return undefined;
-    const answer = await response.json().catch(() => undefined);
-    if (!response.ok)
-      throw new ApiError(
-        response.status,
-        answer?.code ?? '',
-        answer?.message ?? `The server answered ${response.status}.`,
-        answer?.retry_after_ms,
-      );
-    return answer ?? {};
   }
+}
+
+async function refusal(response: Response): Promise<ApiError> {
+  const answer = await response.json().catch(() => undefined);
+  return new ApiError(
+    response.status,
+    answer?.code ?? '',
+    answer?.message ?? `The server answered ${response.status}.`,
+    answer?.retry_after_ms,
+  );
 }

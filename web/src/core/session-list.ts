@@ -55,7 +55,7 @@ export class SessionList extends EventTarget {
     this.loading = true;
     this.changed();
     try {
-      const page = await this.api.sessions(this.query, cursor, limit);
+      const page = await this.page(cursor, limit, round);
       if (round !== this.round) return;
       this.take(page.items, cursor !== undefined);
       this.next = page.next;
@@ -67,6 +67,14 @@ export class SessionList extends EventTarget {
       if (round === this.round) this.loading = false;
       this.changed();
     }
+  }
+
+  /** A search that has looked far enough may give an empty page and go on. */
+  private async page(from: string | undefined, limit: number, round: number) {
+    let page = await this.api.sessions(this.query, from, limit);
+    while (page.items.length === 0 && page.next && round === this.round)
+      page = await this.api.sessions(this.query, page.next, limit);
+    return page;
   }
 
   /** A chat that moved up between two pages is shown once. */

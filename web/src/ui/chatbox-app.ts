@@ -10,6 +10,7 @@ import {
   normaliseBase,
   readFragment,
   writeFragment,
+  sharedLink,
 } from '../core/address';
 import type { Item } from '../core/api';
 import { Conversation } from '../core/conversation';
@@ -25,8 +26,12 @@ import type { ChatboxDialog } from './chatbox-dialog';
 import './chatbox-gate';
 import type { MenuItem } from './chatbox-menu';
 import './chatbox-sessions';
+import './chatbox-shared';
 import type { ChatboxSessions } from './chatbox-sessions';
+import { exportItems, saveFile } from './export';
+import type { ExportRequest } from './export';
 import { icon } from './icons';
+import { copyText } from './say';
 import type { IconName } from './icons';
 import { shortcutOf, shortcutTable } from './shortcuts';
 import { basics, tokens } from './styles';
@@ -53,6 +58,7 @@ export class ChatboxApp extends LitElement {
   @state() private conversation?: Conversation;
   @state() private list?: SessionList;
   @state() private expired = false;
+  @state() private shared = ''; // a share's token: then this is all there is
   @query('chatbox-chat') private chat?: ChatboxChat;
   @query('chatbox-sessions') private sessions?: ChatboxSessions;
   @query('chatbox-dialog') private dialog!: ChatboxDialog;
@@ -90,6 +96,7 @@ export class ChatboxApp extends LitElement {
   protected override updated(): void {
     if (!this.page) return;
     document.documentElement.dataset.theme = this.theme;
+    if (this.shared) return; // it names the document itself
     document.title =
       this.conversation && !this.conversation.transcript.empty
         ? `${this.heading()} · Chatbox`
@@ -98,6 +105,11 @@ export class ChatboxApp extends LitElement {
 
   protected override render() {
     const c = this.conversation;
+    if (this.shared)
+      return html`<chatbox-shared
+        .base=${baseOf(location)}
+        .token=${this.shared}
+      ></chatbox-shared>`;
     return html`
       ${c
         ? this.mainTemplate(c)
@@ -118,6 +130,9 @@ export class ChatboxApp extends LitElement {
         @chatbox-new=${() => this.go(undefined)}
         @chatbox-rename=${(e: CustomEvent<Item>) => this.rename(e.detail)}
         @chatbox-end=${(e: CustomEvent<Item>) => this.end(e.detail)}
+        @chatbox-share=${(e: CustomEvent<Item>) => this.share(e.detail)}
+        @chatbox-export=${(e: CustomEvent<ExportRequest>) =>
+          this.export(e.detail)}
         @chatbox-delete=${(e: CustomEvent<Item>) => this.discard(e.detail)}
         @chatbox-token-needed=${this.onTokenNeeded}
       >
@@ -224,6 +239,8 @@ export class ChatboxApp extends LitElement {
     };
     return [
       { label: 'Rename', icon: 'pencil', run: () => void this.rename(item) },
+      { label: 'Share', icon: 'link', run: () => void this.share(item) },
+      ...exportItems((format) => void this.export({ item, format })),
       { label: 'End', icon: 'finish', run: () => void this.end(item) },
       {
         label: 'Delete',
@@ -245,6 +262,8 @@ export class ChatboxApp extends LitElement {
   private ownDocument(): void {
     const fragment = takeFragment();
     addEventListener('hashchange', this.onHash);
+    this.shared = fragment.shared ?? '';
+    if (this.shared) return;
     addEventListener('focus', this.onFocus);
     this.endParent = listenToParent((token) => this.take(token));
     const token = fragment.token ?? loadToken();
@@ -319,7 +338,8 @@ export class ChatboxApp extends LitElement {
 
   /** The address changed by hand, by the back button, or a pasted link. */
   private readonly onHash = () => {
-    const { token, session } = takeFragment();
+    const { token, session, shared } = takeFragment();
+    if (shared || this.shared) return location.reload();
     if (token) this.take(token, session);
     const here = this.conversation?.address;
     // A new link without a session renews the token of what is open.
@@ -354,6 +374,33 @@ export class ChatboxApp extends LitElement {
       action: 'Rename',
     });
     if (name) await this.attempt(() => this.list!.rename(item.id, name));
+  }
+
+  private async share(item: Item): Promise<void> {
+    const api = this.conversation!.api;
+    let link = '';
+    const done = await this.attempt(async () => {
+      link = sharedLink(api.base, await api.share(item.id));
+    });
+    if (!done) return;
+    const chosen = await this.dialog.ask({
+      title: 'Share this chat',
+      body:
+        'Whoever has this link can now read this chat, also what is written ' +
+        'later, until you stop sharing it.',
+      input: { label: 'Link', value: link, maxLength: link.length },
+      action: 'Copy link',
+      aside: 'Stop sharing',
+      cancel: 'Close',
+    });
+    if (chosen) await copyText(link);
+    else if (chosen === '') await this.attempt(() => api.unshare(item.id));
+  }
+
+  private async export({ item, format }: ExportRequest): Promise<void> {
+    await this.attempt(async () => {
+      saveFile(await this.conversation!.api.export(item.id, format));
+    });
   }
 
   private async end(item: Item): Promise<void> {

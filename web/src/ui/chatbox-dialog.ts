@@ -10,8 +10,9 @@ export interface Question {
   body?: string | TemplateResult;
   input?: { label: string; value: string; maxLength: number };
   action: string;
+  aside?: string; // another way out; the answer is '' then
   danger?: boolean;
-  cancel?: boolean; // default true: there is a way out
+  cancel?: false | string; // the way out's name, default Cancel; or none
 }
 
 @customElement('chatbox-dialog')
@@ -25,7 +26,7 @@ export class ChatboxDialog extends LitElement {
     return this.dialog?.open ?? false;
   }
 
-  /** The text (or 'yes' without an input); undefined when called off. */
+  /** The text ('yes' without an input, '' aside); undefined: called off. */
   async ask(question: Question): Promise<string | undefined> {
     this.question = question;
     await this.updateComplete;
@@ -57,6 +58,15 @@ export class ChatboxDialog extends LitElement {
                     />`
                 : nothing}
               <div class="buttons">
+                ${q.aside
+                  ? html`<button
+                      type="button"
+                      class="outline aside"
+                      @click=${this.onAside}
+                    >
+                      ${q.aside}
+                    </button>`
+                  : nothing}
                 ${q.cancel === false
                   ? nothing
                   : html`<button
@@ -64,7 +74,7 @@ export class ChatboxDialog extends LitElement {
                       class="outline"
                       @click=${() => this.dialog.close()}
                     >
-                      Cancel
+                      ${q.cancel ?? 'Cancel'}
                     </button>`}
                 <button
                   type="submit"
@@ -85,6 +95,11 @@ export class ChatboxDialog extends LitElement {
     const value = this.input ? this.input.value.trim() : 'yes';
     if (!value) return;
     this.settle(value);
+    this.dialog.close();
+  }
+
+  private onAside(): void {
+    this.settle('');
     this.dialog.close();
   }
 
@@ -150,6 +165,10 @@ export class ChatboxDialog extends LitElement {
         justify-content: flex-end;
         gap: 0.6rem;
         margin-top: 0.5rem;
+      }
+
+      .aside {
+        margin-inline-end: auto;
       }
 
       dl {

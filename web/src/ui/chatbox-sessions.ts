@@ -9,6 +9,8 @@ import type { SessionList } from '../core/session-list';
 import { dayGroup } from '../core/words';
 import './chatbox-menu';
 import type { MenuItem } from './chatbox-menu';
+import { exportItems } from './export';
+import type { ExportRequest } from './export';
 import { icon } from './icons';
 import { basics } from './styles';
 
@@ -159,6 +161,12 @@ export class ChatboxSessions extends LitElement {
         run: () => this.emit('chatbox-rename', item),
       },
       {
+        label: 'Share',
+        icon: 'link',
+        run: () => this.emit('chatbox-share', item),
+      },
+      ...exportItems((format) => this.emit('chatbox-export', { item, format })),
+      {
         label: 'Delete',
         icon: 'trash',
         danger: true,
@@ -197,7 +205,7 @@ export class ChatboxSessions extends LitElement {
     void this.list?.search('');
   }
 
-  private emit(type: string, detail?: Item): void {
+  private emit(type: string, detail?: Item | ExportRequest): void {
     this.dispatchEvent(
       new CustomEvent(type, { detail, bubbles: true, composed: true }),
     );

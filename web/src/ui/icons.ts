@@ -22,6 +22,8 @@ const SHAPES = {
   person: svg`<circle cx="12" cy="8" r="3.6"/><path d="M4.8 20a7.2 7.2 0 0 1 14.4 0"/>`,
   pencil: svg`<path d="m4.5 19.5.9-4L16 4.9a1.8 1.8 0 0 1 2.6 0l.5.5a1.8 1.8 0 0 1 0 2.6L8.5 18.6z"/>`,
   trash: svg`<path d="M4.5 7h15M9.5 7V4.8h5V7M6.5 7l.8 12.2h9.4L17.5 7M10.2 11v4.6M13.8 11v4.6"/>`,
+  link: svg`<path d="M10 14a4 4 0 0 0 5.7 0l3-3A4 4 0 0 0 13 5.3l-.8.8M14 10a4 4 0 0 0-5.7 0l-3 3a4 4 0 0 0 5.7 5.7l.8-.8"/>`,
+  save: svg`<path d="M12 4v11M7 10.5l5 5 5-5M5 19.5h14"/>`,
   finish: svg`<path d="M6 20.5V4.5M6 5.5h11.5l-2.3 3.7 2.3 3.8H6"/>`,
   keyboard: svg`<rect x="3" y="6.5" width="18" height="11" rx="2.2"/><path d="M7 10h.01M10.3 10h.01M13.7 10h.01M17 10h.01M8.5 14h7" stroke-width="2"/>`,
   key: svg`<circle cx="8" cy="15" r="3.8"/><path d="m11 12 8-8M16 7l2.5 2.5M13.5 9.5l1.8 1.8"/>`,
