@@ -199,6 +199,34 @@ find_finished(struct sqlite_link *link, struct store_job *job)
     return ERR_OK;
 }
 
+static enum err
+run_on_question(struct sqlite_link *link, enum sql which, int64_t session_n,
+                const char *question)
+{
+    struct sqlite_call c = store_sqlite_call(link, which);
+
+    store_sqlite_put_int(&c, session_n);
+    store_sqlite_put_text(&c, question);
+    return store_sqlite_run(&c, NULL);
+}
+
+/* An answer whose end could not be stored leaves a draft. Once the question
+ * has an answer, it must not become a second one at the next start. */
+static enum err
+drop_leftovers(struct sqlite_link *link, int64_t session_n,
+               const struct message_record *m)
+{
+    enum err e;
+
+    if (m->reply_to == NULL) {
+        return ERR_OK;
+    }
+    e = run_on_question(link, SQL_PIECES_LEFT, session_n, m->reply_to);
+    return e == ERR_OK
+               ? run_on_question(link, SQL_DRAFTS_LEFT, session_n, m->reply_to)
+               : e;
+}
+
 enum err
 store_sqlite_answer_finish(struct store_link *base, struct store_job *job)
 {
@@ -214,6 +242,9 @@ store_sqlite_answer_finish(struct store_link *base, struct store_job *job)
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
     e = finish(link, &job->message, &row, &changed);
+    if (e == ERR_OK && changed > 0) {
+        e = drop_leftovers(link, row.n, &job->message);
+    }
     store_sqlite_rows_give(job, &row);
     return e == ERR_OK && changed == 0 ? find_finished(link, job) : e;
 }

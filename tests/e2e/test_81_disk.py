@@ -90,8 +90,11 @@ def test_the_disk_fills_up_while_an_answer_streams(spawn, connect, fake, questio
     assert all(m["status"] != "complete" for m in stored if "word00000" in m["content"])
     one.say(question, client_id="c-1")
     assert one.get("ack")["seq"] == 1
-    again = one.rest_of_turn(30)
-    assert again.finish in ("stop", "interrupted")
+    assert one.rest_of_turn(30).text == "the second try"
+    before = messages(server, one)
+    server.kill9()
+    server.start()
+    assert messages(server, one) == before, "no second answer appears at the start"
 
 
 def test_many_busy_clients_on_a_disk_that_fills_and_empties(spawn, connect, fake):

@@ -149,9 +149,9 @@ differences_say_what_applies(void **state)
                         "log.level info debug applies;"
                         "ws.allowed_origins [https://a] [https://b] applies;"
                         "auth.jwt_secret <secret> <secret> restart;"
-                        "llm.providers[2].id  c restart;"
-                        "llm.providers[2].name  c restart;"
-                        "llm.providers[2].type  demo restart;");
+                        "llm.providers[2].id  c applies;"
+                        "llm.providers[2].name  c applies;"
+                        "llm.providers[2].type  demo applies;");
     xfree(text);
     trial_fini(&a);
     trial_fini(&b);

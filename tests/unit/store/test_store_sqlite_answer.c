@@ -70,6 +70,30 @@ an_answer_without_a_draft_becomes_one_too(void **state)
     check_whole_answer(*state, false);
 }
 
+/* The end of answer 12 could not be stored; 15 belongs to another question. */
+static void
+a_second_answer_takes_the_place_of_a_draft_that_was_left(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    ask(f, 1, "ann", 14);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 12, 11, "He")),
+                     ERR_OK);
+    assert_int_equal(run_free(f, new_piece(1, 12, 2, "llo")), ERR_OK);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 15, 14, "Bye")),
+                     ERR_OK);
+    assert_int_equal(run_free(f, whole_answer(1, 13, 11)), ERR_OK);
+    assert_int_equal(number(f, "SELECT count(*) FROM messages"), 4);
+    assert_int_equal(
+        number(f, "SELECT count(*) FROM messages WHERE seq IS NULL"), 1);
+    assert_int_equal(number(f, "SELECT count(*) FROM pieces WHERE at>0"), 0);
+    assert_int_equal(run_free(f, whole_answer(1, 15, 14)), ERR_OK);
+    assert_int_equal(
+        number(f, "SELECT count(*) FROM messages WHERE seq IS NULL"), 0);
+    assert_int_equal(number(f, "SELECT count(*) FROM pieces"), 0);
+}
+
 static void
 finishing_twice_counts_once(void **state)
 {
@@ -287,6 +311,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_draft_becomes_a_numbered_message),
         TEST(an_answer_without_a_draft_becomes_one_too),
+        TEST(a_second_answer_takes_the_place_of_a_draft_that_was_left),
         TEST(finishing_twice_counts_once),
         TEST(a_new_version_supersedes_the_old_one),
         TEST(an_ended_session_stays_ended),
