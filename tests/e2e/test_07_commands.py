@@ -85,6 +85,7 @@ def test_token_refuses_a_bad_ttl(ttl):
 
 
 def test_keygen_jwt_prints_a_secret_that_check_accepts():
+    """Property 18."""
     one, two = (run_cli("keygen", "jwt").stdout.strip() for _ in range(2))
     assert one != two and len(one) >= 32 and "\n" not in one
     for secret in (one, two):
@@ -108,6 +109,7 @@ def test_check_opens_and_makes_nothing(tmp_path):
 
 
 def test_serve_opens_nothing_when_a_setting_is_invalid(tmp_path):
+    """Req 19.1, 19.2. Property 21."""
     env = {**minimal_env(), "DATA_DIR": str(tmp_path / "data"), "SERVER_PORT": "0"}
     result = run_cli("serve", env=env)
     assert result.returncode == 78
