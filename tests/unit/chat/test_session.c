@@ -10,8 +10,8 @@ active(void)
     return metric_value(METRIC_ACTIVE_SESSIONS, 0);
 }
 
-/* Req 1.1, 1.2, 1.5, Property 1: what nobody uses leaves memory when its time has
- * come. */
+/* Req 1.1, 1.2, 1.5, Property 1: what nobody uses leaves memory when its time
+ * has come. */
 static void
 idle_sessions_leave_after_the_ttl_longest_idle_first(void **state)
 {
