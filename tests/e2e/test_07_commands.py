@@ -3,12 +3,14 @@
 
 import base64
 import re
+import subprocess
 import time
 
 import jwt
 import pytest
 
-from support.server import Server, demo_env, minimal_env, run_cli
+from support.server import (BINARY, Server, base_env, demo_env, minimal_env,
+                            run_cli)
 from support.tokens import SECRET
 from support.waiting import wait_for
 from support.ws import Chat, fresh
@@ -45,6 +47,14 @@ def test_version_and_help_go_to_standard_output():
     for word in ("serve", "dev", "token", "check", "config", "keygen"):
         assert word in usage.stdout
     assert version.stderr == "" and usage.stderr == ""
+
+
+def test_an_output_that_takes_nothing_is_exit_status_1():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "--version"], stdout=full, text=True,
+                              stderr=subprocess.PIPE, env=base_env(), check=False)
+    assert done.returncode == 1
+    assert "standard output: No space left" in done.stderr
 
 
 def test_token_prints_a_token_that_says_what_was_asked():
