@@ -4,7 +4,7 @@ and restart, tried on the real program. Whatever happened, in the end every
 device shows what is stored, numbers have no gaps, each client_id is there
 once, and each turn has ended once.
 
-CHATBOX_CONVERSATIONS is how many sequences are tried (100).
+CHATBOX_CONVERSATIONS is how many sequences are tried (50).
 """
 
 import os
@@ -25,7 +25,7 @@ from support.server import Server, provider_env  # noqa: E402
 from support.waiting import PATIENCE, wait_for  # noqa: E402
 from support.ws import Chat, fresh  # noqa: E402
 
-CONVERSATIONS = int(os.environ.get("CHATBOX_CONVERSATIONS", "100"))
+CONVERSATIONS = int(os.environ.get("CHATBOX_CONVERSATIONS", "50"))
 UNSAVED = 2048  # bytes of an answer that a crash may take
 # A late cancel; a stop before any text; a full queue.
 HARMLESS = {"NOT_FOUND", "SERVICE_ERROR"}
