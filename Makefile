@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build run test unit e2e browser asan tsan faults fuzz bench lint fmt \
-    web docs install clean help
+.PHONY: build run test unit e2e browser asan tsan faults coverage fuzz bench \
+    lint fmt web docs install clean help
 
 build: ## the release program, build/chatbox, with the pages
 	@tools/setup build
@@ -23,6 +23,12 @@ unit e2e browser: ## only that suite
 asan tsan faults: ## units and end to end with that build (.ci/run does all)
 	@tools/setup test
 	@tools/suites.py $@
+
+coverage: ## which lines of src the tests run; fails when too few
+	@tools/setup test
+	@tools/build cov
+	@tools/coverage --fresh
+	@tools/suites.py cov
 
 fuzz: ## every parser's fuzzer, 30 seconds each
 	@tools/setup test
@@ -54,7 +60,7 @@ install: build ## build/chatbox to the prefix (DESTDIR is honoured)
 	@meson install -C build --no-rebuild --tags runtime
 
 clean: ## removes what was built, not what was installed
-	@rm -rf build build-asan build-tsan build-faults build-fuzz web/dist
+	@rm -rf build build-asan build-tsan build-faults build-fuzz build-cov web/dist
 
 help: ## this list
 	@sed -n 's/^\([a-z0-9 ]*\):.*## /\1: /p' Makefile

@@ -6,13 +6,17 @@
     docs.py DOCGEN FOLDER --check   says what differs, as exit status 1
 
 In a page a table stands between `<!-- table: NAME -->` and `<!-- end -->`;
-NAME is one of docgen's. What is around it is written by hand.
+NAME is one of docgen's. What is around it is written by hand. The page of
+requirements is made of the tests instead (requirements.py).
 """
 
 import pathlib
 import re
 import subprocess
 import sys
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parent))
+import requirements  # noqa: E402
 
 SECTION = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
 FILES = {
@@ -30,6 +34,8 @@ def wanted(docgen, folder):
     for name, of in FILES.items():
         yield folder / name, view(of)
     for path in sorted((folder / "docs").glob("*.md")):
+        if path == folder / requirements.PAGE:
+            continue
         text = path.read_text()
         yield path, SECTION.sub(
             lambda m: m.group(1) + "\n" + view(m.group(2)).strip() + "\n\n"
@@ -43,10 +49,10 @@ def differing(docgen, folder):
 
 def main():
     docgen, folder = sys.argv[1], pathlib.Path(sys.argv[2])
-    found = differing(docgen, folder)
+    found = differing(docgen, folder) + requirements.differing(folder)
     for path, text in found:
         if "--check" in sys.argv:
-            print(f"{path} differs from the tables; run `make docs`")
+            print(f"{path} differs from what it is made of; run `make docs`")
         else:
             print(f"docs: {path.relative_to(folder)}")
             path.write_text(text)

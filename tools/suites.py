@@ -95,15 +95,16 @@ def meson(variant, name, slower=1):
                  (count_meson, log))
 
 
-def pytest(variant, name, where="tests/e2e", **env):
+def pytest(variant, name, where="tests/e2e", targets=(), **env):
     """A suite of pytest's, against one variant's program."""
     junit = OUT / f"{name}.xml"
     run = [".venv/bin/python", "-m", "pytest", "-q", "-n", "2", "--dist",
            "loadfile", f"--junitxml={junit}", where]
     env = {**SANITIZER_ENV, **env,
+           "CHATBOX_BUILD": str(ROOT / folder(variant)),
            "CHATBOX_BIN": str(ROOT / folder(variant) / "chatbox")}
-    return Suite(builds(variant, "chatbox", "bench/ws-echo"), run, env,
-                 (count_junit, junit))
+    return Suite(builds(variant, "chatbox", "bench/ws-echo", *targets), run,
+                 env, (count_junit, junit))
 
 
 def node(where, name, command, env=None):
@@ -123,6 +124,7 @@ def tap(name, *command, prepared=()):
     return Suite(list(prepared), run, SANITIZER_ENV, (count_tap_file, log))
 
 
+PROPERTY = ("tests/property/libpure.so", "tests/property/token_tool")
 SUITES = {
     "unit": meson("release", "unit"),
     "lint": meson("release", "lint"),
@@ -131,7 +133,7 @@ SUITES = {
                 "--reporter=junit --outputFile.junit={junit}"),
     "types": tap("types", "tools/types"),
     "e2e": pytest("release", "e2e"),
-    "property": pytest("release", "property", "tests/property"),
+    "property": pytest("release", "property", "tests/property", PROPERTY),
     "browser": node("tests/browser", "browser",
                     "npx playwright test --reporter=list,junit",
                     {"PLAYWRIGHT_JUNIT_OUTPUT_FILE": "{junit}"}),
@@ -143,6 +145,11 @@ SUITES = {
     "tsan-e2e": pytest("tsan", "tsan-e2e", CHATBOX_TEST_THREADS="4",
                        CHATBOX_TEST_PATIENCE="6"),
     "faults-e2e": pytest("faults", "faults-e2e", CHATBOX_TEST_PATIENCE="2"),
+    "cov-unit": meson("cov", "unit", 3),
+    "cov-corpus": meson("cov", "fuzz", 3),
+    "cov-property": pytest("cov", "cov-property", "tests/property", PROPERTY),
+    "cov-e2e": pytest("cov", "cov-e2e", CHATBOX_TEST_PATIENCE="2"),
+    "coverage": tap("coverage", "tools/coverage"),
     "fuzzing": tap("fuzzing", "tools/fuzz", "30", prepared=builds("fuzz")),
     "tree": tap("tree", "tools/tree"),
 }
@@ -152,6 +159,7 @@ GROUPS = {
     "asan": ["asan-unit", "asan-corpus", "asan-e2e"],
     "tsan": ["tsan-unit", "tsan-e2e"],
     "faults": ["faults-e2e"],
+    "cov": ["cov-unit", "cov-corpus", "cov-property", "cov-e2e", "coverage"],
     "ci": ["tidy", "asan", "tsan", "faults", "fuzzing", "tree"],
 }
 

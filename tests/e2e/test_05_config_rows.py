@@ -18,13 +18,14 @@ def ident(value):
 
 @pytest.mark.parametrize("path,env,value", GOOD, ids=ident)
 def test_a_good_value_is_accepted(path, env, value):
+    """Property 22."""
     result = run_cli("check", env={**minimal_env(), env: value})
     assert result.returncode == 0, result.all
 
 
 @pytest.mark.parametrize("path,env,value", BAD, ids=ident)
 def test_a_bad_value_is_refused_and_named(path, env, value):
-    """Req 19.2, 19.3, 19.5: the line names both names and shows the value."""
+    """Req 19.2, 19.3, 19.5, Property 21: the line names both names and the value."""
     result = run_cli("check", env={**minimal_env(), env: value})
     assert result.returncode == 78, result.all
     named = [line for line in result.all.splitlines() if path in line and env in line]
@@ -49,7 +50,7 @@ def test_the_same_row_is_judged_alike_from_yaml_and_set(path, env, good, bad,
 
 @pytest.mark.parametrize("name,value", SECRETS_BAD.items(), ids=list(SECRETS_BAD))
 def test_a_weak_jwt_secret_is_refused_without_being_shown(name, value):
-    """Req 17.1, 17.2, 17.3, 17.4, 17.5: length, weak words, guidance."""
+    """Req 17.1, 17.2, 17.3, 17.4, 17.5, Property 17: length, weak words, guidance."""
     result = run_cli("check", env={**minimal_env(), "JWT_SECRET": value})
     assert result.returncode == 78, result.all
     assert value not in result.all

@@ -3,12 +3,14 @@
 
 import base64
 import re
+import subprocess
 import time
 
 import jwt
 import pytest
 
-from support.server import Server, demo_env, minimal_env, run_cli
+from support.server import (BINARY, Server, base_env, demo_env, minimal_env,
+                            run_cli)
 from support.tokens import SECRET
 from support.waiting import wait_for
 from support.ws import Chat, fresh
@@ -45,6 +47,14 @@ def test_version_and_help_go_to_standard_output():
     for word in ("serve", "dev", "token", "check", "config", "keygen"):
         assert word in usage.stdout
     assert version.stderr == "" and usage.stderr == ""
+
+
+def test_an_output_that_takes_nothing_is_exit_status_1():
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([BINARY, "--version"], stdout=full, text=True,
+                              stderr=subprocess.PIPE, env=base_env(), check=False)
+    assert done.returncode == 1
+    assert "standard output: No space left" in done.stderr
 
 
 def test_token_prints_a_token_that_says_what_was_asked():
@@ -85,6 +95,7 @@ def test_token_refuses_a_bad_ttl(ttl):
 
 
 def test_keygen_jwt_prints_a_secret_that_check_accepts():
+    """Property 18."""
     one, two = (run_cli("keygen", "jwt").stdout.strip() for _ in range(2))
     assert one != two and len(one) >= 32 and "\n" not in one
     for secret in (one, two):
@@ -108,6 +119,7 @@ def test_check_opens_and_makes_nothing(tmp_path):
 
 
 def test_serve_opens_nothing_when_a_setting_is_invalid(tmp_path):
+    """Req 19.1, 19.2. Property 21."""
     env = {**minimal_env(), "DATA_DIR": str(tmp_path / "data"), "SERVER_PORT": "0"}
     result = run_cli("serve", env=env)
     assert result.returncode == 78

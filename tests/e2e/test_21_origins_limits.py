@@ -174,6 +174,7 @@ def test_refused_upgrades_do_not_count(narrow, connect):
 
 
 def test_fifty_at_once_are_never_more_than_allowed(narrow):
+    """Req 14.4."""
     user = fresh()
     held, refused = [], []
 

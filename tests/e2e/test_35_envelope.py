@@ -12,6 +12,7 @@ import pytest
 
 from support.envelopes import (ACCEPTED, FORMAT, GOOD_MESSAGES, MEMBERS, NOT_JSON,
                                SHAPE, later, say, wire)
+from support.waiting import wait_for
 from support.ws import TEXT, encode
 
 
@@ -137,8 +138,9 @@ def test_a_validation_failure_is_logged_without_content(chat, server):
     refused(one, say(marker, sender="ai"))
     refused(one, say(marker + "x" * 20_000))
     refused(one, '{"type":"user_message","content":"' + marker)
+    wait_for(lambda: len(server.logged("validation_failed")) >= before + 3, 5,
+             "three lines in the log")
     lines = server.logged("validation_failed")[before:]
-    assert len(lines) >= 3
     assert "sender" in json.dumps(lines[0]) and "user_message" in json.dumps(lines[0])
     assert "content" in json.dumps(lines[1])
     assert marker not in server.log_text()

@@ -180,7 +180,7 @@ def test_a_failure_before_text_is_one_error(chat, server, fake, question, make, 
                                   lambda: Answer().role().silence()],
                          ids=["before the head", "after the head", "after an empty delta"])
 def test_silence_before_text_is_a_timeout(chat, server, fake, question, make):
-    """Req 8.1, 8.2, 8.4, 8.5."""
+    """Req 8.1, 8.2, 8.4, 8.5. Property 4, 5."""
     fake.when(question, make())
     one = chat()
     turn = one.turn(question, timeout=20)
@@ -200,7 +200,7 @@ def test_nobody_listening_is_unavailable(spawn, connect, fake, question):
 
 
 def test_a_connection_that_is_never_accepted_times_out(spawn, connect, fake, question):
-    """LLM_CONNECT_TIMEOUT: a listener whose queue is full."""
+    """Property 4: LLM_CONNECT_TIMEOUT: a listener whose queue is full."""
     with socket.socket() as full:
         full.bind(("127.0.0.1", 0))
         full.listen(0)
@@ -261,7 +261,7 @@ def test_the_number_of_attempts_is_a_setting(spawn, connect, fake, question):
 # --- limits of one answer
 
 def test_a_whole_answer_has_a_time_limit(spawn, connect, fake, question):
-    """Req 8.3: LLM_STREAM_TIMEOUT is a setting, and the upstream is closed."""
+    """Req 8.1, 8.2, 8.3, Property 4, 5: a setting; the upstream is closed."""
     server = spawn(provider_env(fake) | {"LLM_STREAM_TIMEOUT": "1s"})
     fake.when(question, Answer().trickle("x", 0.1))
     one = connect(server)

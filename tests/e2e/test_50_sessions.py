@@ -278,6 +278,7 @@ def test_ending_and_ending_again(client):
 
 
 def test_ended_sessions_are_counted(server, client):
+    """Req 1.4."""
     before = server.metric("chatbox_sessions_ended_total")
     sid = make(client, "x")[0]
     client.post(f"/sessions/{sid}/end")
@@ -313,6 +314,7 @@ def test_deleting_really_deletes_and_tells_the_sockets(server, client, chat, use
 
 
 def test_deleting_in_mid_answer_leaves_nothing(server, client, chat, fake, user, question):
+    """Req 1.5."""
     marker = fresh("half")
     fake.when(question, Answer().tokens(marker).gate(question).tokens("end").finish())
     one = chat(user)

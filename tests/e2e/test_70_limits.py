@@ -155,7 +155,7 @@ def test_good_tokens_do_not_count_as_failures(spawn):
 # --- purge
 
 def test_the_limiter_forgets_full_keys_and_says_so(spawn, connect, fake):
-    """Req 11.1, 11.2, 11.3, 11.4: a configured interval, old keys go, statistics."""
+    """Req 11.1, 11.2, 11.3, 11.4, Property 10: an interval, old keys go, statistics."""
     server = spawn({**provider_env(fake), "RATE_LIMIT_CLEANUP_INTERVAL": "100ms",
                     "RATE_LIMIT": "10", "RATE_LIMIT_WINDOW": "100ms"})
     for _ in range(5):

@@ -169,6 +169,26 @@ def test_a_locked_database_is_an_error_to_the_sender_and_heals(spawn, connect, f
     assert [m["content"] for m in messages(server, one)].count(question) == 1
 
 
+def test_a_change_that_cannot_be_stored_changes_nothing(spawn, connect, fake):
+    server = spawn(provider_env(fake) | provider_env(fake, 2, ID="other"))
+    one = connect(server)
+    one.turn("hello")
+    lock = sqlite3.connect(f"{server.data}/chatbox.db", isolation_level=None)
+    lock.execute("BEGIN IMMEDIATE")
+    try:
+        for change in ({"type": "model_select", "model_id": "other"},
+                       {"type": "help_request"}):
+            one.send(change)
+            refusal = one.get("error", timeout=60)["error"]
+            assert refusal["code"] == "DATABASE_ERROR" and refusal["recoverable"] is True
+            assert refusal["retry_after"] > 0
+    finally:
+        lock.execute("ROLLBACK")
+        lock.close()
+    again = connect(server, one.user, session_id=one.session).hello
+    assert again["model_id"] == "fake" and not again.get("help_requested")
+
+
 def test_the_store_keeps_the_documented_fields(spawn, connect, fake, question):
     server = spawn(provider_env(fake))
     fake.when(question, plain("kept", usage=(1, 2)))

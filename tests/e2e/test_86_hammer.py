@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Many at once on four shards: what must never happen is a race, a crash, or
-something left behind. Written for ThreadSanitizer (Req 1, 13, 14 of the seed's
-list of races), and true without it.
+something left behind. Written for ThreadSanitizer, and true without it.
 """
 
 import os
@@ -62,7 +61,7 @@ def left_alone(server, sockets=0):
 
 
 def test_origins_are_replaced_while_upgrades_are_judged(spawn, fake, tmp_path):
-    """Req 13: checking and replacing at the same time, on all shards."""
+    """Req 13.1, 13.2, 13.3, 13.4, 13.5, Property 14: on all shards at the same time."""
     path = tmp_path / "chatbox.yaml"
     lists = ["['https://one.example']", "['https://one.example', 'https://two.example']",
              "[]"]
@@ -94,7 +93,7 @@ def test_origins_are_replaced_while_upgrades_are_judged(spawn, fake, tmp_path):
 
 
 def test_the_limit_of_a_user_holds_while_connections_come_and_go(spawn, fake):
-    """Req 14: notifications of refusals while the list of connections changes."""
+    """Req 14.1, 14.2, 14.4, 14.5: notifications while the list of connections changes."""
     server = spawn({**provider_env(fake), **FOUR, "MAX_CONNECTIONS_PER_USER": "5"})
     users = [fresh("crowd") for _ in range(3)]
     refused = []
@@ -124,7 +123,7 @@ def test_the_limit_of_a_user_holds_while_connections_come_and_go(spawn, fake):
 
 
 def test_keep_alive_connections_serve_one_user_after_the_other(spawn, fake):
-    """Each request of a connection may belong to another user, on another shard."""
+    """Req 4.4, 4.5: each request may belong to another user, on another shard."""
     server = spawn({**provider_env(fake), **FOUR})
     users = [fresh("tenant") for _ in range(20)]
 
@@ -153,6 +152,7 @@ def test_keep_alive_connections_serve_one_user_after_the_other(spawn, fake):
 
 
 def test_sessions_are_deleted_while_they_stream(spawn, endless):
+    """Req 3.2, 4.2, 4.4, 10.5."""
     server = spawn({**provider_env(endless), **FOUR})
 
     def delete(n):
@@ -199,6 +199,7 @@ def storm(server, user, session, dice):
 
 
 def test_storms_of_cancel_and_regenerate_leave_a_log_in_order(spawn, endless):
+    """Req 4.1, 4.4, 10.5."""
     server = spawn({**provider_env(endless), **FOUR})
     users = [fresh("storm") for _ in range(4)]
     homes = {}
@@ -290,6 +291,7 @@ class Caller:
 
 @pytest.mark.timeout(60 + 30 * STOPS)
 def test_stopping_at_random_moments_tells_every_socket(spawn, endless):
+    """Property 15, 16."""
     endless.default = lambda: random.choice((
         Answer().tokens("Hello", " you").finish(),
         Answer().trickle("and so on ", 0.005)))

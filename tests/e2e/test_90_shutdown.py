@@ -64,7 +64,7 @@ def test_a_running_answer_may_finish(spawn, connect, fake, question):
 
 
 def test_the_deadline_interrupts_and_the_exit_status_is_3(spawn, connect, fake, question):
-    """Req 15.1, 15.2, 15.3, 15.4."""
+    """Req 15.1, 15.2, 15.3, 15.4. Property 15."""
     server = spawn(provider_env(fake) | {"SHUTDOWN_TIMEOUT": "1s"})
     one = begun(server, connect, fake, question, "some ", "text")
     began = time.monotonic()
@@ -150,6 +150,7 @@ def test_half_open_http_connections_do_not_hold_the_server(spawn):
 
 
 def test_stopping_with_fifty_busy_connections(spawn, connect, fake):
+    """Property 16."""
     server = spawn(provider_env(fake))
     chats = [connect(server) for _ in range(50)]
     for one in chats:

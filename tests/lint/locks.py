@@ -67,6 +67,7 @@ def sites(root, pattern):
 
 
 def outside(pattern, places):
+    """Req 4.3, 13.3, 14.5: sites outside their closed list of files."""
     return lambda root: [f"{name}:{line}"
                          for name, line in sites(root, pattern)
                          if name not in places]

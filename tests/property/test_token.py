@@ -28,7 +28,7 @@ class Tool:
     def __init__(self):
         path = os.environ.get("CHATBOX_TOKEN_TOOL")
         if not path:
-            build = ROOT / "build"
+            build = pathlib.Path(os.environ.get("CHATBOX_BUILD", ROOT / "build"))
             subprocess.run(["ninja", "-C", build, "tests/property/token_tool"],
                            check=True, stdout=subprocess.DEVNULL)
             path = build / "tests" / "property" / "token_tool"

@@ -7,6 +7,7 @@
 #include "guard/token.h"
 
 #include <setjmp.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -62,6 +63,37 @@ a_secret_that_was_kept_is_found_again(void **state)
     xfree(first);
     xfree(second);
     xfree(third);
+}
+
+static void
+fill(const char *path, const char *text)
+{
+    FILE *f = fopen(path, "w");
+
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+static void
+what_cannot_be_a_kept_secret_is_told(void **state)
+{
+    struct buf out;
+    char why[256];
+
+    (void)state;
+    (void)unlink(DEV_FOLDER "/jwt-secret");
+    fill(DEV_FOLDER "/jwt-secret", "\n");
+    buf_init(&out, 256);
+    assert_false(dev_secret_get(&out, why, sizeof(why)));
+    assert_non_null(strstr(why, "jwt-secret has no secret in it"));
+    buf_fini(&out);
+    assert_int_equal(unlink(DEV_FOLDER "/jwt-secret"), 0);
+    assert_int_equal(rmdir(DEV_FOLDER), 0);
+    fill(DEV_FOLDER, "a file");
+    assert_false(dev_secret_keep(STR("x"), why, sizeof(why)));
+    assert_non_null(strstr(why, "jwt-secret cannot be written"));
+    assert_int_equal(unlink(DEV_FOLDER), 0);
 }
 
 /* Checks the token behind the nth "#token=" of links. */
@@ -130,6 +162,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_secret_that_was_kept_is_found_again),
+        cmocka_unit_test(what_cannot_be_a_kept_secret_is_told),
         cmocka_unit_test(links_carry_good_tokens_in_the_fragment),
         cmocka_unit_test(without_a_secret_there_is_no_token),
     };

@@ -10,7 +10,8 @@ active(void)
     return metric_value(METRIC_ACTIVE_SESSIONS, 0);
 }
 
-/* Req 1.1, 1.2: what nobody uses leaves memory when its time has come. */
+/* Req 1.1, 1.2, 1.5, Property 1: what nobody uses leaves memory when its time
+ * has come. */
 static void
 idle_sessions_leave_after_the_ttl_longest_idle_first(void **state)
 {
@@ -48,7 +49,7 @@ idle_sessions_leave_after_the_ttl_longest_idle_first(void **state)
     house_close(&h);
 }
 
-/* Req 1.3: being used again starts the time anew. */
+/* Property 2: being used again starts the time anew. */
 static void
 a_session_used_again_is_idle_from_then_on(void **state)
 {
@@ -72,6 +73,7 @@ a_session_used_again_is_idle_from_then_on(void **state)
     house_close(&h);
 }
 
+/* Property 2 */
 static void
 outlets_and_turns_keep_a_session_in_memory(void **state)
 {
@@ -99,7 +101,7 @@ outlets_and_turns_keep_a_session_in_memory(void **state)
     house_close(&h);
 }
 
-/* Req 1.5 */
+/* Req 1.3 */
 static void
 too_many_sessions_are_warned_of_once_until_they_are_fewer(void **state)
 {
@@ -177,6 +179,7 @@ a_model_that_is_no_longer_configured_gives_way_to_the_default(void **state)
     house_close(&h);
 }
 
+/* Req 1.4, Property 3 */
 static void
 the_gauges_follow_the_end_of_a_session(void **state)
 {
@@ -198,6 +201,7 @@ the_gauges_follow_the_end_of_a_session(void **state)
     house_close(&h);
 }
 
+/* Req 10.2 */
 static void
 the_record_for_the_store_is_whole(void **state)
 {
@@ -222,6 +226,7 @@ the_record_for_the_store_is_whole(void **state)
     house_close(&h);
 }
 
+/* Req 1.5, 3.2, 14.2 */
 static void
 a_killed_session_closes_everybody_and_stays_for_its_jobs(void **state)
 {

@@ -198,6 +198,7 @@ a_table_of_one_key_works(void **state)
     limit_free(l);
 }
 
+/* Req 11.3, Property 9 */
 static void
 purge_forgets_exactly_what_is_full_again(void **state)
 {

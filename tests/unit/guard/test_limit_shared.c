@@ -203,6 +203,7 @@ purge_on(void *arg)
     return NULL;
 }
 
+/* Req 11.3 */
 static void
 a_purge_beside_it_takes_nothing_that_counts(void **state)
 {

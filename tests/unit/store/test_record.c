@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+/* Req 10.3 */
 static void
 a_copied_message_shares_no_memory(void **state)
 {
@@ -45,6 +46,7 @@ a_copied_message_shares_no_memory(void **state)
     message_record_fini(&b);
 }
 
+/* Req 10.1, 10.3 */
 static void
 a_copied_session_shares_no_memory(void **state)
 {

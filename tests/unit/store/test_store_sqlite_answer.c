@@ -153,6 +153,7 @@ an_ended_session_stays_ended(void **state)
     store_job_free(job);
 }
 
+/* Req 12.1, 12.2, 12.4, 12.5, Property 12, 13 */
 static void
 response_times_are_a_window_of_the_last_ones(void **state)
 {
