@@ -503,7 +503,7 @@ def strict(spawn_module, fake):
 
 @pytest.mark.parametrize("path", ROUTES)
 def test_operators_are_limited_told_when_and_logged(strict, path):
-    """Req 18.1, 18.3, 18.4: 429 with Retry-After, and a line in the log."""
+    """Req 18.1, 18.3, 18.4, Property 19: 429 with Retry-After, and a line in the log."""
     name = fresh("op")
     count, refusal = spend(operator(strict, name), path, 4)
     assert count == 4
@@ -515,7 +515,7 @@ def test_operators_are_limited_told_when_and_logged(strict, path):
 
 
 def test_the_buckets_of_operators_and_users_are_separate(strict):
-    """Req 18.5: an operator who has spent one has the whole of the other."""
+    """Req 18.5, Property 20: an operator who has spent one has the whole of the other."""
     one = operator(strict)
     assert spend(one, "/admin/sessions", 4)[0] == 4
     assert spend(one, "/sessions", 6)[0] == 6
