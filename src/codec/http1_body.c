@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Request bodies, by length or chunked (RFC 9112 sections 6 and 7.1). What
+/* Bodies, by length or chunked (RFC 9112 sections 6 and 7.1). What
  * stands around the chunks is one table, state by kind of byte: an entry that
  * is not there is 0, which is S_BAD. Data is never looked at, only counted.
  */
@@ -124,12 +124,20 @@ enum err
 http1_body_init(struct http1_body *b, const struct http1_head *head,
                 uint64_t limit_bytes)
 {
+    return http1_body_begin(b, head->framing, head->content_length,
+                            limit_bytes);
+}
+
+enum err
+http1_body_begin(struct http1_body *b, enum http1_framing framing,
+                 uint64_t content_length, uint64_t limit_bytes)
+{
     *b = (struct http1_body){.allowed = limit_bytes};
-    if (head->framing == HTTP1_CHUNKED) {
+    if (framing == HTTP1_CHUNKED) {
         b->state = S_SIZE_FIRST;
         return ERR_OK;
     }
-    b->left = head->framing == HTTP1_LENGTH ? head->content_length : 0;
+    b->left = framing == HTTP1_LENGTH ? content_length : 0;
     b->state = b->left > 0 ? S_LENGTH : S_DONE;
     if (b->left > limit_bytes) {
         b->failure = ERR_PAYLOAD_TOO_LARGE;

@@ -15,7 +15,7 @@
 #define HTTP1_TRAILER_BYTES_MAX 8192
 #define HTTP1_CHUNK_DIGITS_MAX 16
 
-/* Reads a request's body off a connection's bytes, without storing it. Owns
+/* Reads a body off a connection's bytes, without storing it. Owns
  * nothing. 32 bytes. */
 struct http1_body {
     uint64_t left;    /* of the body (length) or of this chunk */
@@ -32,6 +32,11 @@ struct http1_body {
  * then be answered at once, and the connection must be closed. */
 enum err http1_body_init(struct http1_body *b, const struct http1_head *head,
                          uint64_t limit_bytes) MUST_CHECK;
+
+/* The same for framing known otherwise, as of a response. */
+enum err http1_body_begin(struct http1_body *b, enum http1_framing framing,
+                          uint64_t content_length,
+                          uint64_t limit_bytes) MUST_CHECK;
 
 /* Takes bytes off the front of *in and gives the next run of the body in
  * *data_out (may be empty; points into what *in was; borrowed).

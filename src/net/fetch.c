@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of a request to the outside: what its user may do at any moment,
- * also inside a callback, and the time limits. libcurl must not be entered
+ * also inside a callback, and the time limits. What goes over the wire is
+ * fetch_plain.c's or, by libcurl, fetch_easy.c's. libcurl must not be entered
  * from its own callbacks, so starting, resuming and ending by cancelling wait
  * for the end of the turn. The clock is not asked per chunk of an answer: the
  * timer looks, when it fires, whether something has come meanwhile. */
@@ -8,6 +9,24 @@
 
 #include "base/xalloc.h"
 #include "net/fetch_internal.h"
+
+void
+fetch_add(struct fetch *f)
+{
+    f->added = curl_multi_add_handle(f->pool->multi, f->easy) == CURLM_OK;
+    if (!f->added) {
+        fetch_end(f, FETCH_FAILED);
+    }
+}
+
+void
+fetch_remove(struct fetch *f)
+{
+    if (f->added) {
+        CHECK(curl_multi_remove_handle(f->pool->multi, f->easy) == CURLM_OK);
+        f->added = false;
+    }
+}
 
 void
 fetch_free(struct fetch *f)
@@ -18,10 +37,11 @@ fetch_free(struct fetch *f)
     shard_undefer(&f->deferred);
     list_remove(&f->link);
     pool->active--;
-    if (f->added) {
-        CHECK(curl_multi_remove_handle(pool->multi, f->easy) == CURLM_OK);
-    }
+    fetch_remove(f);
     fetch_easy_fini(f);
+    if (f->plain != NULL) {
+        fetch_plain_free(f->plain);
+    }
     xfree(f);
 }
 
@@ -33,9 +53,8 @@ settle_later(struct fetch *f)
     }
 }
 
-/* Never inside libcurl. */
-static void
-end(struct fetch *f, enum fetch_end why)
+void
+fetch_end(struct fetch *f, enum fetch_end why)
 {
     const struct fetch_events *events = f->events;
     void *cookie = f->cookie;
@@ -58,8 +77,8 @@ try_again(struct fetch *f, CURLcode result)
         return false;
     }
     f->again = true;
-    CHECK(curl_multi_remove_handle(f->pool->multi, f->easy) == CURLM_OK);
-    f->added = false;
+    fetch_remove(f);
+    f->started = false;
     fetch_easy_use_fresh(f);
     fetch_enter(f, FETCH_CONNECTING);
     settle_later(f);
@@ -69,9 +88,13 @@ try_again(struct fetch *f, CURLcode result)
 void
 fetch_complete(struct fetch *f, CURLcode result)
 {
-    /* A cancelled one is freed at the end of this turn. */
-    if (!f->cancelled && !try_again(f, result)) {
-        end(f, fetch_easy_end(f, result));
+    if (f->cancelled) {
+        return; /* freed at the end of this turn */
+    }
+    if (f->plain != NULL && result == CURLE_OK) {
+        fetch_plain_connected(f);
+    } else if (!try_again(f, result)) {
+        fetch_end(f, fetch_easy_end(f, result));
     }
 }
 
@@ -137,7 +160,7 @@ on_time(struct timer *t)
     struct limit l = next_limit(f);
 
     if (shard_now_ms(f->pool->shard) >= l.at_ms) {
-        end(f, l.why);
+        fetch_end(f, l.why);
     } else {
         arm(f);
     }
@@ -156,18 +179,24 @@ fetch_enter(struct fetch *f, enum fetch_state state)
 static void
 start(struct fetch *f)
 {
-    f->added = curl_multi_add_handle(f->pool->multi, f->easy) == CURLM_OK;
-    if (!f->added) {
-        end(f, FETCH_FAILED);
+    f->started = true;
+    if (f->plain != NULL) {
+        fetch_plain_start(f);
+    } else {
+        fetch_add(f);
     }
 }
 
 static void
 let_go(struct fetch *f)
 {
+    if (f->plain != NULL) {
+        fetch_plain_resume(f);
+        return;
+    }
     f->held = false;
     if (curl_easy_pause(f->easy, CURLPAUSE_CONT) != CURLE_OK && !f->cancelled) {
-        end(f, f->head_done ? FETCH_CUT : FETCH_FAILED);
+        fetch_end(f, f->head_done ? FETCH_CUT : FETCH_FAILED);
     }
 }
 
@@ -179,7 +208,7 @@ settle(struct deferred *d)
 
     if (f->cancelled) {
         fetch_free(f);
-    } else if (!f->added) {
+    } else if (!f->started) {
         start(f);
     } else if (f->held && !f->paused) {
         let_go(f);
@@ -204,7 +233,10 @@ fetch_start(struct shard *s, const struct fetch_request *request,
     f->start_ms = f->last_ms = uv_hrtime() / 1000000;
     f->retry_after_ms = -1;
     timer_init(&f->timer, on_time);
-    fetch_easy_init(f, request);
+    f->plain = fetch_plain_new(request);
+    if (f->plain == NULL) {
+        fetch_easy_init(f, request);
+    }
     list_push_back(&f->pool->fetches, &f->link);
     f->pool->active++;
     arm(f);

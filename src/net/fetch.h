@@ -7,9 +7,10 @@
 
 #include <stdint.h>
 
-/* HTTP requests to the outside, as libcurl transfers on the shard's loop.
- * Redirects are not followed, TLS is verified, proxy variables of the
- * environment are honoured. One shard's thread only. */
+/* HTTP requests to the outside on the shard's loop: as libcurl transfers, or,
+ * without TLS and proxy, in our own HTTP/1.1 on connections that libcurl opens
+ * (docs/decisions/0016). Redirects are not followed, TLS is verified, proxy
+ * variables of the environment are honoured. One shard's thread only. */
 struct fetch;
 struct fetch_pool;
 struct shard;
@@ -61,7 +62,7 @@ enum err fetch_pool_prepare(void) MUST_CHECK;
 void fetch_pool_forget(void);
 
 /* Hangs itself into shard->fetch. Upstream connections are kept open and used
- * again, at most FETCH_IDLE_MAX of them; a request that is lost because the
+ * again, at most FETCH_IDLE_MAX of each way; a request that is lost because the
  * server closed such a one in that moment is sent once more. On the shard's
  * thread, or before it runs. */
 #define FETCH_IDLE_MAX 1024

@@ -8,8 +8,8 @@
 #define FAR_MS (24L * 3600 * 1000)
 
 /* Seconds or an HTTP date (RFC 9110 10.2.3); -1 when it is neither. */
-static int64_t
-parse_retry_after(struct str value)
+int64_t
+fetch_easy_retry_after_ms(struct str value)
 {
     char text[64];
     uint64_t seconds;
@@ -60,7 +60,7 @@ take_header(struct fetch *f, struct str line)
         tell_head(f);
     } else if (str_split(&line, ':', &name) &&
                str_is_nocase(name, "retry-after")) {
-        f->retry_after_ms = parse_retry_after(line);
+        f->retry_after_ms = fetch_easy_retry_after_ms(line);
     }
 }
 
@@ -183,6 +183,17 @@ set_policy(struct fetch *f, const char *ca_file)
 }
 
 void
+fetch_easy_connect(struct fetch *f, const char *origin)
+{
+    f->easy = curl_easy_init();
+    CHECK(f->easy != NULL);
+    SET(f, CURLOPT_PRIVATE, f);
+    set_policy(f, NULL);
+    SET(f, CURLOPT_URL, origin);
+    SET(f, CURLOPT_CONNECT_ONLY, 1L);
+}
+
+void
 fetch_easy_init(struct fetch *f, const struct fetch_request *request)
 {
     f->easy = curl_easy_init();
@@ -201,8 +212,10 @@ fetch_easy_init(struct fetch *f, const struct fetch_request *request)
 void
 fetch_easy_fini(struct fetch *f)
 {
-    curl_easy_cleanup(f->easy);
+    curl_easy_cleanup(f->easy); /* NULL is fine for both */
     curl_slist_free_all(f->headers);
+    f->easy = NULL;
+    f->headers = NULL;
 }
 
 bool

@@ -181,6 +181,7 @@ fetch_pool_init(struct shard *s)
     pool->multi = curl_multi_init();
     CHECK(pool->multi != NULL);
     list_init(&pool->fetches);
+    list_init(&pool->idle);
     timer_init(&pool->timer, on_time);
     pool->kick.run = on_kick;
     curl_multi_setopt(pool->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
@@ -203,6 +204,10 @@ fetch_pool_fini(struct shard *s)
         struct fetch *f = CONTAINER_OF(pool->fetches.next, struct fetch, link);
 
         fetch_free(f);
+    }
+    while (!list_empty(&pool->idle)) {
+        fetch_wire_close(
+            CONTAINER_OF(pool->idle.next, struct fetch_wire, link));
     }
     CHECK(curl_multi_cleanup(pool->multi) == CURLM_OK);
     timer_cancel(&s->timers, &pool->timer);

@@ -13,7 +13,7 @@ DOORS = {
     "base": [],
     "codec": ["base"],
     "loop": ["base"],
-    "net": ["base", "loop"],
+    "net": ["base", "codec", "loop"],
     "proto": ["base", "codec"],
     "guard": ["base", "codec"],
     "provider": ["base", "codec"],
