@@ -70,10 +70,6 @@ answers_grow_beside_each_other(void **state)
     }
     expect_text(f, 12, "a a a ");
     expect_text(f, 13, "bbb");
-    assert_int_equal(
-        run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 12, 11, "a a a !")),
-        ERR_OK);
-    expect_text(f, 13, "bbb");
 }
 
 /* After "one " and "two ". */

@@ -446,10 +446,10 @@ a_message_is_found_in_its_session_only(void **state)
     job->message.client_id = xstrdup("c-1");
     assert_int_equal(run_free(f, job), ERR_OK);
     ask(f, 2, "ann", 21);
-    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 13, 11, "dr")),
-                     ERR_OK);
     assert_int_equal(
         run_free(f, new_answer(STORE_ANSWER_FINISH, 1, 12, 11, "a")), ERR_OK);
+    assert_int_equal(run_free(f, new_answer(STORE_DRAFT_PUT, 1, 13, 11, "dr")),
+                     ERR_OK);
     for (size_t i = 0; i < COUNT_OF(cases); i++) {
         job = new_job(STORE_MESSAGE_FIND, cases[i].session, cases[i].user);
         if (cases[i].id != 0) {
