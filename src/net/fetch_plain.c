@@ -73,14 +73,30 @@ authority_of(const char *url)
 }
 
 static void
+put_target(struct buf *out, const struct url *url)
+{
+    if (url->path.n == 0) {
+        buf_putc(out, '/');
+    }
+    buf_put_str(out, url->path);
+    if (url->query.p != NULL) {
+        buf_putc(out, '?');
+        buf_put_str(out, url->query);
+    }
+}
+
+static void
 write_request(struct buf *out, const struct fetch_request *r,
               const struct url *url, struct str authority)
 {
-    buf_printf(out, "%s %s%.*s%s%.*s HTTP/1.1\r\n", r->method,
-               url->path.n > 0 ? "" : "/", STR_ARG(url->path),
-               url->query.p != NULL ? "?" : "", STR_ARG(url->query));
+    buf_puts(out, r->method);
+    buf_putc(out, ' ');
+    put_target(out, url);
+    buf_puts(out, " HTTP/1.1\r\n");
     if (!has_header(r, "Host")) {
-        buf_printf(out, "Host: %.*s\r\n", STR_ARG(authority));
+        buf_puts(out, "Host: ");
+        buf_put_str(out, authority);
+        buf_puts(out, "\r\n");
     }
     if (!has_header(r, "Accept")) {
         buf_puts(out, "Accept: */*\r\n");
@@ -110,7 +126,9 @@ fetch_plain_new(const struct fetch_request *r)
     authority = authority_of(r->url);
     p = xcalloc(1, sizeof(*p));
     buf_init(&origin, SIZE_MAX / 2);
-    buf_printf(&origin, "http://%.*s/", STR_ARG(authority));
+    buf_puts(&origin, "http://");
+    buf_put_str(&origin, authority);
+    buf_putc(&origin, '/');
     p->origin = buf_give(&origin);
     buf_init(&p->out, SIZE_MAX / 2);
     buf_init(&p->in, HTTP1_RESPONSE_HEAD_MAX + FETCH_SCRATCH_BYTES);

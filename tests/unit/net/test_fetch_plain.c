@@ -21,6 +21,7 @@ setup(void **state)
 {
     (void)state;
     fixture_open(&f);
+    assert_int_equal(fetch_pool_prepare(), ERR_OK);
     fetch_pool_init(&f.shard);
     server_start(&server, send_answer);
     return 0;
@@ -31,6 +32,7 @@ teardown(void **state)
 {
     (void)state;
     fetch_pool_fini(&f.shard);
+    fetch_pool_forget();
     server_stop(&server);
     fixture_close(&f);
     return 0;
@@ -246,6 +248,28 @@ a_request_says_where_it_goes(void **state)
 }
 
 static void
+a_long_target_goes_out_whole(void **state)
+{
+    enum { LONG = 4000 };
+    char url[LONG + 64], target[LONG + 16];
+    struct fetch_request r = {.method = "GET", .url = url};
+    struct asker a;
+
+    (void)state;
+    answer = OK "Content-Length: 0\r\n\r\n";
+    (void)snprintf(target, sizeof(target), "/%0*d?%0*d", LONG / 2, 1, LONG / 2,
+                   2);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u%s", server.port,
+                   target);
+    asker_init(&a, &f);
+    asker_start(&a, &r);
+    PUMP_UNTIL(&f, a.ends == 1);
+    assert_int_equal(a.why, FETCH_DONE);
+    assert_memory_equal(server.last + strlen("GET "), target, strlen(target));
+    buf_fini(&a.got);
+}
+
+static void
 what_needs_more_is_left_to_libcurl(void **state)
 {
     static const struct {
@@ -290,6 +314,7 @@ main(void)
         CASE(one_paused_in_its_head_ends_when_there_is_no_body),
         CASE(one_paused_in_its_head_gets_the_body_when_resumed),
         CASE(a_request_says_where_it_goes),
+        CASE(a_long_target_goes_out_whole),
         CASE(what_needs_more_is_left_to_libcurl),
     };
 

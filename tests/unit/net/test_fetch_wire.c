@@ -31,6 +31,7 @@ setup(void **state)
 {
     (void)state;
     fixture_open(&f);
+    assert_int_equal(fetch_pool_prepare(), ERR_OK);
     fetch_pool_init(&f.shard);
     server_start(&server, answer);
     speak = hang_up = false;
@@ -42,6 +43,7 @@ teardown(void **state)
 {
     (void)state;
     fetch_pool_fini(&f.shard);
+    fetch_pool_forget();
     server_stop(&server);
     fixture_close(&f);
     return 0;
