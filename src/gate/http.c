@@ -47,7 +47,7 @@ struct http {
     struct gate *gate; /* NULL in MOVE_STATE: it is of no shard then */
     struct conn *conn;
     struct request *request;         /* from BODY_STATE on, until answered */
-    void (*then)(struct request *r); /* what goes on behind MOVE_STATE */
+    void (*then)(struct request *r); /* behind MOVE_STATE or with new keys */
     struct timer timer;
     struct http1_scan scan;
     struct http1_body body;
@@ -310,6 +310,46 @@ go_on(struct request *r)
     }
 }
 
+static void
+go_to(struct http *h, struct shard *owner)
+{
+    if (owner != NULL && owner != h->gate->shard) {
+        http_move(h->request, owner, go_on);
+    } else {
+        go_on(h->request);
+    }
+}
+
+void
+http_again(struct request *r)
+{
+    struct shard *owner;
+
+    if (admission_user(r, &owner)) {
+        go_to(r->http, owner);
+    }
+}
+
+static void
+on_keys(struct keys_waiter *w)
+{
+    struct request *r = CONTAINER_OF(w, struct request, waiter);
+
+    if (r->http == NULL) {
+        http_answered(r);
+    } else {
+        r->http->then(r);
+    }
+}
+
+void
+http_wait_keys(struct request *r, void (*then)(struct request *r))
+{
+    r->http->then = then;
+    r->waiter.wake = on_keys;
+    keys_wait(r->gate, &r->waiter);
+}
+
 /* The head is complete: route, token, limits, then the body; each refusal is
  * answered on the spot. */
 static void
@@ -320,13 +360,8 @@ begin_request(struct http *h)
 
     h->state = BUSY_STATE;
     timer_cancel(timers_of(h), &h->timer);
-    if (!admission_check(r, &owner)) {
-        return;
-    }
-    if (owner != NULL && owner != h->gate->shard) {
-        http_move(r, owner, go_on);
-    } else {
-        go_on(r);
+    if (admission_check(r, &owner)) {
+        go_to(h, owner);
     }
 }
 

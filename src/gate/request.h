@@ -8,6 +8,7 @@
 #include "codec/http1_head.h"
 #include "gate/client.h"
 #include "gate/gate.h"
+#include "gate/keys.h"
 #include "guard/token.h"
 
 /* One HTTP request from its complete head to its one answer. Owned by its
@@ -30,6 +31,7 @@ struct request {
     char client_text[CLIENT_TEXT_SIZE];
     struct str scheme; /* "http" or "https", of the client's connection */
     struct identity *identity; /* of a verified token, or NULL */
+    struct keys_waiter waiter; /* while its token's key is being fetched */
     const char *own_csp;       /* instead of the strictest one, or NULL */
     uint64_t begun_us;
     int status; /* of the answer; 0: not answered */

@@ -24,6 +24,7 @@ LETTER = re.compile(r"\b(?:mailbox_post|shard_post)\s*\(")
 LETTER_FILES = {
     "src/app/boot_shards.c": "steps of start, reload and stop",
     "src/gate/gate.c": "new policy: origins and log level",
+    "src/gate/keys.c": "the question for newer keys, and news of them",
     "src/loop/mailbox.c": "defines mailbox_post",
     "src/loop/shard.c": "defines shard_post",
     "src/net/conn_move.c": "handover of a connection",
@@ -41,6 +42,7 @@ ATOMIC_FILES = {
     "src/base/metrics.c": "each thread its own row; the scraper adds up",
     "src/gate/gate.c": "references to a policy all shards read",
     "src/gate/health.c": "draining",
+    "src/gate/keys.c": "references to a key set; shards that have one",
     "src/gate/socket.c": "WebSockets of the process",
     "src/gate/upgrade.c": "WebSockets of the process; closing",
     "src/guard/limit_shared.c": "limits by address: the one shared table",
