@@ -197,9 +197,8 @@ admission_token(struct request *r, struct str token,
     }
     xfree(r->identity);
     r->identity = NULL;
-    return e == ERR_AGAIN || e == ERR_SERVICE_UNAVAILABLE
-               ? put_off(r, e, again)
-               : refuse_token(r, e);
+    return e == ERR_AGAIN || e == ERR_SERVICE_UNAVAILABLE ? put_off(r, e, again)
+                                                          : refuse_token(r, e);
 }
 
 static bool
@@ -207,7 +206,8 @@ check_user(struct request *r)
 {
     struct str token;
 
-    if (!admission_bearer(r, &token) || !admission_token(r, token, http_again)) {
+    if (!admission_bearer(r, &token) ||
+        !admission_token(r, token, http_again)) {
         return false;
     }
     if (r->route->class == ADMIN && !r->identity->admin) {

@@ -39,7 +39,7 @@ struct keys {
     /* Of the first shard only. */
     struct keys_fetch *fetch;
     struct timer retry;
-    uint64_t delay_ms; /* of the next retry */
+    uint64_t delay_ms;   /* of the next retry */
     uint64_t begun_ms;   /* the last fetch */
     uint64_t allowed_ms; /* the next one; next_ms follows with the news */
 };
@@ -180,8 +180,8 @@ on_fetched(void *cookie, struct jwks *jwks)
 
     if (jwks == NULL && first) {
         timer_start(&k->gate->shard->timers, &k->retry, k->delay_ms);
-        k->delay_ms = 2 * k->delay_ms < RETRY_MAX_MS ? 2 * k->delay_ms
-                                                     : RETRY_MAX_MS;
+        k->delay_ms =
+            2 * k->delay_ms < RETRY_MAX_MS ? 2 * k->delay_ms : RETRY_MAX_MS;
         return;
     }
     k->allowed_ms = first ? 0 : k->begun_ms + REFRESH_MS;

@@ -14,9 +14,10 @@ struct shard;
 
 /* done: never inside keys_fetch_start; takes set (NULL: it failed). Borrows
  * everything. Gives. */
-struct keys_fetch *
-keys_fetch_new(struct shard *s, const struct gate_settings *settings,
-               void (*done)(void *cookie, struct jwks *set), void *cookie);
+struct keys_fetch *keys_fetch_new(struct shard *s,
+                                  const struct gate_settings *settings,
+                                  void (*done)(void *cookie, struct jwks *set),
+                                  void *cookie);
 
 /* Cancels what is under way. Not inside done. NULL is fine. */
 void keys_fetch_free(struct keys_fetch *f);

@@ -265,11 +265,10 @@ jwks_parse(struct str text, struct jwks **out, const char **why_out)
     if (text.n > JWKS_BYTES_MAX) {
         *why_out = "it is too large";
     } else if (text.n > 0 && json_valid(text, DEPTH_MAX)) {
-        document =
-            json_loadb(text.p, text.n,
-                       JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
-                           JSON_DECODE_INT_AS_REAL,
-                       NULL);
+        document = json_loadb(text.p, text.n,
+                              JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
+                                  JSON_DECODE_INT_AS_REAL,
+                              NULL);
     }
     if (document == NULL) {
         return ERR_INVALID_FORMAT;
