@@ -55,10 +55,6 @@ boot_rooms_check_build(const struct config *c)
         return refuse("store.kind (STORE) is mongo: this build has no MongoDB "
                       "storage yet");
     }
-    if (c->auth_jwks_url.n > 0) {
-        return refuse("auth.jwks_url (JWT_JWKS_URL) is set: this build cannot "
-                      "fetch key sets yet");
-    }
     if (c->store_encryption_key.n > 0 || c->store_encryption_keys.count > 0) {
         return refuse("store.encryption_key or store.encryption_keys is set: "
                       "this build cannot encrypt what it stores yet");
@@ -124,6 +120,9 @@ make_keys(struct boot_rooms *r, const struct config *c)
 {
     if (c->auth_public_key.n > 0) {
         return make_public_key(r, c);
+    }
+    if (c->auth_jwks_url.n > 0) {
+        return CLI_OK; /* the first shard fetches them */
     }
     r->keys = token_keys_secret(c->auth_jwt_secret);
     return CLI_OK;
@@ -208,6 +207,9 @@ fill_gate(struct boot_rooms *r, const struct config *c)
         .metrics_networks = r->metrics,
         .metrics_network_count = c->metrics_allowed_networks.count,
         .keys = r->keys,
+        .jwks_url = c->auth_jwks_url.n > 0 ? c->auth_jwks_url.p : NULL,
+        .jwks_ca = text(c->auth_jwks_ca),
+        .keyed_shards = &r->keyed_shards,
         .token_rules = &r->rules,
         .admin_roles = r->admin_roles,
         .token_in_query = c->ws_token_in_query,

@@ -23,6 +23,7 @@ struct boot_rooms {
     const char **admin_roles;
     char *path_prefix;
     char *file_prefix;
+    atomic_uint keyed_shards;
     atomic_size_t websockets;
     atomic_bool draining;
     atomic_bool closing;

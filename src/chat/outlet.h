@@ -33,8 +33,9 @@ struct outlet_ops {
      * before this call has returned. */
     void (*close)(struct outlet *o, int code, const char *reason);
     /* Checks and takes a new token of the same user; borrows. OK, or what the
-     * client is told: INVALID_TOKEN, EXPIRED_TOKEN, INSUFFICIENT_PERMISSIONS.
-     */
+     * client is told: INVALID_TOKEN, EXPIRED_TOKEN, INSUFFICIENT_PERMISSIONS,
+     * SERVICE_UNAVAILABLE; or AGAIN: the outlet will deliver the frame once
+     * more, and none of the client before it. */
     enum err (*auth)(struct outlet *o, struct str token);
     /* Stops (true) or goes on (false) delivering the client's frames to
      * chat_on_frame; what is delivered again comes later than this call. An

@@ -362,6 +362,9 @@ on_auth(struct outlet *o, const struct proto_message *m)
 {
     enum err e = o->ops->auth(o, m->field[PROTO_TOKEN]);
 
+    if (e == ERR_AGAIN) {
+        return;
+    }
     if (e != ERR_OK) {
         refuse_simply(o, m, e, NULL);
         return;

@@ -107,6 +107,40 @@ jwt_header(struct str part, struct jwt_header *out)
     return json_scan_end(&s);
 }
 
+static enum err
+read_key_id(struct json_scan *s, struct buf *out)
+{
+    struct json_text value;
+
+    if (!json_scan_string(s, &value)) {
+        return ERR_INVALID_FORMAT;
+    }
+    json_unescape(&value, out);
+    return out->failed ? ERR_INVALID_FORMAT : ERR_OK;
+}
+
+enum err
+jwt_key_id(struct str part, struct buf *out)
+{
+    char text[JWT_MAX_BYTES];
+    size_t n;
+    struct json_scan s;
+    struct json_text name;
+
+    if (!jwt_text(part, text, &n)) {
+        return ERR_INVALID_FORMAT;
+    }
+    json_scan_init(&s, (struct str){text, n});
+    json_scan_enter(&s, '{');
+    while (json_scan_member(&s, &name)) {
+        if (json_text_is(&name, STR("kid"))) {
+            return read_key_id(&s, out);
+        }
+        json_scan_skip(&s);
+    }
+    return ERR_NOT_FOUND;
+}
+
 /* --- parts -------------------------------------------------------------- */
 
 bool

@@ -3,6 +3,7 @@
 #define CHATBOX_CODEC_JWT_H
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 
 #include <stdbool.h>
@@ -38,6 +39,11 @@ struct jwt_header {
  * members, no escapes in their names, none twice; alg and typ are strings of
  * at most 15 bytes without NUL. */
 bool jwt_header(struct str part, struct jwt_header *out);
+
+/* The header's `kid`, appended unescaped. Only for a part that jwt_header has
+ * taken. ERR_NOT_FOUND when there is none, ERR_INVALID_FORMAT when it is not a
+ * string or does not fit into out. */
+enum err jwt_key_id(struct str part, struct buf *out) MUST_CHECK;
 
 /* The JSON text inside a part: base64url without padding, canonical; valid as
  * codec/json.h has it, nesting at most JWT_DEPTH_MAX. *n becomes its length. */

@@ -163,10 +163,22 @@ refuse_token(struct request *r, enum err e)
     return false;
 }
 
-bool
-admission_token(struct request *r, struct str token)
+/* A token that was good or may be: nothing to count against the address. */
+static bool
+put_off(struct request *r, enum err e, void (*again)(struct request *r))
 {
-    const struct gate_settings *set = r->gate->settings;
+    if (e == ERR_AGAIN) {
+        http_wait_keys(r, again);
+    } else {
+        reply_error(r, e, NULL);
+    }
+    return false;
+}
+
+bool
+admission_token(struct request *r, struct str token,
+                void (*again)(struct request *r))
+{
     uint64_t wait_ms;
     enum err e;
 
@@ -178,14 +190,14 @@ admission_token(struct request *r, struct str token)
         return refuse_token(r, ERR_UNAUTHORIZED);
     }
     r->identity = xcalloc(1, sizeof(*r->identity));
-    e = token_verify(set->keys, set->token_rules, token, clock_wall_ms(),
-                     r->identity);
-    if (e != ERR_OK) {
-        xfree(r->identity);
-        r->identity = NULL;
-        return refuse_token(r, e);
+    e = keys_verify(r->gate, token, r->identity);
+    if (e == ERR_OK) {
+        return true;
     }
-    return true;
+    xfree(r->identity);
+    r->identity = NULL;
+    return e == ERR_AGAIN || e == ERR_SERVICE_UNAVAILABLE ? put_off(r, e, again)
+                                                          : refuse_token(r, e);
 }
 
 static bool
@@ -193,7 +205,8 @@ check_user(struct request *r)
 {
     struct str token;
 
-    if (!admission_bearer(r, &token) || !admission_token(r, token)) {
+    if (!admission_bearer(r, &token) ||
+        !admission_token(r, token, http_again)) {
         return false;
     }
     if (r->route->class == ADMIN && !r->identity->admin) {
@@ -235,9 +248,14 @@ admission_check(struct request *r, struct shard **owner_out)
     if (r->route->class == NETWORK) {
         return check_network(r);
     }
-    if (r->route->class != USER && r->route->class != ADMIN) {
-        return true;
-    }
+    return (r->route->class != USER && r->route->class != ADMIN) ||
+           admission_user(r, owner_out);
+}
+
+bool
+admission_user(struct request *r, struct shard **owner_out)
+{
+    *owner_out = NULL;
     if (!check_user(r)) {
         return false;
     }

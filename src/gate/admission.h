@@ -15,9 +15,15 @@ bool admission_check(struct request *r, struct shard **owner_out);
 /* The route's bucket; on the owner's shard. False: answered with 429. */
 bool admission_limit(struct request *r);
 
-/* Verifies a token and fills r->identity. False: answered (401, or 429 after
- * too many refused ones from this address). token.p == NULL: there is none. */
-bool admission_token(struct request *r, struct str token);
+/* The part of it that an identity is for, once the route is known. */
+bool admission_user(struct request *r, struct shard **owner_out);
+
+/* Verifies a token and fills r->identity. False: answered (401, 429 after too
+ * many refused ones from this address, 503 while there are no keys), or it
+ * waits for newer keys and again(r) runs later, to come here anew. token.p ==
+ * NULL: there is none. */
+bool admission_token(struct request *r, struct str token,
+                     void (*again)(struct request *r));
 
 /* The token of "Authorization: Bearer …"; p == NULL when there is none. False:
  * answered with 400. */

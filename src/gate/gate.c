@@ -95,6 +95,7 @@ gate_init(struct shard *s, const struct gate_settings *settings,
     timer_init(&g->purge, on_purge);
     timer_start(&s->timers, &g->purge, policy->limit_cleanup_interval_ms);
     s->gate = g;
+    keys_init(g);
     return ERR_OK;
 }
 
@@ -107,6 +108,7 @@ gate_fini(struct shard *s)
     if (g == NULL) {
         return;
     }
+    keys_close(g);
     CHECK(list_empty(&g->https) && list_empty(&g->sockets));
     while ((link = list_pop_front(&g->requests)) != NULL) {
         CONTAINER_OF(link, struct request, link)->gate = NULL;
@@ -114,6 +116,7 @@ gate_fini(struct shard *s)
     timer_cancel(&s->timers, &g->purge);
     limit_free(g->user_limit);
     limit_free(g->admin_limit);
+    keys_fini(g);
     gate_policy_unref(g->policy);
     xfree(g);
     s->gate = NULL;
@@ -253,6 +256,7 @@ gate_close_all(struct shard *s, int code, const char *reason,
     g->emptying = true;
     g->on_empty = on_empty;
     g->on_empty_cookie = cookie;
+    keys_close(g);
     socket_close_all(g, code, reason);
     gate_check_empty(g);
 }

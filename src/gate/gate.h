@@ -59,7 +59,9 @@ struct gate_settings {
     size_t trusted_proxy_count;
     const struct gate_network *metrics_networks;
     size_t metrics_network_count;
-    struct token_keys *keys;
+    struct token_keys *keys; /* NULL: jwks_url */
+    const char *jwks_url;    /* NULL: keys */
+    const char *jwks_ca;     /* PEM file; NULL or "": the system's */
     const struct token_rules *token_rules;
     const char *const *admin_roles; /* NULL at the end */
     bool token_in_query;
@@ -71,6 +73,7 @@ struct gate_settings {
     struct store *store;
     struct shard *shards; /* all of them, for handing over */
     unsigned shard_count;
+    atomic_uint *keyed_shards; /* those that have a key set; for jwks_url */
     atomic_size_t *websockets; /* of the process; the one shared counter */
     atomic_bool *draining;     /* readiness is 503, upgrades still pass */
     atomic_bool *closing;      /* upgrades are refused with 503 */

@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "codec/ws.h"
 #include "gate/gate.h"
+#include "gate/keys.h"
 #include "guard/limit.h"
 #include "loop/timer.h"
 
@@ -13,6 +14,7 @@ struct gate {
     struct shard *shard;
     const struct gate_settings *settings;
     struct gate_policy *policy; /* one reference */
+    struct keys *keys;          /* keys.c's; NULL: the configured key */
     struct list https;          /* struct http */
     struct list requests;       /* struct request, also those nobody awaits */
     struct list sockets;        /* struct socket */

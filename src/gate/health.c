@@ -8,6 +8,7 @@
 #include "chat/chat.h"
 #include "codec/json.h"
 #include "gate/gate_state.h"
+#include "gate/keys.h"
 #include "gate/reply.h"
 #include "loop/shard.h"
 #include "store/store.h"
@@ -36,7 +37,7 @@ health_live(struct request *r)
 }
 
 static void
-put_checks(struct buf *out, const struct gate *g, bool storage)
+put_checks(struct buf *out, const struct gate *g, bool storage, bool keys)
 {
     json_put_key(out, "checks");
     buf_putc(out, '{');
@@ -50,7 +51,14 @@ put_checks(struct buf *out, const struct gate *g, bool storage)
     json_put_member(out, "status", STR("ready"));
     json_put_member_i64(out, "providers_count",
                         (int64_t)chat_settings_of(g->shard)->provider_count);
-    buf_puts(out, "}}");
+    buf_putc(out, '}');
+    if (g->settings->jwks_url != NULL) {
+        json_put_key(out, "keys");
+        buf_putc(out, '{');
+        json_put_member(out, "status", keys ? STR("ready") : STR("not ready"));
+        buf_putc(out, '}');
+    }
+    buf_putc(out, '}');
 }
 
 void
@@ -59,14 +67,15 @@ health_ready(struct request *r)
     const struct gate_settings *set = r->gate->settings;
     bool storage = store_healthy(set->store);
     bool draining = atomic_load(set->draining);
-    bool ready = storage && !draining;
+    bool keys = keys_ready(set);
+    bool ready = storage && keys && !draining;
     struct buf body;
 
     buf_init(&body, 1024);
     buf_putc(&body, '{');
     json_put_member(&body, "status", ready ? STR("ready") : STR("not ready"));
     put_now(&body);
-    put_checks(&body, r->gate, storage);
+    put_checks(&body, r->gate, storage, keys);
     if (draining) {
         json_put_member_bool(&body, "draining", true);
     }

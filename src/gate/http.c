@@ -16,11 +16,9 @@
 #include "gate/gate_state.h"
 #include "gate/reply.h"
 #include "gate/routes.h"
-#include "gate/watch.h"
 #include "loop/shard.h"
 #include "net/conn.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #define HEAD_MS 10000
@@ -49,7 +47,7 @@ struct http {
     struct gate *gate; /* NULL in MOVE_STATE: it is of no shard then */
     struct conn *conn;
     struct request *request;         /* from BODY_STATE on, until answered */
-    void (*then)(struct request *r); /* what goes on behind MOVE_STATE */
+    void (*then)(struct request *r); /* behind MOVE_STATE or with new keys */
     struct timer timer;
     struct http1_scan scan;
     struct http1_body body;
@@ -83,42 +81,6 @@ request_new(struct http *h)
     (void)client_from_peer(conn_peer_addr(h->conn), &r->client);
     client_format(&r->client, r->client_text);
     return r;
-}
-
-/* Which may be what the gate's end waits for. */
-static void
-request_free(struct request *r)
-{
-    struct gate *g = r->gate;
-
-    if (r->identity != NULL) {
-        xwipe(r->identity, sizeof(*r->identity));
-        xfree(r->identity);
-    }
-    watch_end(r->watch);
-    list_remove(&r->link);
-    buf_fini(&r->path);
-    buf_fini(&r->body);
-    xfree(r->bytes);
-    xfree(r);
-    if (g != NULL) {
-        gate_check_empty(g);
-    }
-}
-
-static void
-observe(const struct request *r)
-{
-    double seconds = (double)(clock_mono_us() - r->begun_us) / 1e6;
-    char status[8];
-
-    if (r->route != NULL) {
-        metric_observe_at(METRIC_HTTP_DURATION, routes_slot(r->route), seconds);
-        return;
-    }
-    snprintf(status, sizeof(status), "%d", r->status);
-    metric_count_at(METRIC_HTTP_REFUSED,
-                    metrics_slot(METRIC_HTTP_REFUSED, status));
 }
 
 static void
@@ -174,7 +136,7 @@ http_answered(struct request *r)
     struct http *h = r->http;
     bool last = r->last;
 
-    observe(r);
+    request_observe(r);
     request_free(r);
     if (h == NULL) {
         return;
@@ -192,7 +154,7 @@ http_cut(struct request *r)
 {
     struct http *h = r->http;
 
-    observe(r);
+    request_observe(r);
     request_free(r);
     if (h != NULL) {
         h->request = NULL;
@@ -351,6 +313,46 @@ go_on(struct request *r)
     }
 }
 
+static void
+go_to(struct http *h, struct shard *owner)
+{
+    if (owner != NULL && owner != h->gate->shard) {
+        http_move(h->request, owner, go_on);
+    } else {
+        go_on(h->request);
+    }
+}
+
+void
+http_again(struct request *r)
+{
+    struct shard *owner;
+
+    if (admission_user(r, &owner)) {
+        go_to(r->http, owner);
+    }
+}
+
+static void
+on_keys(struct keys_waiter *w)
+{
+    struct request *r = CONTAINER_OF(w, struct request, waiter);
+
+    if (r->http == NULL) {
+        http_answered(r);
+    } else {
+        r->http->then(r);
+    }
+}
+
+void
+http_wait_keys(struct request *r, void (*then)(struct request *r))
+{
+    r->http->then = then;
+    r->waiter.wake = on_keys;
+    keys_wait(r->gate, &r->waiter);
+}
+
 /* The head is complete: route, token, limits, then the body; each refusal is
  * answered on the spot. */
 static void
@@ -361,13 +363,8 @@ begin_request(struct http *h)
 
     h->state = BUSY_STATE;
     timer_cancel(timers_of(h), &h->timer);
-    if (!admission_check(r, &owner)) {
-        return;
-    }
-    if (owner != NULL && owner != h->gate->shard) {
-        http_move(r, owner, go_on);
-    } else {
-        go_on(r);
+    if (admission_check(r, &owner)) {
+        go_to(h, owner);
     }
 }
 
@@ -566,7 +563,7 @@ http_take_conn(struct request *r)
     conn_pause(c);
     http_free(h);
     r->status = 101;
-    observe(r);
+    request_observe(r);
     request_free(r);
     return c;
 }

@@ -30,6 +30,13 @@ void http_cut(struct request *r);
  * connection closes. Frees r. When r->http is NULL only r is freed. */
 void http_answered(struct request *r);
 
+/* The request waits for newer keys: then(r) runs later on this shard, unless
+ * the client has gone by then. After AGAIN of keys_verify. */
+void http_wait_keys(struct request *r, void (*then)(struct request *r));
+
+/* Goes on with a request at the check of its token. */
+void http_again(struct request *r);
+
 /* Moves the request with its connection to a shard (also its own), where then
  * goes on with it, later. r may not be touched until then. */
 void http_move(struct request *r, struct shard *to,

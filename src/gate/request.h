@@ -8,6 +8,7 @@
 #include "codec/http1_head.h"
 #include "gate/client.h"
 #include "gate/gate.h"
+#include "gate/keys.h"
 #include "guard/token.h"
 
 /* One HTTP request from its complete head to its one answer. Owned by its
@@ -32,6 +33,7 @@ struct request {
     struct str scheme; /* "http" or "https", of the client's connection */
     struct identity *identity; /* of a verified token, or NULL */
     struct watch *watch;       /* of an upgrade of an operator's, or NULL */
+    struct keys_waiter waiter; /* while its token's key is being fetched */
     const char *own_csp;       /* instead of the strictest one, or NULL */
     void (*go_on)(struct request *r); /* what http_wait calls, or NULL */
     void *parts;                      /* of the handler that answers in parts */
@@ -42,5 +44,11 @@ struct request {
     bool whole; /* the body has been read: the next request can be found */
     char id[RAND_ID_CHARS + 1];
 };
+
+/* Its time by route, or, without one, a refusal by status. */
+void request_observe(const struct request *r);
+
+/* Of http.c, which makes them. It may be what the gate's end waits for. */
+void request_free(struct request *r);
 
 #endif

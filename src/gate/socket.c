@@ -49,6 +49,7 @@ struct socket {
     struct watch *watch;     /* an operator's in somebody's session, or NULL */
     struct backlog *backlog; /* messages that wait while it is held */
     bool held;               /* chat wants no message now */
+    bool again;              /* chat shall have the message once more */
     bool closing;            /* our close frame is queued; chat hears no more */
     bool attached;
 };
@@ -124,6 +125,8 @@ struct waiting {
 struct backlog {
     struct socket *socket; /* NULL: it has gone */
     struct list messages;
+    struct keys_waiter waiter;
+    bool awaits_keys; /* the first message does */
     struct deferred later;
 };
 
@@ -138,6 +141,77 @@ free_backlog(struct backlog *b)
     xfree(b);
 }
 
+static void on_later(struct deferred *d);
+static void on_keys(struct keys_waiter *waiter);
+
+static struct backlog *
+backlog_of(struct socket *k)
+{
+    if (k->backlog == NULL) {
+        k->backlog = xcalloc(1, sizeof(*k->backlog));
+        k->backlog->socket = k;
+        k->backlog->later.run = on_later;
+        k->backlog->waiter.wake = on_keys;
+        list_init(&k->backlog->messages);
+    }
+    return k->backlog;
+}
+
+/* behind: the end of the messages, or the first of them. */
+static void
+put_before(struct list *behind, struct str message)
+{
+    struct waiting *w = xmalloc(sizeof(*w) + message.n);
+
+    w->n = message.n;
+    memcpy(w->bytes, message.p, message.n);
+    list_push_back(behind, &w->link);
+}
+
+static bool
+must_wait(const struct socket *k)
+{
+    return k->held || (k->backlog != NULL && k->backlog->awaits_keys);
+}
+
+/* An `auth` frame whose key may be in a newer set stays the first. */
+static void
+deliver(struct socket *k, struct str message)
+{
+    struct backlog *b;
+
+    chat_on_frame(&k->outlet, message);
+    if (!k->again) {
+        return;
+    }
+    k->again = false;
+    b = backlog_of(k);
+    put_before(b->messages.next, message);
+    b->awaits_keys = true;
+    conn_pause(k->conn);
+    keys_wait(k->gate, &b->waiter);
+}
+
+static void
+on_keys(struct keys_waiter *waiter)
+{
+    struct backlog *b = CONTAINER_OF(waiter, struct backlog, waiter);
+
+    b->awaits_keys = false;
+    if (!b->socket->held && list_empty(&b->later.link)) {
+        shard_defer(b->socket->gate->shard, &b->later);
+    }
+}
+
+static void
+keep_waiting_no_more(struct socket *k)
+{
+    if (k->backlog->awaits_keys) {
+        k->backlog->awaits_keys = false;
+        keys_unwait(k->gate, &k->backlog->waiter);
+    }
+}
+
 /* At the end of a turn of the loop: goes on until chat has enough again. */
 static void
 on_later(struct deferred *d)
@@ -145,17 +219,19 @@ on_later(struct deferred *d)
     struct backlog *b = CONTAINER_OF(d, struct backlog, later);
     struct socket *k = b->socket;
 
-    while (k != NULL && !k->closing && !k->held && !list_empty(&b->messages)) {
+    while (k != NULL && !k->closing && !must_wait(k) &&
+           !list_empty(&b->messages)) {
         struct waiting *w =
             CONTAINER_OF(list_pop_front(&b->messages), struct waiting, link);
 
-        chat_on_frame(&k->outlet, (struct str){w->bytes, w->n});
+        deliver(k, (struct str){w->bytes, w->n});
         xfree(w);
     }
-    if (k != NULL && !k->closing && k->held) {
+    if (k != NULL && !k->closing && must_wait(k)) {
         return;
     }
     if (k != NULL) {
+        keep_waiting_no_more(k);
         k->backlog = NULL;
         conn_resume(k->conn);
     }
@@ -170,26 +246,11 @@ drop_backlog(struct socket *k)
     if (b == NULL) {
         return;
     }
+    keep_waiting_no_more(k);
     b->socket = NULL;
     if (list_empty(&b->later.link)) {
         free_backlog(b);
     }
-}
-
-static void
-put_by(struct socket *k, struct str message)
-{
-    struct waiting *w = xmalloc(sizeof(*w) + message.n);
-
-    if (k->backlog == NULL) {
-        k->backlog = xcalloc(1, sizeof(*k->backlog));
-        k->backlog->socket = k;
-        k->backlog->later.run = on_later;
-        list_init(&k->backlog->messages);
-    }
-    w->n = message.n;
-    memcpy(w->bytes, message.p, message.n);
-    list_push_back(&k->backlog->messages, &w->link);
 }
 
 /* --- the outlet --------------------------------------------------------- */
@@ -250,7 +311,7 @@ outlet_hold(struct outlet *o, bool stopped)
         conn_pause(k->conn);
     } else if (k->backlog == NULL) {
         conn_resume(k->conn);
-    } else if (list_empty(&k->backlog->later.link)) {
+    } else if (!must_wait(k) && list_empty(&k->backlog->later.link)) {
         shard_defer(k->gate->shard, &k->backlog->later);
     }
 }
@@ -262,10 +323,8 @@ static enum err
 outlet_auth(struct outlet *o, struct str token)
 {
     struct socket *k = socket_of(o);
-    const struct gate_settings *set = k->gate->settings;
     struct identity identity;
-    enum err e = token_verify(set->keys, set->token_rules, token,
-                              clock_wall_ms(), &identity);
+    enum err e = keys_verify(k->gate, token, &identity);
 
     if (e == ERR_OK && (!chat_user_is(o, str_from(identity.user_id)) ||
                         (chat_watches(o) && !identity.admin))) {
@@ -276,6 +335,7 @@ outlet_auth(struct outlet *o, struct str token)
         set_expiry(k, identity.exp_ms);
         plan(k);
     }
+    k->again = e == ERR_AGAIN;
     xwipe(&identity, sizeof(identity));
     return e;
 }
@@ -296,10 +356,10 @@ on_message(void *user, enum ws_opcode type, struct str message)
     struct socket *k = user;
 
     (void)type; /* binary is refused by the rules */
-    if (k->held) {
-        put_by(k, message);
+    if (must_wait(k)) {
+        put_before(&backlog_of(k)->messages, message);
     } else {
-        chat_on_frame(&k->outlet, message);
+        deliver(k, message);
     }
 }
 

@@ -106,7 +106,7 @@ check_token(struct request *r, const struct ws_handshake *hs)
         token = found;
     }
     r->last = true; /* should it be refused */
-    ok = admission_token(r, token);
+    ok = admission_token(r, token, upgrade_handle);
     xwipe(text.p, text.n);
     buf_fini(&text);
     return ok;

@@ -7,6 +7,7 @@
 
 #include "codec/json.h"
 #include "codec/jwt.h"
+#include "guard/jwks.h"
 #include "guard/token_claims.h"
 #include "guard/token_keys.h"
 
@@ -52,6 +53,32 @@ signature_ok(const struct token_keys *keys, const struct jwt *parts)
                             (struct str){(const char *)signature, n});
 }
 
+static enum err
+check_by_set(const struct jwks *set, const struct jwt *parts)
+{
+    unsigned char signature[TOKEN_SIGNATURE_MAX];
+    size_t n = sizeof(signature);
+    const struct token_algorithm *a = algorithm_of(parts->header);
+    struct buf text;
+    struct str kid;
+    enum err e;
+
+    if (a == NULL || !jwt_bytes(parts->signature, signature, &n)) {
+        return ERR_INVALID_TOKEN;
+    }
+    buf_init(&text, JWT_MAX_BYTES);
+    e = jwt_key_id(parts->header, &text);
+    if (e == ERR_INVALID_FORMAT) {
+        e = ERR_INVALID_TOKEN;
+    } else {
+        kid = buf_str(&text);
+        e = jwks_check(set, e == ERR_OK ? &kid : NULL, a, parts->signed_text,
+                       (struct str){(const char *)signature, n});
+    }
+    buf_fini(&text);
+    return e;
+}
+
 /* --- claims ------------------------------------------------------------- */
 
 /* Everything but the expiry. */
@@ -65,17 +92,16 @@ claims_ok(const struct token_claims_read *c, const struct token_rules *rules,
            (c->nbf_ms == INT64_MIN || c->nbf_ms <= now_ms + rules->leeway_ms);
 }
 
-enum err
-token_verify(const struct token_keys *keys, const struct token_rules *rules,
-             struct str jwt, int64_t now_ms, struct identity *out)
+/* The signature holds. */
+static enum err
+take_claims(const struct jwt *parts, const struct token_rules *rules,
+            int64_t now_ms, struct identity *out)
 {
-    struct jwt parts;
     struct token_claims_read claims;
     char text[JWT_MAX_BYTES];
     size_t n;
 
-    if (!jwt_split(jwt, &parts) || !signature_ok(keys, &parts) ||
-        !jwt_text(parts.claims, text, &n) ||
+    if (!jwt_text(parts->claims, text, &n) ||
         !token_claims_read((struct str){text, n}, rules, out, &claims) ||
         !claims_ok(&claims, rules, now_ms)) {
         return ERR_INVALID_TOKEN;
@@ -84,6 +110,30 @@ token_verify(const struct token_keys *keys, const struct token_rules *rules,
     return !claims.has_exp || now_ms < claims.exp_ms + rules->leeway_ms
                ? ERR_OK
                : ERR_EXPIRED_TOKEN;
+}
+
+enum err
+token_verify(const struct token_keys *keys, const struct token_rules *rules,
+             struct str jwt, int64_t now_ms, struct identity *out)
+{
+    struct jwt parts;
+
+    return jwt_split(jwt, &parts) && signature_ok(keys, &parts)
+               ? take_claims(&parts, rules, now_ms, out)
+               : ERR_INVALID_TOKEN;
+}
+
+enum err
+token_verify_by_set(const struct jwks *set, const struct token_rules *rules,
+                    struct str jwt, int64_t now_ms, struct identity *out)
+{
+    struct jwt parts;
+    enum err e = ERR_INVALID_TOKEN;
+
+    if (jwt_split(jwt, &parts)) {
+        e = check_by_set(set, &parts);
+    }
+    return e == ERR_OK ? take_claims(&parts, rules, now_ms, out) : e;
 }
 
 /* --- signing ------------------------------------------------------------ */

@@ -60,6 +60,14 @@ enum err token_verify(const struct token_keys *keys,
                       const struct token_rules *rules, struct str jwt,
                       int64_t now_ms, struct identity *out) MUST_CHECK;
 
+/* The same with a published set: the token's `kid` names its keys, without one
+ * every key that fits is tried. ERR_NOT_FOUND when the set has no key of this
+ * name: a newer set might. */
+struct jwks;
+enum err token_verify_by_set(const struct jwks *set,
+                             const struct token_rules *rules, struct str jwt,
+                             int64_t now_ms, struct identity *out) MUST_CHECK;
+
 /* What `chatbox token` and `chatbox dev` put into a token. NULL or "": left
  * out. */
 struct token_claims {

@@ -207,10 +207,16 @@ public_check(const struct token_keys *k, const struct token_algorithm *a,
 }
 
 bool
+token_keys_fit(const struct token_keys *k, const struct token_algorithm *a)
+{
+    return a->family == k->family;
+}
+
+bool
 token_keys_check(const struct token_keys *k, const struct token_algorithm *a,
                  struct str text, struct str signature)
 {
-    if (a->family != k->family) {
+    if (!token_keys_fit(k, a)) {
         return false;
     }
     return k->family == TOKEN_HMAC ? hmac_check(k, a->digest, text, signature)
@@ -321,27 +327,39 @@ is_sound(EVP_PKEY *key)
 }
 
 enum err
-token_keys_pem(struct str pem, struct token_keys **out, const char **why_out)
+token_keys_public(EVP_PKEY *key, struct token_keys **out, const char **why_out)
 {
     enum token_family family = TOKEN_RSA;
-    EVP_PKEY *key = read_pem(pem, why_out);
 
     *out = NULL;
-    if (key == NULL) {
-        return ERR_INVALID_FORMAT;
-    }
     *why_out = family_of(key, &family);
     if (*why_out == NULL && !is_sound(key)) {
         *why_out = "the key is not sound";
     }
     if (*why_out != NULL) {
-        EVP_PKEY_free(key);
         return ERR_INVALID_FORMAT;
     }
     *out = xcalloc(1, sizeof(**out));
     (*out)->family = family;
     (*out)->public_key = key;
     return ERR_OK;
+}
+
+enum err
+token_keys_pem(struct str pem, struct token_keys **out, const char **why_out)
+{
+    EVP_PKEY *key = read_pem(pem, why_out);
+    enum err e;
+
+    *out = NULL;
+    if (key == NULL) {
+        return ERR_INVALID_FORMAT;
+    }
+    e = token_keys_public(key, out, why_out);
+    if (e != ERR_OK) {
+        EVP_PKEY_free(key);
+    }
+    return e;
 }
 
 void

@@ -4,6 +4,8 @@
 
 #include "guard/token.h"
 
+#include <openssl/types.h>
+
 /* What token.c knows of keys; everybody else uses token.h. */
 
 /* The largest signature: RSA with 16384 bits. */
@@ -27,6 +29,15 @@ struct token_algorithm {
 
 /* NULL for everything that is not in the table: "none" is not. */
 const struct token_algorithm *token_keys_algorithm(struct str name);
+
+/* One public key, as strictly as token_keys_pem: takes it when ERR_OK, gives.
+ */
+enum err token_keys_public(EVP_PKEY *key, struct token_keys **out,
+                           const char **why_out) MUST_CHECK;
+
+/* Whether the key is of the algorithm's family. */
+bool token_keys_fit(const struct token_keys *keys,
+                    const struct token_algorithm *algorithm);
 
 /* Whether a key of the algorithm's family made signature over text. Any
  * thread. */

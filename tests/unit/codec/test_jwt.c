@@ -107,6 +107,40 @@ refuses_headers_that_could_be_read_in_two_ways(void **state)
     assert_false(jwt_header(STR("e3 0"), &h));
 }
 
+static enum err
+key_id_of(struct str text, struct buf *out)
+{
+    struct buf part = part_of(text);
+    enum err e;
+
+    buf_reset(out, 0);
+    e = jwt_key_id(buf_str(&part), out);
+    buf_fini(&part);
+    return e;
+}
+
+static void
+the_key_id_is_a_string_or_absent(void **state)
+{
+    struct buf kid;
+
+    (void)state;
+    buf_init(&kid, 4);
+    assert_int_equal(key_id_of(STR("{\"alg\":[],\"kid\":\"a\\u0062\"}"), &kid),
+                     ERR_OK);
+    assert_true(str_is(buf_str(&kid), "ab"));
+    assert_int_equal(key_id_of(STR("{\"kid\":\"\"}"), &kid), ERR_OK);
+    assert_int_equal(kid.n, 0);
+    assert_int_equal(key_id_of(STR("{}"), &kid), ERR_NOT_FOUND);
+    assert_int_equal(key_id_of(STR("{\"Kid\":\"a\"}"), &kid), ERR_NOT_FOUND);
+    assert_int_equal(key_id_of(STR("{\"kid\":5}"), &kid), ERR_INVALID_FORMAT);
+    assert_int_equal(key_id_of(STR("{\"kid\":null}"), &kid),
+                     ERR_INVALID_FORMAT);
+    assert_int_equal(key_id_of(STR("{\"kid\":\"abcde\"}"), &kid),
+                     ERR_INVALID_FORMAT);
+    buf_fini(&kid);
+}
+
 static void
 signatures_are_canonical_base64url_of_bounded_length(void **state)
 {
@@ -133,6 +167,7 @@ main(void)
         cmocka_unit_test(splits_exactly_three_parts),
         cmocka_unit_test(reads_what_decides_of_a_header),
         cmocka_unit_test(refuses_headers_that_could_be_read_in_two_ways),
+        cmocka_unit_test(the_key_id_is_a_string_or_absent),
         cmocka_unit_test(signatures_are_canonical_base64url_of_bounded_length),
     };
 

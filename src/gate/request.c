@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: MIT */
+/* The end of a request: it is measured, and goes with all that it owns. */
+#include "gate/request.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "gate/gate_state.h"
+#include "gate/routes.h"
+#include "gate/watch.h"
+
+#include <stdio.h>
+
+void
+request_free(struct request *r)
+{
+    struct gate *g = r->gate;
+
+    if (r->identity != NULL) {
+        xwipe(r->identity, sizeof(*r->identity));
+        xfree(r->identity);
+    }
+    watch_end(r->watch);
+    list_remove(&r->link);
+    buf_fini(&r->path);
+    buf_fini(&r->body);
+    xfree(r->bytes);
+    xfree(r);
+    if (g != NULL) {
+        gate_check_empty(g);
+    }
+}
+
+void
+request_observe(const struct request *r)
+{
+    double seconds = (double)(clock_mono_us() - r->begun_us) / 1e6;
+    char status[8];
+
+    if (r->route != NULL) {
+        metric_observe_at(METRIC_HTTP_DURATION, routes_slot(r->route), seconds);
+        return;
+    }
+    snprintf(status, sizeof(status), "%d", r->status);
+    metric_count_at(METRIC_HTTP_REFUSED,
+                    metrics_slot(METRIC_HTTP_REFUSED, status));
+}
