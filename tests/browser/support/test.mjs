@@ -11,6 +11,27 @@ const AXE = readFileSync(
   'utf8',
 );
 
+/** In the page: until nothing is half-way to another colour or place. */
+async function settled() {
+  const roots = (of) => [
+    of,
+    ...[...of.querySelectorAll('*')].flatMap((e) =>
+      e.shadowRoot ? roots(e.shadowRoot) : [],
+    ),
+  ];
+  const moving = () =>
+    roots(document)
+      .flatMap((root) => root.getAnimations())
+      .filter((a) => a.effect.getComputedTiming().endTime !== Infinity);
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+
+  await frame();
+  while (moving().length > 0) {
+    await Promise.allSettled(moving().map((a) => a.finished));
+    await frame();
+  }
+}
+
 export { expect };
 
 export const test = base.extend({
@@ -104,6 +125,7 @@ export class Chat {
   /** What axe has to say about the page as it is now, one line each. */
   async findings() {
     await this.page.evaluate(AXE);
+    await this.page.evaluate(settled);
     const { violations } = await this.page.evaluate(() =>
       globalThis.axe.run(document, {
         rules: { 'color-contrast-enhanced': { enabled: false } },
