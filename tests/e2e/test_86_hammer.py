@@ -370,10 +370,11 @@ def test_without_descriptors_it_refuses_idles_and_recovers(spawn, fake, question
 
 def test_a_model_that_cannot_be_reached_for_want_of_descriptors(spawn, fake, question):
     server = spawn({**provider_env(fake), **FOUR, "LLM_RETRY_ATTEMPTS": "2"})
-    fake.when("warm up", Answer(framing="close").tokens("x").finish())
+    warm = "warm up " + question
+    fake.when(warm, Answer(framing="close").tokens("x").finish())
     with Chat(server) as chat:
-        chat.turn("warm up")
-        fake.wait_asked("warm up").closed.wait(5)
+        chat.turn(warm)
+        fake.wait_asked(warm).closed.wait(5)
         limit_descriptors(server, server.descriptors() - 1)
         turn = chat.turn(question, client_id="c-1")
         assert turn.error["code"] == "LLM_UNAVAILABLE"
