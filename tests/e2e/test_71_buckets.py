@@ -275,7 +275,7 @@ def test_many_threads_at_once_are_admitted_exactly(spawn):
         with socket.create_connection(("127.0.0.1", server.port), 10) as conn:
             conn.sendall(f"GET {server.prefix}/ HTTP/1.1\r\nHost: x\r\n"
                          "Connection: close\r\n\r\n".encode())
-            return conn.recv(12)
+            return conn.makefile("rb").read(12)
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(ask, range(80)))
     assert answers.count(b"HTTP/1.1 200") == 40
