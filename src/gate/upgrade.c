@@ -29,6 +29,10 @@
 /* What to tell who is refused for too many connections. */
 #define LIMIT_RETRY_MS 1000
 
+/* The 101 waits so long for the first frame, which the user's session decides:
+ * mostly they leave in one packet. */
+#define FIRST_FRAME_WAIT_MS 20
+
 /* What the query says. */
 struct wishes {
     struct str session_id;
@@ -330,6 +334,7 @@ become_socket(struct request *r, const struct ws_handshake *hs,
         .owner = watch_owner(r->watch),
     };
     struct watch *watch = r->watch;
+    struct conn *conn;
 
     if (!write_101(r, hs)) {
         atomic_fetch_sub(g->settings->websockets, 1);
@@ -338,7 +343,9 @@ become_socket(struct request *r, const struct ws_handshake *hs,
         return;
     }
     r->watch = NULL;
-    socket_start(g, http_take_conn(r), watch, &identity, &attach);
+    conn = http_take_conn(r);
+    conn_gather(conn, FIRST_FRAME_WAIT_MS);
+    socket_start(g, conn, watch, &identity, &attach);
 }
 
 /* The handshake and the query are read again, on each shard that the head

@@ -113,6 +113,11 @@ on_time_up(struct timer *t)
 {
     struct conn *c = CONTAINER_OF(t, struct conn, timer);
 
+    if (c->gathering) {
+        c->gathering = false;
+        conn_due(c);
+        return;
+    }
     if (c->handshaking) {
         metric_count(METRIC_TLS_HANDSHAKE_ERRORS);
         log_debug(EVENT_TLS_ERROR, "the handshake took too long",
@@ -273,7 +278,7 @@ settle_output(struct conn *c)
 {
     uint32_t before = c->out.n;
 
-    if (!c->blocked && !c->handshaking) {
+    if (!c->blocked && !c->handshaking && !c->gathering) {
         conn_out_flush(c);
     }
     if (c->ended) {
@@ -324,13 +329,34 @@ conn_write(struct conn *c, const void *bytes, size_t n)
     return ERR_OK;
 }
 
+static void
+stop_gathering(struct conn *c)
+{
+    if (c->gathering) {
+        c->gathering = false;
+        timer_cancel(&c->shard->timers, &c->timer);
+    }
+}
+
 char *
 conn_reserve(struct conn *c, size_t n)
 {
     if (c->ended || c->finishing) {
         return NULL;
     }
+    stop_gathering(c);
     return conn_out_reserve(c, n);
+}
+
+void
+conn_gather(struct conn *c, uint64_t wait_ms)
+{
+    CHECK(!c->finishing && !c->handshaking);
+    if (c->ended) {
+        return;
+    }
+    c->gathering = true;
+    timer_start(&c->shard->timers, &c->timer, wait_ms);
 }
 
 void
@@ -377,6 +403,7 @@ conn_finish(struct conn *c, uint64_t linger_ms)
         return;
     }
     CHECK(c->move == NULL);
+    stop_gathering(c);
     c->finishing = true;
     c->linger_ms = linger_ms < UINT32_MAX ? (uint32_t)linger_ms : UINT32_MAX;
     xfree(c->unread);
@@ -399,6 +426,7 @@ conn_handover(struct conn *c, struct shard *to,
         return; /* on_closed is on its way, here */
     }
     CHECK(!c->finishing);
+    stop_gathering(c);
     conn_move_start(c, to, on_arrive);
 }
 

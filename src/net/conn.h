@@ -64,6 +64,11 @@ enum err conn_write(struct conn *c, const void *bytes, size_t n) MUST_CHECK;
  * caller fills it before it returns to the loop. */
 char *conn_reserve(struct conn *c, size_t n);
 
+/* What is queued now leaves together with what is written next, or when
+ * wait_ms have passed: one packet instead of two, for a first write that is of
+ * no use without the second. On a connection that is not finishing. */
+void conn_gather(struct conn *c, uint64_t wait_ms);
+
 /* The cap of the queue, at most 1 GiB; also counts what TLS holds. Initially
  * output_limit_bytes of net_settings. */
 void conn_set_limit(struct conn *c, size_t limit_bytes);

@@ -77,7 +77,7 @@ struct conn {
     struct conn_unread *unread; /* NULL: none */
     struct conn_move *move;     /* not NULL between handover and arrival */
     struct conn_out out;
-    struct timer timer; /* the handshake's, then the linger time */
+    struct timer timer; /* the handshake's, conn_gather's, the linger time's */
     uint64_t id;
     union conn_addr peer;
     int fd;
@@ -89,6 +89,7 @@ struct conn {
     bool eof : 1;     /* the peer has closed its sending side */
     bool blocked : 1; /* the kernel takes no output; wait for UV_WRITABLE */
     bool above_high : 1;
+    bool gathering : 1; /* the queue waits for the next write or the timer */
     bool finishing : 1; /* conn_finish was called: input is dropped */
     bool fin_sent : 1;  /* finishing, and the queue was empty */
     bool ended : 1;     /* on_closed follows at the end of the turn */

@@ -44,6 +44,65 @@ what_a_user_writes_in_one_turn_leaves_as_one_packet(void **state)
 }
 
 static void
+what_is_gathered_leaves_with_the_next_write(void **state)
+{
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_SEQPACKET);
+    char packet[16];
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, "first ", 6), ERR_OK);
+    conn_gather(u.conn, 3600000);
+    pump_idle(&f);
+    assert_int_equal(recv(peer, packet, sizeof(packet), 0), -1);
+    assert_int_equal(conn_queued(u.conn), 6);
+    assert_int_equal(conn_write(u.conn, "second", 6), ERR_OK);
+    PUMP_UNTIL(&f, conn_queued(u.conn) == 0);
+    assert_int_equal(recv(peer, packet, sizeof(packet), 0), 12);
+    assert_memory_equal(packet, "first second", 12);
+    assert_int_equal(conn_write(u.conn, "third", 5), ERR_OK);
+    PUMP_UNTIL(&f, conn_queued(u.conn) == 0);
+    assert_int_equal(recv(peer, packet, sizeof(packet), 0), 5);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
+what_is_gathered_leaves_alone_when_nothing_follows_in_time(void **state)
+{
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_SEQPACKET);
+    char packet[16];
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, "first", 5), ERR_OK);
+    conn_gather(u.conn, 1);
+    PUMP_UNTIL(&f, conn_queued(u.conn) == 0);
+    assert_int_equal(recv(peer, packet, sizeof(packet), 0), 5);
+    pump_idle(&f);
+    assert_int_equal(u.closed, 0);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
+what_is_gathered_leaves_when_the_connection_is_finished(void **state)
+{
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char got[5];
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, "first", 5), ERR_OK);
+    conn_gather(u.conn, 3600000);
+    conn_finish(u.conn, 3600000);
+    fixture_recv(&f, peer, got, 5);
+    assert_memory_equal(got, "first", 5);
+    (void)close(peer);
+    PUMP_UNTIL(&f, u.closed == 1);
+    assert_int_equal(u.why, CONN_END_PEER);
+    buf_fini(&u.got);
+}
+
+static void
 the_queue_never_exceeds_its_limit(void **state)
 {
     struct user u;
@@ -142,6 +201,9 @@ main(void)
 #define CASE(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
     const struct CMUnitTest tests[] = {
         CASE(what_a_user_writes_in_one_turn_leaves_as_one_packet),
+        CASE(what_is_gathered_leaves_with_the_next_write),
+        CASE(what_is_gathered_leaves_alone_when_nothing_follows_in_time),
+        CASE(what_is_gathered_leaves_when_the_connection_is_finished),
         CASE(the_queue_never_exceeds_its_limit),
         CASE(nothing_is_lost_or_mixed_up_by_any_order_of_writing_and_reading),
         CASE(a_slow_reader_gets_everything_and_the_user_hears_when_it_drained),
