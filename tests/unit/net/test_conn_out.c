@@ -98,7 +98,7 @@ what_is_gathered_leaves_when_the_connection_is_finished(void **state)
     assert_memory_equal(got, "first", 5);
     (void)close(peer);
     PUMP_UNTIL(&f, u.closed == 1);
-    assert_int_equal(u.why, CONN_END_PEER);
+    assert_int_equal(u.why, CONN_END_LOCAL);
     buf_fini(&u.got);
 }
 
