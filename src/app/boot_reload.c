@@ -9,12 +9,20 @@
 #include "app/config_show.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/xalloc.h"
+#include "gate/audit.h"
+#include "store/store.h"
 
 #include <stdio.h>
 #include <string.h>
 
 #define SENTENCE_BYTES 512
 #define NAMES_BYTES 4096
+#define DETAIL_BYTES 128
+
+/* Whoever may send signals to the process is its administrator, and has no
+ * user_id. */
+#define ACTOR "system"
 
 /* A shard that takes longer is told of all the same. */
 #define ARRIVE_MS 5000
@@ -79,6 +87,69 @@ tell_waiting(const struct changes *c)
     }
 }
 
+/* --- the audit ---------------------------------------------------------- */
+
+/* On its way to a shard: only shards ask the storage. */
+struct note {
+    struct letter letter;
+    struct review *review;
+};
+
+static void
+destroy_note(struct letter *l)
+{
+    struct note *n = CONTAINER_OF(l, struct note, letter);
+
+    review_free(n->review);
+    xfree(n);
+}
+
+static void
+on_put_down(struct store_job *job)
+{
+    struct boot *b = job->cookie;
+
+    if (job->result == ERR_OK) {
+        audit_log(&job->review->event);
+    } else {
+        log_error(EVENT_STORE_ERROR,
+                  "a reload could not be put down in the audit");
+    }
+    store_job_free(job);
+    boot_state_tell(b, &b->put_down);
+}
+
+static void
+deliver_note(struct shard *here, struct letter *l)
+{
+    struct note *n = CONTAINER_OF(l, struct note, letter);
+    struct boot *b = boot_state_of(here);
+    struct store_job *job =
+        store_job_new(STORE_AUDIT_PUT, here, on_put_down, b);
+
+    job->review = n->review;
+    n->review = NULL;
+    destroy_note(l);
+    store_submit(b->store, job);
+}
+
+/* Returns when it is in the audit, or the storage takes too long. */
+static void
+put_down(struct boot *b, const struct changes *c)
+{
+    struct note *n = xcalloc(1, sizeof(*n));
+    char detail[DETAIL_BYTES];
+
+    snprintf(detail, sizeof(detail),
+             "by SIGHUP: settings applied %u, need a restart %u", c->applied,
+             c->waiting);
+    n->letter.deliver = deliver_note;
+    n->letter.destroy = destroy_note;
+    n->review = audit_by(ACTOR, REVIEW_RELOAD, NULL, detail);
+    shard_post(&b->shards[0], &n->letter);
+    boot_state_join(b, &b->put_down, b->reloads, clock_mono_ms() + ARRIVE_MS);
+}
+
 static void
 tell(struct boot *b, const struct config *c)
 {
@@ -89,6 +160,7 @@ tell(struct boot *b, const struct config *c)
     config_show_diff(b->current, c, tell_applied, &changes);
     config_show_diff(b->config, c, note_waiting, &changes);
     tell_waiting(&changes);
+    put_down(b, &changes);
     log_info(EVENT_RELOAD, "the settings were read again",
              log_int("applied", changes.applied),
              log_int("need_restart", changes.waiting));

@@ -27,6 +27,7 @@ struct boot {
     atomic_uint started;
     atomic_uint start_failures;
     atomic_uint reloaded; /* shards that took new settings, of all reloads */
+    atomic_uint put_down; /* reloads that were put down in the audit, or not */
     atomic_uint idle;     /* shards without a running turn */
     atomic_uint empty;    /* shards without a connection */
     atomic_size_t cut;    /* turns and connections that were cut */

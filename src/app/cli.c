@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "codec/utf8.h"
 #include "guard/token.h"
 
 #include <errno.h>
@@ -119,7 +120,7 @@ is_claim(const char *text, size_t max)
             return false;
         }
     }
-    return s.n <= max;
+    return s.n <= max && utf8_valid(s);
 }
 
 /* What a server would refuse is not signed. NULL, or what is wrong. */
@@ -130,17 +131,20 @@ check_claims(const struct options *o)
         return "--user is required";
     }
     if (!is_claim(o->user, TOKEN_USER_ID_MAX)) {
-        return "--user has 255 bytes at most, and no control characters";
+        return "--user has 255 bytes of UTF-8 at most, and no control "
+               "characters";
     }
     if (o->name != NULL && !is_claim(o->name, TOKEN_NAME_MAX)) {
-        return "--name has 255 bytes at most, and no control characters";
+        return "--name has 255 bytes of UTF-8 at most, and no control "
+               "characters";
     }
     if (o->role_count > TOKEN_ROLES_MAX) {
         return "--role can be given 32 times at most";
     }
     for (size_t i = 0; i < o->role_count; i++) {
         if (!is_claim(o->roles[i], TOKEN_ROLE_MAX)) {
-            return "--role has 64 bytes at most, and no control characters";
+            return "--role has 64 bytes of UTF-8 at most, and no control "
+                   "characters";
         }
     }
     return NULL;
@@ -338,11 +342,11 @@ cli_run(char **argv, const char *const *environment)
     if (name.p == NULL) {
         return complain("a command is missing", NULL);
     }
-    if (str_is(name, "--version")) {
-        return print_version();
-    }
-    if (str_is(name, "--help")) {
-        return print_help();
+    if (str_is(name, "--version") || str_is(name, "--help")) {
+        if (argv[2] != NULL) {
+            return complain("--version and --help stand alone", NULL);
+        }
+        return str_is(name, "--version") ? print_version() : print_help();
     }
     for (size_t i = 0; i < COUNT_OF(commands); i++) {
         if (str_is(name, commands[i].name)) {

@@ -68,6 +68,19 @@ take_file(struct config_layers *l, struct config_ref ref, const char *path)
 
 /* --- settings ----------------------------------------------------------- */
 
+static void
+complain_of_two(struct config_layers *l, struct config_ref ref, const char *one,
+                const char *other)
+{
+    char why[4 * NAME_BYTES];
+
+    snprintf(why, sizeof(why),
+             "is not the other name's value \"%.80s\": its two names have "
+             "different values",
+             one);
+    config_raw_error(l, ref, str_from(other), why);
+}
+
 /* The value of a row's variable under any of its names. */
 static const char *
 get_by_names(struct config_layers *l, struct config_ref ref)
@@ -82,7 +95,7 @@ get_by_names(struct config_layers *l, struct config_ref ref)
         snprintf(text, sizeof(text), "%.*s", STR_ARG(name));
         value = config_env_get(l->sources->environment, text);
         if (value != NULL && found != NULL && strcmp(value, found) != 0) {
-            config_raw_complain(l, ref, "has two names with different values");
+            complain_of_two(l, ref, found, value);
         }
         found = found != NULL ? found : value;
     }
@@ -90,16 +103,26 @@ get_by_names(struct config_layers *l, struct config_ref ref)
 }
 
 static void
+complain_of_file(struct config_layers *l, struct config_ref ref)
+{
+    char prefix[NAME_BYTES] = "", why[2 * NAME_BYTES];
+
+    if (ref.provider > 0) {
+        snprintf(prefix, sizeof(prefix), "%s%u_", provider_prefix,
+                 ref.provider);
+    }
+    snprintf(why, sizeof(why),
+             "is given twice, as a value and as a file (%.40s%.40s_FILE)",
+             prefix, ref.row->env);
+    config_raw_complain(l, ref, why);
+}
+
+static void
 take(struct config_layers *l, struct config_ref ref, const char *value,
      const char *file)
 {
-    char why[2 * NAME_BYTES];
-
     if (value != NULL && file != NULL) {
-        snprintf(why, sizeof(why),
-                 "is given twice, as a value and as a file (%s%s_FILE)",
-                 ref.provider > 0 ? "LLM_PROVIDER_n_" : "", ref.row->env);
-        config_raw_complain(l, ref, why);
+        complain_of_file(l, ref);
     }
     if (value != NULL) {
         config_raw_set(config_raw_of(l, ref), str_from(value),

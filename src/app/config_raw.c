@@ -9,7 +9,7 @@
 #include <string.h>
 
 #define SENTENCE_BYTES 1024
-#define SHOWN_BYTES 80
+#define SHOWN_BYTES 200
 
 static const char provider_prefix[] = "llm.providers[";
 

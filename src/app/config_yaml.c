@@ -12,6 +12,7 @@
 
 #define PATH_BYTES 128
 #define KEYS_MAX 200
+#define SENTENCE_BYTES 1024
 
 struct walk {
     struct config_layers *l;
@@ -101,6 +102,20 @@ skip(struct walk *w)
 
 /* --- values ------------------------------------------------------------- */
 
+/* A value of the wrong shape; there is none to show. */
+static void
+complain_of(struct walk *w, struct config_ref ref, const char *why)
+{
+    struct buf out;
+
+    buf_init(&out, SENTENCE_BYTES);
+    config_raw_name(ref, &out);
+    buf_printf(&out, " %s; allowed: ", why);
+    config_table_allowed(ref.row, &out);
+    COMPLAIN(w, line_of(w), "%.*s", STR_ARG(buf_str(&out)));
+    buf_fini(&out);
+}
+
 static void
 take_sequence(struct walk *w, struct config_ref ref)
 {
@@ -111,8 +126,7 @@ take_sequence(struct walk *w, struct config_ref ref)
         if (w->event.type == YAML_SCALAR_EVENT) {
             config_raw_list_add(&items, scalar_text(w));
         } else {
-            COMPLAIN(w, line_of(w), "an entry of %s is not a plain value",
-                     ref.row->path);
+            complain_of(w, ref, "has an entry that is not a plain value");
             skip(w);
         }
     }
@@ -120,7 +134,7 @@ take_sequence(struct walk *w, struct config_ref ref)
 }
 
 static void
-take_value(struct walk *w, const struct place *p, struct config_ref ref)
+take_value(struct walk *w, struct config_ref ref)
 {
     bool list = config_table_storage(ref.row->type) == CONFIG_STRINGS;
     struct config_raw *raw = config_raw_of(w->l, ref);
@@ -131,8 +145,7 @@ take_value(struct walk *w, const struct place *p, struct config_ref ref)
     } else if (w->event.type == YAML_SEQUENCE_START_EVENT && list) {
         take_sequence(w, ref);
     } else {
-        COMPLAIN(w, line_of(w), "%s must be %s", p->path,
-                 list ? "a sequence" : "one value");
+        complain_of(w, ref, list ? "must be a sequence" : "must be one value");
         skip(w);
     }
 }
@@ -299,7 +312,7 @@ walk_value(struct walk *w, const struct place *p, unsigned line)
                              p->provider};
 
     if (ref.row != NULL) {
-        take_value(w, p, ref);
+        take_value(w, ref);
     } else if (p->provider == 0 && config_table_is_group(path)) {
         walk_group(w, p);
     } else {

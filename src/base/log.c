@@ -13,6 +13,7 @@
 
 #define LINE_BYTES 4096
 #define VALUE_BYTES 512
+#define MESSAGE_BYTES 1024
 
 static atomic_int current_level = LOG_INFO;
 static atomic_int current_format = LOG_JSON;
@@ -51,37 +52,95 @@ log_set_shard(int shard)
     current_shard = shard;
 }
 
-/* JSON string content; bytes outside ASCII go through when they are printable
- * UTF-8 lead or continuation bytes, control characters as \u00xx. */
+/* --- text --------------------------------------------------------------- */
+
+/* How many bytes belong to the character that c begins, behind c. */
+static size_t
+bytes_behind(unsigned char c)
+{
+    if (c < 0xc0 || c >= 0xf8) {
+        return 0;
+    }
+    return c < 0xe0 ? 1 : c < 0xf0 ? 2 : 3;
+}
+
+/* A scalar value that needs so many bytes (RFC 3629). */
+static bool
+is_scalar(uint32_t code, size_t behind)
+{
+    static const uint32_t bounds[] = {0, 0x80, 0x800, 0x10000, 0x110000};
+
+    return code >= bounds[behind] && code < bounds[behind + 1] &&
+           (code < 0xd800 || code >= 0xe000);
+}
+
+/* Takes the first character off s; U+FFFD for a byte that begins none. s is
+ * not empty. */
+static uint32_t
+next_char(struct str *s)
+{
+    unsigned char c = (unsigned char)s->p[0];
+    size_t behind = bytes_behind(c), i = 1;
+    uint32_t code = behind > 0 ? c & (0x3fu >> behind) : c;
+
+    while (i <= behind && i < s->n && ((unsigned char)s->p[i] & 0xc0) == 0x80) {
+        code = code << 6 | ((unsigned char)s->p[i++] & 0x3f);
+    }
+    if (i <= behind || !is_scalar(code, behind)) {
+        code = 0xfffd;
+        i = 1;
+    }
+    *s = str_from_at(*s, i);
+    return code;
+}
+
 static void
-put_escaped(struct buf *line, struct str s)
+put_unit(struct buf *line, uint32_t unit)
 {
     static const char hex[] = "0123456789abcdef";
+    char code[6] = {'\\',
+                    'u',
+                    hex[unit >> 12 & 15],
+                    hex[unit >> 8 & 15],
+                    hex[unit >> 4 & 15],
+                    hex[unit & 15]};
 
-    s.n = s.n < VALUE_BYTES ? s.n : VALUE_BYTES;
-    for (size_t i = 0; i < s.n; i++) {
-        unsigned char c = (unsigned char)s.p[i];
+    buf_put(line, code, sizeof(code));
+}
+
+/* JSON string content of at most `most` bytes, in ASCII: neither a terminal
+ * nor a line-wise reader takes anything in it for a command. A byte of s needs
+ * 6 at most. */
+static void
+put_escaped(struct buf *line, struct str s, size_t most)
+{
+    s.n = s.n < most ? s.n : most;
+    while (s.n > 0) {
+        uint32_t c = next_char(&s);
 
         if (c == '"' || c == '\\') {
             buf_putc(line, '\\');
             buf_putc(line, (char)c);
-        } else if (c < 0x20 || c >= 0x7f) {
-            char code[6] = {'\\', 'u', '0', '0', hex[c >> 4], hex[c & 15]};
-
-            buf_put(line, code, sizeof(code));
-        } else {
+        } else if (c >= 0x20 && c < 0x7f) {
             buf_putc(line, (char)c);
+        } else if (c < 0x10000) {
+            put_unit(line, c);
+        } else {
+            put_unit(line, 0xd7c0 + (c >> 10));
+            put_unit(line, 0xdc00 + (c & 0x3ff));
         }
     }
 }
 
+/* --- lines -------------------------------------------------------------- */
+
 static void
-put_member(struct buf *line, const char *name, struct str value)
+put_member(struct buf *line, const char *name, struct str value, size_t most)
 {
     buf_puts(line, line->n > 0 ? ",\"" : "{\"");
     buf_puts(line, name);
     buf_puts(line, "\":\"");
-    put_escaped(line, value);
+    put_escaped(line, value, most);
     buf_putc(line, '"');
 }
 
@@ -106,7 +165,7 @@ put_fields_json(struct buf *line, const struct log_field *fields)
             continue;
         }
         if (fields->text.p != NULL) {
-            put_member(line, fields->name, fields->text);
+            put_member(line, fields->name, fields->text, VALUE_BYTES);
         } else {
             put_number(line, fields->name, fields->number);
         }
@@ -122,7 +181,7 @@ put_fields_text(struct buf *line, const struct log_field *fields)
         buf_puts(line, fields->name);
         buf_putc(line, '=');
         if (fields->text.p != NULL) {
-            put_escaped(line, fields->text);
+            put_escaped(line, fields->text, VALUE_BYTES);
         } else {
             buf_put_i64(line, fields->number);
         }
@@ -142,14 +201,14 @@ log_write(enum log_level level, enum event event, const char *msg,
     clock_format(clock_wall_ms(), ts);
     if (atomic_load_explicit(&current_format, memory_order_relaxed) ==
         LOG_JSON) {
-        put_member(&line, "ts", str_from(ts));
-        put_member(&line, "level", str_from(level_words[level]));
-        put_member(&line, "event", str_from(words[event]));
-        put_member(&line, "msg", str_from(msg));
+        put_member(&line, "ts", str_from(ts), VALUE_BYTES);
+        put_member(&line, "level", str_from(level_words[level]), VALUE_BYTES);
+        put_member(&line, "event", str_from(words[event]), VALUE_BYTES);
+        put_member(&line, "msg", str_from(msg), MESSAGE_BYTES);
         put_fields_json(&line, fields);
     } else {
         buf_printf(&line, "%s %-5s %s: ", ts, level_words[level], words[event]);
-        put_escaped(&line, str_from(msg));
+        put_escaped(&line, str_from(msg), MESSAGE_BYTES);
         put_fields_text(&line, fields);
     }
     written = write(STDERR_FILENO, line.p, line.n);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Request targets: cut into pieces for http1_head.c, decoded for gate/. One
- * target must have one meaning, so what some reader would normalise (encoded
- * slashes, dot segments, controls) is refused instead. */
+ * target must have one meaning: what some reader would normalise (dot
+ * segments, controls) is refused, and an escaped slash parts no segments. */
 #include "codec/http1_target.h"
 
 #include "codec/http1_chars.h"
@@ -154,46 +154,74 @@ http1_target_parse(struct str raw, bool connect, bool options,
     return parse_absolute(raw, out);
 }
 
-/* Appends s with its escapes resolved; plus_is_space as forms have it. */
+/* How a text is decoded. */
+enum decoding {
+    ALL,  /* every escape */
+    FORM, /* every escape, and "+" is a space */
+    PATH  /* all but what would look like a separator or like an escape */
+};
+
+static bool
+stays(enum decoding how, char c)
+{
+    return how == PATH && (c == '/' || c == '\\' || c == '%');
+}
+
+/* Appends what s begins with, decoded; returns how much of s that was, 0 if
+ * it is a "%" without two digits. */
+static size_t
+put_one(char **to, struct str s, enum decoding how)
+{
+    char c = s.p[0];
+
+    if (c != '%') {
+        *(*to)++ = c == '+' && how == FORM ? ' ' : c;
+        return 1;
+    }
+    if (!well_formed((struct str){s.p, s.n < 3 ? s.n : 3}, HTTP1_CHARS_QUERY)) {
+        return 0;
+    }
+    c = (char)(http1_chars_hex(s.p[1]) << 4 | http1_chars_hex(s.p[2]));
+    if (stays(how, c)) {
+        memcpy(*to, s.p, 3);
+        *to += 3;
+    } else {
+        *(*to)++ = c;
+    }
+    return 3;
+}
+
 static enum err
-put_decoded(struct buf *out, struct str s, bool plus_is_space)
+put_decoded(struct buf *out, struct str s, enum decoding how)
 {
     char *to = s.n > 0 ? buf_reserve(out, s.n) : NULL;
-    size_t n = 0;
+    char *begin = to;
 
     if (s.n > 0 && to == NULL) {
         return ERR_TOO_BIG;
     }
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
+    while (s.n > 0) {
+        size_t used = put_one(&to, s, how);
 
-        if (c == '%') {
-            if (!well_formed((struct str){s.p + i, s.n - i < 3 ? s.n - i : 3},
-                             HTTP1_CHARS_QUERY)) {
-                return ERR_BAD_REQUEST;
-            }
-            c = (char)(http1_chars_hex(s.p[i + 1]) << 4 |
-                       http1_chars_hex(s.p[i + 2]));
-            i += 2;
-        } else if (c == '+' && plus_is_space) {
-            c = ' ';
+        if (used == 0) {
+            return ERR_BAD_REQUEST;
         }
-        to[n++] = c;
+        s = str_from_at(s, used);
     }
-    out->n += n;
+    out->n += (size_t)(to - begin);
     return ERR_OK;
 }
 
-/* An escape of a byte that would mean something else to another reader. */
+/* An escape of a byte that ends texts for some readers. */
 static bool
-hides_something(struct str path)
+hides_control(struct str path)
 {
     for (size_t i = 0; i + 2 < path.n; i++) {
         if (path.p[i] == '%') {
             unsigned c = http1_chars_hex(path.p[i + 1]) << 4 |
                          http1_chars_hex(path.p[i + 2]);
 
-            if (c < 0x20 || c == 0x7F || c == '/' || c == '\\') {
+            if (c < 0x20 || c == 0x7F) {
                 return true;
             }
         }
@@ -221,15 +249,21 @@ http1_target_decode_path(struct str path, struct buf *out)
     struct str decoded;
     enum err e;
 
-    if (!well_formed(path, HTTP1_CHARS_PATH) || hides_something(path)) {
+    if (!well_formed(path, HTTP1_CHARS_PATH) || hides_control(path)) {
         return ERR_BAD_REQUEST;
     }
-    e = put_decoded(out, path, false);
+    e = put_decoded(out, path, PATH);
     decoded = str_from_at(buf_str(out), before);
     if (e == ERR_OK && (!utf8_valid(decoded) || has_dot_segment(decoded))) {
         e = ERR_BAD_REQUEST;
     }
     return e;
+}
+
+enum err
+http1_target_decode_segment(struct str segment, struct buf *out)
+{
+    return put_decoded(out, segment, ALL);
 }
 
 enum err
@@ -248,10 +282,10 @@ http1_target_next_pair(struct str *query, struct buf *out,
         }
     }
     (void)str_split(&pair, '=', &name);
-    e = put_decoded(out, name, true);
+    e = put_decoded(out, name, FORM);
     middle = out->n;
     if (e == ERR_OK) {
-        e = put_decoded(out, pair, true);
+        e = put_decoded(out, pair, FORM);
     }
     if (e == ERR_OK) {
         *pair_out = (struct http1_pair){

@@ -29,12 +29,19 @@ enum err http1_target_parse(struct str raw, bool connect, bool options,
  * most 65535. */
 bool http1_target_authority_valid(struct str authority);
 
-/* Appends the decoded path to out. ERR_BAD_REQUEST for an encoded control
- * character or NUL, an encoded "/" or "\", invalid UTF-8, and for a segment
- * that is "." or ".." once decoded: such a path names different things to
- * different readers. ERR_TOO_BIG when out is full. A decoded path is never
- * longer than the path. */
+/* Appends the decoded path to out, except that the escapes of "/", "\" and
+ * "%" stay: they are no separators, and every "%" that is left begins one of
+ * them. ERR_BAD_REQUEST for an encoded control character or NUL, invalid
+ * UTF-8, and for a segment that is "." or ".." once decoded: such a path names
+ * different things to different readers. ERR_TOO_BIG when out is full. A
+ * decoded path is never longer than the path. */
 enum err http1_target_decode_path(struct str path, struct buf *out) MUST_CHECK;
+
+/* Appends a segment of a decoded path with what stayed decoded, too: what its
+ * client meant. It may be ".." or hold slashes, so it is a name, never a part
+ * of a path. Errors as above. */
+enum err http1_target_decode_segment(struct str segment,
+                                     struct buf *out) MUST_CHECK;
 
 /* Walks "key=value&key=value": takes the first pair off *query and appends
  * key and value, decoded ("+" is a space), to out, where the two strs given

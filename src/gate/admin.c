@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "chat/chat.h"
+#include "codec/http1_target.h"
 #include "codec/json.h"
 #include "gate/audit.h"
 #include "gate/census.h"
@@ -150,13 +152,24 @@ on_user(struct store_job *job)
     }
 }
 
+/* User ids are anybody's choice and may hold slashes. */
+static char *
+user_of(const struct request *r)
+{
+    struct buf name;
+
+    buf_init(&name, r->param.n);
+    CHECK(http1_target_decode_segment(r->param, &name) == ERR_OK);
+    return buf_give(&name);
+}
+
 void
 admin_user(struct request *r)
 {
     struct store_job *job = job_of(r, STORE_SESSION_BROWSE, on_user);
 
     if (filter_page(r, FILTER_SESSIONS_MAX, job)) {
-        job->user_id = str_dup(r->param);
+        job->user_id = user_of(r);
         submit(r, job);
     } else {
         store_job_free(job);
@@ -322,7 +335,9 @@ admin_metrics(struct request *r)
     struct store_job *job = job_of(r, STORE_SESSION_FIGURES, on_metrics);
     struct review *review = job->review;
 
-    if (filter_range(r, clock_wall_ms(), &review->from_ms, &review->to_ms)) {
+    review->now_ms = clock_wall_ms();
+    review->idle_ms = (int64_t)chat_settings_of(r->gate->shard)->session_ttl_ms;
+    if (filter_range(r, review->now_ms, &review->from_ms, &review->to_ms)) {
         submit(r, job);
     } else {
         store_job_free(job);

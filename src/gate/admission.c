@@ -84,7 +84,9 @@ find_route(struct request *r)
         reply_error(r, ERR_BAD_REQUEST, NULL);
         return false;
     }
-    if (!routes_strip(buf_str(&r->path), prefix, &path)) {
+    if (str_is(r->head.target.raw, "*")) { /* of OPTIONS alone */
+        path = buf_str(&r->path);
+    } else if (!routes_strip(buf_str(&r->path), prefix, &path)) {
         reply_error(r, ERR_NOT_FOUND, NULL);
         return false;
     }

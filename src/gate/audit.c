@@ -22,24 +22,37 @@
 #define ANSWER_BYTES ((size_t)EVENTS_MAX * 8192)
 
 struct review *
-audit_of(const struct request *r, const char *action, const char *sid,
+audit_by(const char *actor, const char *action, const char *sid,
          const char *detail)
 {
     struct review *review = review_new();
 
     review->event = (struct review_event){
         .at_ms = clock_wall_ms(),
-        .actor = xstrdup(r->identity->user_id),
+        .actor = xstrdup(actor),
         .action = xstrdup(action),
-        .sid = xstrdup(sid),
+        .sid = sid != NULL ? xstrdup(sid) : NULL,
         .detail = xstrdup(detail),
     };
     return review;
 }
 
+struct review *
+audit_of(const struct request *r, const char *action, const char *sid,
+         const char *detail)
+{
+    return audit_by(r->identity->user_id, action, sid, detail);
+}
+
 void
 audit_log(const struct review_event *e)
 {
+    if (e->sid == NULL) {
+        log_info(EVENT_AUDIT, "an audited action",
+                 log_cstr("action", e->action), log_cstr("user_id", e->actor),
+                 log_cstr("detail", e->detail));
+        return;
+    }
     log_info(EVENT_AUDIT, "an audited action", log_cstr("action", e->action),
              log_cstr("user_id", e->actor), log_cstr("session_id", e->sid),
              log_cstr("detail", e->detail));

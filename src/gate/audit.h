@@ -8,8 +8,12 @@
 /* What is put down about who read or changed what, and the route that shows
  * it. The storage keeps the events; each also goes to the log. */
 
-/* An event of the request's user, of now, for a job's review. action is one
- * of REVIEW_…; all are borrowed. Gives. */
+/* An event of now, for a job's review. action is one of REVIEW_…; sid is NULL
+ * when it is about no session. All are borrowed. Gives. */
+struct review *audit_by(const char *actor, const char *action, const char *sid,
+                        const char *detail);
+
+/* The same of the request's user. */
 struct review *audit_of(const struct request *r, const char *action,
                         const char *sid, const char *detail);
 

@@ -11,7 +11,7 @@
 void cors_headers(const struct request *r, struct buf *out);
 
 /* Answers OPTIONS: a preflight, or the plain question what path allows. path
- * is behind the prefix. */
+ * is behind the prefix, or "*". */
 void cors_options(struct request *r, struct str path);
 
 #endif

@@ -26,7 +26,7 @@ struct request {
     char *bytes;               /* the head's, which head points into */
     struct http1_head head;
     struct buf path;  /* decoded, without the prefix */
-    struct str param; /* what {id} stands for; points into path */
+    struct str param; /* what {id} stands for, as in path and part of it */
     struct buf body;
     struct client_address client;
     char client_text[CLIENT_TEXT_SIZE];

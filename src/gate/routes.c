@@ -74,20 +74,36 @@ routes_find(enum http1_method method, struct str path,
     return e;
 }
 
-void
-routes_allow(struct str path, struct buf *out)
+/* "*" is the whole server. */
+static bool
+is_allowed(struct str path, enum http1_method method)
 {
-    static const char *const names[] = {
-        [HTTP1_GET] = "GET, HEAD", [HTTP1_POST] = "POST",
-        [HTTP1_PUT] = "PUT",       [HTTP1_PATCH] = "PATCH",
-        [HTTP1_DELETE] = "DELETE",
-    };
     struct str param;
 
     for (size_t i = 0; i < COUNT_OF(routes); i++) {
-        if (path_is(&routes[i], path, &param)) {
-            buf_puts(out, names[routes[i].method]);
-            buf_puts(out, ", ");
+        if (routes[i].method == method &&
+            (str_is(path, "*") || path_is(&routes[i], path, &param))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+void
+routes_allow(struct str path, struct buf *out)
+{
+    static const struct {
+        enum http1_method method;
+        const char *name;
+    } methods[] = {
+        {HTTP1_GET, "GET, HEAD, "}, {HTTP1_POST, "POST, "},
+        {HTTP1_PUT, "PUT, "},       {HTTP1_PATCH, "PATCH, "},
+        {HTTP1_DELETE, "DELETE, "},
+    };
+
+    for (size_t i = 0; i < COUNT_OF(methods); i++) {
+        if (is_allowed(path, methods[i].method)) {
+            buf_puts(out, methods[i].name);
         }
     }
     if (out->n > 0) {

@@ -40,7 +40,8 @@ enum err routes_find(enum http1_method method, struct str path,
                      const struct route **route_out,
                      struct str *param_out) MUST_CHECK;
 
-/* "GET, HEAD, OPTIONS": what the path allows; empty when it is unknown. */
+/* "GET, HEAD, OPTIONS": what the path allows, or for "*" any path; empty when
+ * it is unknown. */
 void routes_allow(struct str path, struct buf *out);
 
 /* What remains of path behind prefix; false when it does not begin so. The

@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /* The figures of a stretch of time, summed over the sessions that lived in it.
- * A session lives from its start to its end or, while it has none, to its last
- * activity, both moments included. */
+ * A session lives from its start to its end or, while it has none, until it
+ * has been idle for a while (review.h), both moments included. */
 struct figures {
     int64_t total;       /* sessions */
     int64_t active;      /* of them not ended */

@@ -15,7 +15,8 @@
  *                  offset) → sessions of everybody that pass every filter,
  *                  review->total of them without limit and offset. Both are
  *                  of one moment.
- * SESSION_FIGURES  review->from_ms and to_ms → review->figures.
+ * SESSION_FIGURES  review->from_ms, to_ms, idle_ms and now_ms →
+ *                  review->figures.
  * AUDIT_LIST       limit (>= 1), cursor or NULL, owner (the actor) or none,
  *                  sid or none → review->events, the newest first;
  *                  next_cursor. BAD_REQUEST: a cursor that is not ours.
@@ -41,6 +42,7 @@ enum review_choice { REVIEW_ANY, REVIEW_NO, REVIEW_YES };
 #define REVIEW_TRANSCRIPT_READ "transcript_read"
 #define REVIEW_DELETE "delete"
 #define REVIEW_EXPORT "export"
+#define REVIEW_RELOAD "reload"
 
 /* Who did what to which session. Strings are owned; sid is empty when it is
  * about none. */
@@ -63,6 +65,10 @@ struct review {
     /* in: BROWSE, of the start; FIGURES, of the life: both included */
     int64_t from_ms;
     int64_t to_ms;
+    /* in: FIGURES; a session without an end lives so long behind its last
+     * activity, but not beyond now */
+    int64_t idle_ms;
+    int64_t now_ms;
     /* in: AUDIT_PUT, DELETE */
     struct review_event event;
 

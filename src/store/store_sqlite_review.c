@@ -211,6 +211,8 @@ store_sqlite_review_figures(struct store_link *base, struct store_job *job)
     figures_begin(&sum, r->from_ms, r->to_ms);
     store_sqlite_put_int(&c, r->to_ms);
     store_sqlite_put_int(&c, r->from_ms);
+    store_sqlite_put_int(&c, r->idle_ms);
+    store_sqlite_put_int(&c, r->now_ms);
     while (store_sqlite_row(&c)) {
         struct figures_session s = lived(c.stmt);
 

@@ -23,6 +23,10 @@
 
 #define SESSION_OF "(SELECT n FROM sessions WHERE _id=?)"
 
+/* The end of a session's life (figures.h). Parameters: ?3 idle_ms, ?4
+ * now_ms. */
+#define LIVED_UNTIL "coalesce(endTs,max(lastActivity,min(lastActivity+?3,?4)))"
+
 /* A session and its row's own key. */
 struct session_row {
     struct session_record record;

@@ -2,10 +2,11 @@
 """Every row of configuration.md: good values pass, bad ones are exit status 78."""
 
 import pytest
+import yaml
 
 from support.server import minimal_env, provider_env, run_cli
-from support.settings import (ENDPOINTS_BAD, ENDPOINTS_GOOD, OTHER_NAMES, ROWS,
-                              SECRETS_BAD)
+from support.settings import (DEFAULTS, ENDPOINTS_BAD, ENDPOINTS_GOOD, OTHER_NAMES,
+                              ROWS, SECRETS_BAD)
 from support.tokens import SECRET
 
 GOOD = [(p, e, v) for p, e, good, _ in ROWS for v in good]
@@ -37,8 +38,10 @@ def test_a_bad_value_is_refused_and_named(path, env, value):
 def test_the_same_row_is_judged_alike_from_yaml_and_set(path, env, good, bad,
                                                         tmp_path):
     quoted = bad[0].replace("'", "''")
-    head, _, leaf = path.partition(".")
-    (tmp_path / "c.yaml").write_text(f"{head}:\n  {leaf}: '{quoted}'\n")
+    *groups, leaf = path.split(".")
+    lines = [f"{'  ' * depth}{group}:\n" for depth, group in enumerate(groups)]
+    lines.append(f"{'  ' * len(groups)}{leaf}: '{quoted}'\n")
+    (tmp_path / "c.yaml").write_text("".join(lines))
     config = ["--config", str(tmp_path / "c.yaml")]
     from_file = run_cli("check", *config, env=minimal_env())
     assert from_file.returncode == 78 and path in from_file.all, from_file.all
@@ -46,6 +49,16 @@ def test_the_same_row_is_judged_alike_from_yaml_and_set(path, env, good, bad,
     assert from_set.returncode == 78 and path in from_set.all, from_set.all
     right = run_cli("check", "--set", f"{path}={good[0]}", env=minimal_env())
     assert right.returncode == 0, right.all
+
+
+def test_what_is_not_said_is_the_default():
+    result = run_cli("check", env=minimal_env())
+    assert result.returncode == 0, result.all
+    shown = {path: yaml.safe_load(value) for path, _, value in
+             (line.partition(": ") for line in result.stdout.splitlines())}
+    assert {path: shown[path] for path in DEFAULTS} == DEFAULTS
+    assert set(shown["metrics.allowed_networks"]) >= {
+        "127.0.0.0/8", "::1/128", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16"}
 
 
 @pytest.mark.parametrize("name,value", SECRETS_BAD.items(), ids=list(SECRETS_BAD))

@@ -94,6 +94,34 @@ def test_a_duplicate_yaml_key_is_not_silently_taken(config):
     assert result.returncode == 78, result.all
 
 
+@pytest.mark.parametrize("text,path,env", [
+    ("server:\n  host: [127.0.0.1]\n", "server.host", "SERVER_HOST"),
+    ("server:\n  port: {a: 1}\n", "server.port", "SERVER_PORT"),
+    ("auth:\n  admin_roles: admin\n", "auth.admin_roles", "ADMIN_ROLES"),
+    ("auth:\n  admin_roles: [[admin]]\n", "auth.admin_roles", "ADMIN_ROLES"),
+    ("llm:\n  providers:\n    - {id: a, type: [demo]}\n", "llm.providers[1].type",
+     "LLM_PROVIDER_1_TYPE")])
+def test_a_value_of_the_wrong_shape_is_named_by_both_names(config, text, path, env):
+    result = check("--config", config(text))
+    assert result.returncode == 78, result.all
+    assert [line for line in result.all.splitlines() if path in line and env in line
+            and "allowed: " in line], result.all
+
+
+def test_a_sentence_is_whole_however_long_the_file_is_called(tmp_path):
+    folder = tmp_path / ("d" * 100) / ("e" * 100)
+    folder.mkdir(parents=True)
+    (folder / "c.yaml").write_text("auth:\n  jwt_secret: changeme\n")
+    result = check("--config", str(folder / "c.yaml"), drop=["JWT_SECRET"])
+    assert result.returncode == 78 and "openssl rand -base64 32" in result.all
+
+
+def test_a_value_of_two_hundred_bytes_is_shown(config):
+    value = ",".join(f"https://host-{n}.example" for n in range(7)) + ",nonsense"
+    result = check(env={"WS_ALLOWED_ORIGINS": value})
+    assert result.returncode == 78 and len(value) < 200 and value in result.all
+
+
 def test_an_empty_file_is_an_empty_source(config):
     assert check("--config", config("")).returncode == 0
 
@@ -155,6 +183,46 @@ def test_a_secret_and_its_file_together_are_an_error(tmp_path):
     assert "JWT_SECRET_FILE" in result.all
 
 
+def test_a_providers_key_and_its_file_together_are_an_error(tmp_path, fake):
+    path = tmp_path / "key"
+    path.write_text("k-two-9")
+    env = {"JWT_SECRET": SECRET, **provider_env(fake, 7, API_KEY="k-one-9"),
+           "LLM_PROVIDER_7_API_KEY_FILE": str(path)}
+    result = run_cli("check", env=env)
+    assert result.returncode == 78, result.all
+    assert "LLM_PROVIDER_7_API_KEY_FILE" in result.all
+    assert "k-one-9" not in result.all and "k-two-9" not in result.all
+
+
+KEY_ENTRY = "k0a1b2c3:" + "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVoxMjM0NTY="
+SECRETS = {
+    "ENCRYPTION_KEY": ("0123456789abcdefGHIJKLMNOPQRSTUV", {}),
+    "ENCRYPTION_KEYS": (KEY_ENTRY, {}),
+    "SMTP_PASS": ("pass-77a", {"SMTP_USER": "u"}),
+    "SMS_AUTH_TOKEN": ("token-77b", {"SMS_PROVIDER": "generic", "SMS_FROM": "+15550001111",
+                                     "SMS_API_URL": "https://sms.example.com/x"}),
+    "WEBHOOK_SECRET": ("w77c" * 8, {"WEBHOOK_URL": "https://hook.example.com/x"}),
+    "TRANSCRIPTION_API_KEY": ("key-77d", {
+        "TRANSCRIPTION_ENDPOINT": "https://api.example.com/v1"}),
+    "S3_SECRET_ACCESS_KEY": ("key-77e", {"UPLOAD_STORE": "s3", "S3_BUCKET": "b",
+                                         "S3_ACCESS_KEY_ID": "i"})}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_every_secret_has_a_file_form_and_is_hidden(name, tmp_path):
+    value, others = SECRETS[name]
+    path = tmp_path / "secret"
+    path.write_text(value + "\n")
+    for env, status in (({name: value}, 0), ({f"{name}_FILE": str(path)}, 0),
+                        ({name: value, f"{name}_FILE": str(path)}, 78),
+                        ({f"{name}_FILE": str(tmp_path / "none")}, 78),
+                        ({name: "YOUR_" + "x" * 59}, 78)):
+        result = check(env={**others, **env})
+        assert result.returncode == status, (env, result.all)
+        assert value not in result.all
+        assert status == 0 or name in result.all
+
+
 def test_a_missing_secret_file_is_an_error(tmp_path):
     result = check(env={"JWT_SECRET_FILE": str(tmp_path / "no")}, drop=["JWT_SECRET"])
     assert result.returncode == 78, result.all
@@ -198,6 +266,9 @@ def test_two_different_lists_of_origins_are_an_error():
     assert same.returncode == 0, same.all
     other = check(env={"WS_ALLOWED_ORIGINS": one, "CHATBOX_ALLOWED_ORIGINS": two})
     assert other.returncode == 78
+    line = next(x for x in other.all.splitlines() if "ws.allowed_origins" in x)
+    for word in (one, two, "WS_ALLOWED_ORIGINS", "CHATBOX_ALLOWED_ORIGINS"):
+        assert word in line
     alone = check(env={"CHATBOX_ALLOWED_ORIGINS": two})
     assert two in effective(alone, "ws.allowed_origins")
 

@@ -20,7 +20,12 @@ from support.ws import Chat, fresh
     ["fly"], ["--fly"], ["serve", "--fly"], ["check", "--nonsense"],
     ["token", "--nonsense"], ["config", "--nonsense"], ["keygen", "nonsense"],
     ["serve", "--set", "server.port"], ["check", "--set"], ["check", "--config"],
-    ["token"], ["keygen"]], ids=" ".join)
+    ["token"], ["keygen"], ["--version", "x"], ["--help", "serve"], ["help"], ["-h"],
+    ["config"], ["config", "x"], ["serve", "x"], ["keygen", "jwt", "encryption"],
+    ["token", "--user", ""], ["token", "--user", "a\nb"], ["token", "--user", "x" * 256],
+    ["token", "--user", "a\udcff"], ["token", "--user", "a", "--role", "\udcff"],
+    ["token", "--user", "a", "--ttl", "0"], ["dev", "--port", "65536"],
+    ["serve", "--port", "0"], ["check", "--user", "a"]], ids=ascii)
 def test_a_bad_command_line_is_exit_status_2(args):
     result = run_cli(*args, env=minimal_env())
     assert result.returncode == 2, result.all
@@ -82,6 +87,15 @@ def test_token_escapes_what_json_needs():
     result = run_cli("token", "--user", 'u"1', "--name", name, env=minimal_env())
     claims = jwt.decode(result.stdout.strip(), SECRET, algorithms=["HS256"])
     assert claims["user_id"] == 'u"1' and claims["name"] == name
+
+
+def test_token_is_one_that_the_same_settings_take(spawn):
+    rules = {"JWT_USER_CLAIM": "sub", "JWT_ISSUER": "us", "JWT_AUDIENCE": "chat"}
+    server = spawn({**demo_env(), **rules})
+    text = run_cli("token", "--user", "žlutá", "--role", "admin",
+                   env={**minimal_env(), **rules}).stdout.strip()
+    assert server.client(text).get("/sessions").json()["user_id"] == "žlutá"
+    assert server.client(text).get("/admin/metrics").status_code == 200
 
 
 def test_token_without_a_secret_is_exit_status_78():

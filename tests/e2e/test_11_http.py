@@ -71,6 +71,43 @@ def test_head_answers_as_get_without_a_body(server, path):
             assert answer.header("content-length") == get.header("content-length")
 
 
+def test_options_of_everything_names_every_method(server):
+    with RawConn(server) as conn:
+        for _ in range(2):
+            conn.send(request(server, "OPTIONS", "*"))
+            answer = conn.read_response("OPTIONS")
+            assert answer.status == 204 and answer.body == b""
+            assert_headers(answer)
+            assert set(answer.header("allow").split(", ")) == {
+                "GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"}
+
+
+@pytest.mark.parametrize("method,path,allowed", [
+    ("OPTIONS", "/sessions", "GET, HEAD, POST, OPTIONS"),
+    ("OPTIONS", "/admin/users/a%2Fb/sessions", "GET, HEAD, OPTIONS"),
+    ("OPTIONS", "/*", None), ("OPTIONS", "/nothing", None)])
+def test_options_of_a_path_names_its_methods(server, method, path, allowed):
+    answer = server.http.request(method, path)
+    if allowed is None:
+        assert_error(answer, 404, "NOT_FOUND")
+    else:
+        assert answer.status_code == 204 and answer.headers["allow"] == allowed
+
+
+@pytest.mark.parametrize("path", ["P%2Fhealthz", "P%2fhealthz", "%2Fchatbox/healthz",
+                                  "P/admin%2Fsessions", "P/sessions%2F", "P/%25",
+                                  "P/sessions/%2F", "P/sessions/a%2Fend", "P/shared/%5C"])
+def test_an_escaped_slash_parts_nothing(server, path):
+    path = path.replace("P", server.prefix)
+    path = path if path.startswith("/") else "/" + path
+    head = (("Authorization", f"Bearer {token('u', roles=['admin'])}"),)
+    with RawConn(server) as conn:
+        conn.send(request(server, "GET", path, head))
+        assert_error(conn.read_response(), 404, "NOT_FOUND")
+        conn.send(request(server, "GET", server.prefix + "/healthz"))
+        assert conn.read_response().status == 200
+
+
 # --- limits
 
 def test_a_request_line_over_8_kib_is_414(server):

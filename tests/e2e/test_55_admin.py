@@ -2,12 +2,15 @@
 """What operators read: everybody's sessions, figures, the audit, and watching."""
 
 import json
+import signal
 from datetime import datetime, timedelta, timezone
+from urllib.parse import quote
 
 import pytest
 
 from support.answer import Answer, plain
 from support.checks import assert_error, assert_id, assert_time
+from support.rawhttp import exchange, request
 from support.server import provider_env
 from support.tokens import token
 from support.waiting import wait_for
@@ -252,6 +255,19 @@ def test_a_user_s_sessions_are_an_array_of_items(chat, server, admin, user):
     assert_error(admin.get(f"/admin/users/{user}/sessions?limit=0"), 400, field="limit")
 
 
+@pytest.mark.parametrize("name", ["a/b", "/", "a/../b", "a\\b", "100%", "%2F", "a?b#c",
+                                  "ä ü", "😀", "a+b", "a;b=c&d", "x" * 255, "{id}"])
+def test_every_user_id_can_be_asked_for(server, name):
+    """Whatever a token may say: one path segment, percent-encoded, names it."""
+    made = make(server, name)
+    head = [("Authorization", f"Bearer {token(fresh('op'), roles=['admin'])}")]
+    path = f"{server.prefix}/admin/users/{quote(name, safe='')}/sessions"
+    answer, _ = exchange(server, request(server, "GET", path, head))
+    assert answer.status == 200, answer
+    assert {item["user_id"] for item in answer.json()} == {name}
+    assert set(made) <= {item["id"] for item in answer.json()}
+
+
 # --- a transcript
 
 def test_a_transcript_is_the_user_s_page_with_the_operators_members(chat, server, admin,
@@ -398,6 +414,40 @@ def test_the_audit_survives_a_restart(spawn, fake):
     assert event["actor"] == "olga" and event["session_id"] == made
 
 
+def test_a_reload_is_put_down(spawn, fake, tmp_path):
+    path = tmp_path / "c.yaml"
+    path.write_text("limit: {messages: 100}\n")
+    server = spawn({**provider_env(fake), **ROOMY, "CHATBOX_CONFIG": str(path),
+                    "RATE_LIMIT": None})
+    admin = operator(server)
+
+    def reload_by(text, event, count):
+        path.write_text(text)
+        server.signal(signal.SIGHUP)
+        wait_for(lambda: len([x for x in server.logged(event)
+                              if event != "reload" or "applied" in x]) == count, 5, event)
+    reload_by("limit: {messages: 50}\n", "reload", 1)
+    (event,) = audit(admin)
+    assert event["action"] == "reload" and "session_id" not in event
+    assert event["actor"] and isinstance(event["detail"], str)
+    assert_time(event["at"])
+    assert server.logged("audit", action="reload")
+    reload_by("limit: {messages: 0}\n", "reload_failed", 1)
+    assert audit(admin) == [event], "nothing was changed"
+    reload_by("limit: {messages: 60}\n", "reload", 2)
+    assert [e["action"] for e in audit(admin, actor=event["actor"])] == ["reload"] * 2
+    server.kill9()
+    server.start()
+    assert len(audit(operator(server))) == 2
+
+
+def test_the_log_tells_who_it_was_in_every_script(server, user):
+    made = make(server, user)[0]
+    name = fresh("žluťoučký 😀 ")
+    assert operator(server, name).get(f"/admin/sessions/{made}").status_code == 200
+    assert server.wait_log("audit", action="transcript_read", user_id=name)
+
+
 # --- figures
 
 COUNTS = ("active_sessions", "total_sessions", "max_concurrent", "total_tokens",
@@ -451,6 +501,17 @@ def test_figures_count_what_happened(quiet, connect, fake, question):
     assert body["sessions_in_memory"] == {"active": 1, "inactive": 1, "total": 2}
     one.close()
     wait_for(lambda: figures(operator(quiet))["connections"] == 1, 5, "one has gone")
+
+
+def test_sessions_that_may_still_go_on_are_at_once(quiet):
+    """Those without an end live on while they are idle, as in memory."""
+    made = make(quiet, "ann", 3)
+    one = operator(quiet)
+    assert figures(one)["max_concurrent"] == figures(one)["active_sessions"] == 3
+    quiet.user("ann").post(f"/sessions/{made[0]}/end")
+    body = figures(one)
+    assert (body["max_concurrent"], body["active_sessions"]) == (3, 2)
+    assert body["avg_concurrent"] <= body["max_concurrent"]
 
 
 def test_sessions_at_once(quiet, connect):

@@ -147,6 +147,50 @@ def test_a_lock_that_lasts_while_others_read(spawn, connect, fake, question):
     assert one.turn(question, client_id="c-1", timeout=30).finish == "stop"
 
 
+def routes(server, user, sid, shared):
+    """Every route that asks the storage, as client, method and path."""
+    mine, anybody = server.user(user), server.http
+    admin = server.user(fresh("op"), roles=["admin"])
+    for one in (sid, "0" * 32):
+        for method, rest in (("GET", ""), ("PATCH", ""), ("POST", "/end"),
+                             ("GET", "/export"), ("GET", "/export?format=md"),
+                             ("POST", "/share"), ("DELETE", "/share"), ("DELETE", "")):
+            yield mine, method, f"/sessions/{one}{rest}"
+        yield admin, "GET", f"/admin/sessions/{one}"
+    for method, path in (("GET", "/sessions"), ("GET", "/sessions?q=x"),
+                         ("POST", "/sessions")):
+        yield mine, method, path
+    for one in (shared, "0" * 32):
+        yield anybody, "GET", f"/shared/{one}"
+    for path in ("/sessions", f"/users/{user}/sessions", "/metrics", "/audit"):
+        yield admin, "GET", f"/admin{path}"
+
+
+@pytest.mark.timeout(120)
+def test_every_route_of_a_failing_storage_is_503(spawn, connect, fake, user):
+    """1: the same for what is there and what is not, and all is there again after it."""
+    server = spawn({**provider_env(fake), "ADMIN_RATE_LIMIT": "100000"})
+    one = connect(server, user)
+    one.turn("hello")
+    path = f"/sessions/{one.session}"
+    shared = server.user(user).post(f"{path}/share").json()["share_token"]
+    with sqlite3.connect(f"{server.data}/chatbox.db", isolation_level=None,
+                         timeout=30) as db:
+        for name in ("sessions", "messages", "audit"):
+            db.execute(f"ALTER TABLE {name} RENAME TO gone_{name}")
+        for client, method, target in routes(server, user, one.session, shared):
+            assert_error(client.request(method, target), 503, "SERVICE_UNAVAILABLE")
+        assert ready(server) == 503
+        assert server.http.get("/healthz").status_code == 200
+        for name in ("sessions", "messages", "audit"):
+            db.execute(f"ALTER TABLE gone_{name} RENAME TO {name}")
+    db.close()
+    wait_for(lambda: ready(server) == 200, 30, "ready again")
+    assert len(messages(server, one)) == 2
+    assert server.http.get(f"/shared/{shared}").status_code == 200
+    assert one.turn("more").finish == "stop"
+
+
 def test_a_damaged_database_is_503_and_never_404(spawn, connect, fake, user):
     """1: a failing database is 503, never 404."""
     server = spawn(provider_env(fake))

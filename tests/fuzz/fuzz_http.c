@@ -42,14 +42,18 @@ check_target(struct buf *notes, const struct http1_target *target)
 {
     struct str query = target->query;
     struct http1_pair pair;
-    struct buf b;
+    struct buf b, name;
 
     buf_init(&b, HTTP1_LINE_MAX);
+    buf_init(&name, HTTP1_LINE_MAX);
     if (http1_target_decode_path(target->path, &b) == ERR_OK) {
         CHECK(utf8_valid(buf_str(&b)) && b.n <= target->path.n);
         CHECK(b.n == 0 || memchr(b.p, '\0', b.n) == NULL);
+        CHECK(http1_target_decode_segment(buf_str(&b), &name) == ERR_OK);
+        CHECK(utf8_valid(buf_str(&name)) && name.n <= b.n);
         buf_put_str(notes, buf_str(&b));
     }
+    buf_fini(&name);
     buf_reset(&b, HTTP1_LINE_MAX);
     while (http1_target_next_pair(&query, &b, &pair) == ERR_OK) {
         buf_put_str(notes, pair.key);

@@ -23,6 +23,7 @@ LETTER = re.compile(r"\b(?:mailbox_post|shard_post)\s*\(")
 # Who sends letters; docs/threads.md describes each.
 LETTER_FILES = {
     "src/app/boot_shards.c": "steps of start, reload and stop",
+    "src/app/boot_reload.c": "a reload for the audit",
     "src/gate/census.c": "counting connections, from shard to shard",
     "src/gate/watch.c": "a watching connection has ended",
     "src/chat/chat.c": "new settings: providers and limits",

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "base/log.h"
 
+#include "base/check.h"
+
 #include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -80,6 +82,83 @@ writes_one_json_object_a_line(void **state)
 }
 
 static void
+text_is_written_as_the_characters_it_has(void **state)
+{
+    static const struct {
+        const char *value;
+        const char *read; /* by whoever parses the line */
+    } cases[] = {
+        {"\xc3\xa9t\xc3\xa9", "\xc3\xa9t\xc3\xa9"},
+        {"\xe2\x82\xac", "\xe2\x82\xac"},
+        {"\xf0\x9f\x98\x80", "\xf0\x9f\x98\x80"},
+        {"\xf4\x8f\xbf\xbf", "\xf4\x8f\xbf\xbf"},
+        {"\xc2\x80\x7f\x1b", "\xc2\x80\x7f\x1b"},
+        {"a\xffz", "a\xef\xbf\xbdz"},
+        {"\xc3", "\xef\xbf\xbd"},
+        {"\xc3z", "\xef\xbf\xbdz"},
+        {"\xc1\x81", "\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xe0\x80\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xed\xa0\x80", "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf4\x90\x80\x80",
+         "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd"},
+        {"\xf8\x88", "\xef\xbf\xbd\xef\xbf\xbd"},
+    };
+    char text[16384], *at = text;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        log_info(EVENT_START, "x", log_cstr("a", cases[i].value));
+    }
+    assert_true(written(text, sizeof(text)) > 0);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        json_t *line = json_loads(at, JSON_DISABLE_EOF_CHECK, NULL);
+
+        assert_non_null(line);
+        assert_string_equal(json_string_value(json_object_get(line, "a")),
+                            cases[i].read);
+        for (; *at != '\n'; at++) {
+            assert_in_range(*at, 0x20, 0x7e);
+        }
+        at++;
+        json_decref(line);
+    }
+}
+
+static void
+a_long_sentence_is_told_whole(void **state)
+{
+    char text[8192], sentence[1000];
+    json_t *line;
+
+    (void)state;
+    memset(sentence, 'x', sizeof(sentence) - 1);
+    sentence[sizeof(sentence) - 1] = '\0';
+    log_error(EVENT_CONFIG_ERROR, sentence);
+    assert_true(written(text, sizeof(text)) > 0);
+    line = json_loads(text, 0, NULL);
+    assert_string_equal(json_string_value(json_object_get(line, "msg")),
+                        sentence);
+    json_decref(line);
+}
+
+static void
+the_worst_of_texts_still_makes_a_line(void **state)
+{
+    static char big[5000];
+    char text[16384];
+    json_t *line;
+
+    (void)state;
+    memset(big, '\xff', sizeof(big) - 1);
+    log_info(EVENT_START, big, log_cstr("a", big), log_int("n", 1));
+    assert_true(written(text, sizeof(text)) > 0);
+    line = json_loads(text, 0, NULL);
+    assert_non_null(line);
+    assert_int_equal(json_integer_value(json_object_get(line, "n")), 1);
+    json_decref(line);
+}
+
+static void
 writes_nothing_below_its_level(void **state)
 {
     char text[100];
@@ -133,6 +212,12 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(writes_one_json_object_a_line, begin,
                                         end),
+        cmocka_unit_test_setup_teardown(
+            text_is_written_as_the_characters_it_has, begin, end),
+        cmocka_unit_test_setup_teardown(a_long_sentence_is_told_whole, begin,
+                                        end),
+        cmocka_unit_test_setup_teardown(the_worst_of_texts_still_makes_a_line,
+                                        begin, end),
         cmocka_unit_test_setup_teardown(writes_nothing_below_its_level, begin,
                                         end),
         cmocka_unit_test_setup_teardown(cuts_long_values_but_not_the_line,

@@ -118,11 +118,11 @@ static const struct {
     {"/a+b", "/a+b"},     {"/%e2%82%AC", "/\xE2\x82\xAC"},
     {"/a%2eb", "/a.b"},   {"/...", "/..."},
     {"/.a", "/.a"},       {"//", "//"},
-    {"/%25", "/%"},       {"/.", NULL},
+    {"/%25", "/%25"},     {"/.", NULL},
     {"/..", NULL},        {"/a/../b", NULL},
     {"/a/./b", NULL},     {"/a/%2e%2E/b", NULL},
-    {"/%2e", NULL},       {"/a%2Fb", NULL},
-    {"/a%2fb", NULL},     {"/a%5cb", NULL},
+    {"/%2e", NULL},       {"/a%2Fb", "/a%2Fb"},
+    {"/a%2fb", "/a%2fb"}, {"/a%5cb", "/a%5cb"},
     {"/%00", NULL},       {"/%0a", NULL},
     {"/%1F", NULL},       {"/%7f", NULL},
     {"/%80", NULL},       {"/%C0%AE", NULL},
@@ -148,6 +148,37 @@ paths_decode_to_one_meaning_or_not_at_all(void **state)
             assert_true(str_is(buf_str(&out), paths[i].expected));
         }
         buf_fini(&out);
+    }
+}
+
+static void
+escaped_slashes_belong_to_a_segment(void **state)
+{
+    static const struct {
+        const char *path;
+        const char *name; /* of all behind the first slash */
+    } segments[] = {
+        {"/a%2Fb", "a/b"},           {"/a%5cb", "a\\b"},
+        {"/100%25", "100%"},         {"/%252F", "%2F"},
+        {"/%2F..%2F", "/../"},       {"/%25252e", "%252e"},
+        {"/%C3%BC%2f", "\xC3\xBC/"}, {"/a+b", "a+b"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(segments); i++) {
+        struct buf path, name;
+
+        buf_init(&path, 64);
+        buf_init(&name, 64);
+        assert_int_equal(
+            http1_target_decode_path(str_from(segments[i].path), &path),
+            ERR_OK);
+        assert_int_equal(
+            http1_target_decode_segment(str_from_at(buf_str(&path), 1), &name),
+            ERR_OK);
+        assert_true(str_is(buf_str(&name), segments[i].name));
+        buf_fini(&path);
+        buf_fini(&name);
     }
 }
 
@@ -269,6 +300,7 @@ main(void)
         cmocka_unit_test(every_form_of_target_is_cut_into_its_pieces),
         cmocka_unit_test(every_other_target_is_refused),
         cmocka_unit_test(paths_decode_to_one_meaning_or_not_at_all),
+        cmocka_unit_test(escaped_slashes_belong_to_a_segment),
         cmocka_unit_test(a_path_that_does_not_fit_says_so),
         cmocka_unit_test(a_query_is_walked_pair_by_pair),
         cmocka_unit_test(

@@ -28,6 +28,8 @@ static const struct {
     {HTTP1_PATCH, "/sessions/" ID, ERR_OK, "/sessions/{id}", ID},
     {HTTP1_DELETE, "/sessions/" ID, ERR_OK, "/sessions/{id}", ID},
     {HTTP1_GET, "/sessions/{id}", ERR_OK, "/sessions/{id}", "{id}"},
+    {HTTP1_GET, "/admin/users/a%2Fb%25/sessions", ERR_OK,
+     "/admin/users/{id}/sessions", "a%2Fb%25"},
     {HTTP1_POST, "/sessions/x/end", ERR_OK, "/sessions/{id}/end", "x"},
     {HTTP1_POST, "/sessions/x/share", ERR_OK, "/sessions/{id}/share", "x"},
     {HTTP1_DELETE, "/sessions/x/share", ERR_OK, "/sessions/{id}/share", "x"},
@@ -98,6 +100,8 @@ static const struct {
     {"/sessions/x", "GET, HEAD, PATCH, DELETE, OPTIONS"},
     {"/sessions/x/end", "POST, OPTIONS"},
     {"/", "GET, HEAD, OPTIONS"},
+    {"*", "GET, HEAD, POST, PATCH, DELETE, OPTIONS"},
+    {"/*", ""},
     {"/nothing", ""},
     {"", ""},
 };

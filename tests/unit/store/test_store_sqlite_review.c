@@ -284,6 +284,37 @@ figures_are_of_the_sessions_that_lived_meanwhile(void **state)
     }
 }
 
+/* The sessions without an end are 1, 3 and 4. */
+static void
+a_session_without_an_end_lives_on_while_it_is_idle(void **state)
+{
+    static const struct {
+        int64_t idle, now, from; /* now, from: behind T0 */
+        int64_t total;
+    } cases[] = {
+        {0, 5000, 1000, 0},      {499, 5000, 1500, 0},    {1500, 5000, 1500, 3},
+        {100000, 5000, 5000, 3}, {100000, 5000, 5001, 0}, {100000, 100, 950, 0},
+    };
+    struct fixture *f = *state;
+
+    store_all(f);
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct store_job *job =
+            store_job_new(STORE_SESSION_FIGURES, NULL, NULL, NULL);
+
+        job->review = review_new();
+        job->review->from_ms = T0 + cases[i].from;
+        job->review->to_ms = T0 + 10000;
+        job->review->idle_ms = cases[i].idle;
+        job->review->now_ms = T0 + cases[i].now;
+        assert_int_equal(run(f, job), ERR_OK);
+        assert_int_equal(job->review->figures.total, cases[i].total);
+        assert_int_equal(job->review->figures.active, cases[i].total);
+        assert_int_equal(job->review->figures.max_at_once, cases[i].total);
+        store_job_free(job);
+    }
+}
+
 /* -- the audit -- */
 
 static void
@@ -470,6 +501,7 @@ main(void)
         TEST(a_page_is_cut_out_of_the_list_and_the_total_is_not),
         TEST(the_usual_lists_are_walked_along_an_index),
         TEST(figures_are_of_the_sessions_that_lived_meanwhile),
+        TEST(a_session_without_an_end_lives_on_while_it_is_idle),
         TEST(the_audit_is_read_newest_first_page_by_page),
         TEST(an_event_comes_back_as_it_was_put),
         TEST(a_cursor_that_is_not_ours_is_refused),

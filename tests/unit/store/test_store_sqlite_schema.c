@@ -101,7 +101,7 @@ every_field_of_the_contract_is_a_column(void **state)
         "_id",    "sid",     "seq",      "cid",        "ts",
         "sender", "type",    "content",  "fileId",     "fileUrl",
         "meta",   "status",  "modelId",  "durMs",      "ttftMs",
-        "finish", "replyTo", "replaces", "superseded",
+        "finish", "replyTo", "replaces", "superseded", "usage",
     };
     struct fixture *f = *state;
     char sql[128];
