@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which session a connection gets, resuming it, several devices: protocol.md 2.5."""
 
+import json
 import time
 from datetime import datetime
 
@@ -263,6 +264,17 @@ def test_messages_sent_while_away_are_replayed(chat, fake, user, question):
     assert [e["content"] for e in replayed(again)] == [question, "Hello from the model."]
 
 
+def test_a_replay_is_marked_whatever_the_metadata_says(chat, user):
+    one = chat(user)
+    one.turn("hello", metadata={"replay": "no", "colour": "r\u00e4d \"1\"", "n": 5})
+    two = chat(user, session_id=one.session, last_seq=0)
+    two.send("ping")
+    text = two.ws.recv(10)
+    assert text.count('"replay"') == 1, "a member twice is read in two ways"
+    assert json.loads(text)["metadata"] == {"replay": "true", "colour": "r\u00e4d \"1\"",
+                                            "n": "5"}
+
+
 # --- devices
 
 def test_the_same_device_replaces_its_older_connection(chat, server, user):
@@ -311,6 +323,23 @@ def test_a_replaced_device_does_not_count_twice(spawn, connect, fake, user):
         assert chats[-2].closed() == 4409
     assert chats[-1].turn("last one").finish == "stop"
     assert upgrade(server, bearer=token(user)).status == 429
+
+
+def test_a_replaced_device_does_not_count_twice_in_the_process(spawn, connect, fake, user):
+    """2.5: neither against MAX_CONNECTIONS."""
+    server = spawn(provider_env(fake) | {"MAX_CONNECTIONS": "1"})
+    chats = [connect(server, user, device_id="phone")]
+    chats[0].turn("hello")
+    for _ in range(5):
+        chats.append(connect(server, user, session_id=chats[0].session,
+                             device_id="phone"))
+        assert chats[-2].closed() == 4409
+    assert upgrade(server, bearer=token(user), query="device_id=other").status == 429
+    told = chats[-1].get("notification")
+    assert told["metadata"]["event"] == "connection_limit"
+    assert chats[-1].turn("last one").finish == "stop"
+    chats[-1].close()
+    wait_for(lambda: upgrade(server).status == 101, 5, "room again")
 
 
 def test_a_replacement_in_mid_answer_loses_nothing(chat, fake, user, question):
