@@ -9,9 +9,9 @@
  * for proto_fault.field. Names are members of the outer object, or
  * "metadata.<key>"; "" when there is no such member. Pure; borrow. */
 
-/* A name that stands in its object for the second time: the byte at offset at
- * belongs to it. frame is JSON. */
-void blame_double(struct str frame, size_t at,
+/* The byte at offset at is what is wrong: of a name that stands there for the
+ * second time, of a number that is too large. frame is JSON. */
+void blame_at(struct str frame, size_t at,
                   char field[static PROTO_FIELD_NAME_MAX]);
 
 /* frame is not valid with PROTO_DEPTH_MAX levels: the member that has a lone

@@ -125,9 +125,10 @@ take_root(struct decoding *d, struct str frame, json_t **root_out)
     json_error_t why;
     json_t *root = load(frame, &why);
 
-    if (root == NULL && json_error_code(&why) == json_error_duplicate_key) {
-        /* jansson stops right behind the second name */
-        blame_double(frame, (size_t)why.position - 1, d->fault->field);
+    if (root == NULL) {
+        /* A double name, or a number beyond all real ones: jansson stops
+         * right behind it. */
+        blame_at(frame, (size_t)why.position - 1, d->fault->field);
         return d->fault->err = ERR_INVALID_FORMAT;
     }
     if (!json_is_object(root)) {

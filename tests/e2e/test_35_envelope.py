@@ -130,6 +130,15 @@ def test_numbers_and_booleans_in_metadata_become_strings(chat, user):
     assert metadata["d"] == "1.5" and metadata["s"] == "x"
 
 
+def test_metadata_keys_are_sanitised_too(chat, user):
+    """2.3: NUL removed, surrounding white space trimmed, in metadata."""
+    one = chat(user)
+    one.turn("begin")
+    two = chat(user, session_id=one.session)
+    one.turn("hello", metadata={" a\0b ": "\0x ", "c": "d"})
+    assert two.get("user_message")["metadata"] == {"ab": "x", "c": "d"}
+
+
 def test_ids_are_trimmed(chat):
     one = chat()
     one.turn("begin")

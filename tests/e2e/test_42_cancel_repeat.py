@@ -114,6 +114,19 @@ def test_cancel_before_the_first_text_stores_nothing(chat, server, fake, questio
     assert one.turn("and now?").finish == "stop"
 
 
+def test_cancel_between_two_tries_stops_both(spawn, connect, fake, question):
+    """No provider has the turn at that moment; it ends all the same."""
+    fake.when(question, failure(503, Retry_After="60"), plain("never"))
+    server = spawn(provider_env(fake))
+    one = connect(server)
+    one.say(question)
+    server.wait_log("llm_retry")
+    one.send("cancel")
+    assert one.rest_of_turn().finish == "cancelled"
+    assert len(fake.asked(question)) == 1
+    assert one.turn("and now?").finish == "stop"
+
+
 def test_cancel_lets_the_next_waiting_question_run(chat, fake, question):
     held(fake, question, "part")
     one = chat()

@@ -182,6 +182,16 @@ def test_all_events_after_last_seq_follow_in_order(chat, fake, user):
                 assert event["type"] == "user_message"
 
 
+def test_a_long_replay_has_no_hole_and_nothing_twice(chat, user):
+    """2.5: also when it is more than the store is asked for at a time."""
+    one = chat(user)
+    for n in range(103):
+        assert one.turn(f"n{n}").finish == "stop"
+    two = chat(user, session_id=one.session, last_seq=1, epoch=one.hello["epoch"])
+    assert two.hello["resumed"] is True and two.hello["seq"] == 206
+    assert [e["seq"] for e in replayed(two)] == list(range(2, 207))
+
+
 def test_at_the_end_nothing_follows(chat, fake, user):
     one = chat(user)
     talk(one, fake, 1)
@@ -191,6 +201,7 @@ def test_at_the_end_nothing_follows(chat, fake, user):
 
 @pytest.mark.parametrize("query", [{"last_seq": 3}, {"last_seq": 4000000000},
                                    {"last_seq": 0, "epoch": "another"},
+                                   {"last_seq": 1, "epoch": "e" * 200},
                                    {"last_seq": 2, "epoch": "another"}])
 def test_what_cannot_be_exact_is_not_resumed(chat, fake, user, query):
     one = chat(user)

@@ -95,6 +95,8 @@ BLAMED = [
     ("a lone surrogate in a metadata key", '{"type":"user_message","content":"a",'
      '"metadata":{"\\udc00":"v"}}', "metadata"),
     ("a lone surrogate in a name", '{"type":"ping","\\ud800":1}', None),
+    ("a number beyond all", '{"type":"user_message","content":"a","metadata":'
+     '{"k":1e999}}', "metadata.k"),
     ("nine levels", nested(9), "x"), ("sixty levels", nested(60), "x"),
     ("nine levels in metadata", '{"type":"user_message","content":"a","metadata":'
      '{"k":' + "[" * 7 + "]" * 7 + "}}", "metadata.k"),
@@ -155,6 +157,17 @@ MEMBERS = [
         "https://u:p@/x", "ftp://a.example/x", "//a.example/x", "https://2130706433/")],
     ("model_id a number", say(model_id=1), FORMAT, "model_id"),
     ("model_id of 101 bytes", say(model_id="m" * 101), FORMAT, "model_id"),
+    ("model_id unknown", say(model_id="nope"), NOT_FOUND, "model_id"),
+    *[(f"{kind} without {without}", {"type": kind, **{
+        name: value for name, value in (("file_id", "0" * 32),
+                                        ("file_url", "https://a.example/x"))
+        if name != without}}, MISSING, without)
+      for kind in ("file_upload", "voice_message") for without in ("file_id", "file_url")],
+    *[(f"{kind} of an unknown upload", {"type": kind, "file_id": "0" * 32,
+                                        "file_url": "https://a.example/x"},
+       NOT_FOUND, "file_id") for kind in ("file_upload", "voice_message")],
+    ("an unknown upload without content", {"type": "user_message", "file_id": "0" * 32},
+     NOT_FOUND, "file_id"),
     ("model_select without a model", {"type": "model_select"}, MISSING, "model_id"),
     ("model_select of null", {"type": "model_select", "model_id": None}, MISSING,
      "model_id"),
@@ -207,6 +220,7 @@ ACCEPTED = [
     ("an unknown member", '{"type":"ping","colour":"red","x":null,"y":[1.5e3,-0,{}]}'),
     ("eight levels", nested(8)),
     ("a surrogate pair", '{"type":"ping","x":"\\ud83d\\ude00"}'),
+    ("an escaped NUL in a name", '{"type":"ping","x\\u0000":1,"t\\u0000":2}'),
     ("an escaped NUL", '{"type":"ping","x":"\\u0000"}'),
     ("whitespace around", ' \t\r\n{ "type" : "ping" } \n'),
     ("escapes in the type", '{"\\u0074ype":"p\\u0069ng"}'),

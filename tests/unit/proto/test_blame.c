@@ -38,7 +38,7 @@ names_the_member_that_a_byte_belongs_to(void **state)
         char *mark = strchr(frame, '@');
 
         memmove(mark, mark + 1, strlen(mark));
-        blame_double(str_from(frame), (size_t)(mark - frame), field);
+        blame_at(str_from(frame), (size_t)(mark - frame), field);
         assert_string_equal(field, rows[i].field);
         xfree(frame);
     }

@@ -189,6 +189,8 @@ static const struct row metadata[] = {
     {MSG "\"metadata\":{\"k\\u0000\":\"1\",\"k\":\"1\"}}", BAD, "metadata.k"},
     {MSG "\"met\\u0000adata\":[]}", BAD, "metadata"},
     {MSG "\"\\u0000\":[]}", ERR_OK, ""},
+    {MSG "\"metadata\":{\"a\":1,\"k\":1e999,\"z\":2}}", BAD, "metadata.k"},
+    {MSG "\"metadata\":{\"k\":-1e999}}", BAD, "metadata.k"},
 };
 
 static void
