@@ -190,6 +190,7 @@ static const struct field_row fields[] = {
 #define LINE "string"
 #define CONTENT "content"
 #define URL "string"
+#define JWT "token"
 #define TIME "time"
 #define SENDER "sender"
 #define METADATA "object"

@@ -319,9 +319,18 @@ size_t
 chat_user_connections(const struct chat *c, struct str id, struct str session,
                       struct str device)
 {
-    struct user *u = user_find(c, id);
+    const struct user *u = user_find(c, id);
 
     return u != NULL ? u->connections - attach_replaced(u, session, device) : 0;
+}
+
+size_t
+chat_user_replaced(const struct chat *c, struct str id, struct str session,
+                   struct str device)
+{
+    const struct user *u = user_find(c, id);
+
+    return u != NULL ? attach_replaced(u, session, device) : 0;
 }
 
 void

@@ -114,6 +114,11 @@ void chat_on_drain(struct outlet *o);
 size_t chat_user_connections(const struct chat *c, struct str user_id,
                              struct str session_id, struct str device_id);
 
+/* How many of the user's connections on this shard such a new one would take
+ * the place of. */
+size_t chat_user_replaced(const struct chat *c, struct str user_id,
+                          struct str session_id, struct str device_id);
+
 /* A connection of the user is on another shard from now on (true), or no more:
  * it counts here all the same. */
 void chat_user_away(struct chat *c, struct str user_id, bool begins);

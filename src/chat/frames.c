@@ -143,7 +143,31 @@ frame_loading(const struct session *s, const char *answer_id,
     return finish(b);
 }
 
-/* A stored metadata object with one more pair in front. */
+/* The members of a stored metadata object but the one called name, each behind
+ * a comma. */
+static void
+put_others(struct buf *b, struct str stored, struct str name)
+{
+    struct json_scan s;
+    struct json_text key, value;
+
+    json_scan_init(&s, stored);
+    if (!json_scan_enter(&s, '{')) {
+        return;
+    }
+    while (json_scan_member(&s, &key) && json_scan_string(&s, &value)) {
+        if (!json_text_is(&key, name)) {
+            buf_puts(b, ",\"");
+            buf_put_str(b, key.raw);
+            buf_puts(b, "\":\"");
+            buf_put_str(b, value.raw);
+            buf_putc(b, '"');
+        }
+    }
+}
+
+/* A stored metadata object with one more pair in front, which a client's own
+ * pair of that name does not hide. */
 static void
 put_metadata_with(struct buf *b, const char *stored, const char *name,
                   const char *value)
@@ -152,12 +176,8 @@ put_metadata_with(struct buf *b, const char *stored, const char *name,
 
     buf_init(&json, 1 << 20);
     buf_printf(&json, "{\"%s\":\"%s\"", name, value);
-    if (stored != NULL && stored[0] == '{' && stored[1] != '}') {
-        buf_putc(&json, ',');
-        buf_puts(&json, stored + 1);
-    } else {
-        buf_putc(&json, '}');
-    }
+    put_others(&json, str_from(stored), str_from(name));
+    buf_putc(&json, '}');
     proto_put_json(b, PROTO_METADATA, buf_str(&json));
     buf_fini(&json);
 }

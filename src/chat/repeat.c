@@ -41,13 +41,35 @@ take_record(struct message_record *to, struct message_record *from)
     *from = (struct message_record){.seq = 0};
 }
 
+/* How far a question that the store has got: it waits or runs, or was
+ * answered. */
+static bool
+was_asked(const struct session *s, const struct store_job *job)
+{
+    return turn_find(s, job->message.id) != NULL ||
+           standing_answer(job) != NULL;
+}
+
+static void
+tell_first(struct session *s, struct outlet *o, const struct store_job *job)
+{
+    const struct message_record *answer = standing_answer(job);
+    const struct turn *first = turn_find(s, job->message.id);
+
+    router_send(o,
+                frame_ack(s, str_from(job->message.client_id), &job->message));
+    if (first != NULL && first == s->running) {
+        turn_show(s, o);
+    } else if (first == NULL && answer != NULL) {
+        router_send(o, frame_answer(s, answer));
+    }
+}
+
 void
 repeat_answer(struct turn *t, struct store_job *job)
 {
     struct session *s = t->session;
     struct outlet *o = t->asker;
-    const struct message_record *answer = standing_answer(job);
-    struct turn *first = turn_find(s, job->message.id);
 
     session_job_begin(s);
     if (!s->stored) {
@@ -55,24 +77,71 @@ repeat_answer(struct turn *t, struct store_job *job)
     }
     turn_free(t);
     if (o != NULL) {
-        router_send(
-            o, frame_ack(s, str_from(job->message.client_id), &job->message));
+        tell_first(s, o, job);
     }
-    if (first != NULL) {
-        if (o != NULL && first == s->running) {
-            turn_show(s, o);
-        }
-    } else if (answer != NULL) {
-        if (o != NULL) {
-            router_send(o, frame_answer(s, answer));
-        }
-    } else {
+    if (!was_asked(s, job)) {
         struct message_record question;
 
         take_record(&question, &job->message);
         turn_begin_stored(s, o, &question, NULL);
     }
     session_job_end(s);
+}
+
+/* --- without room for a turn -------------------------------------------- */
+
+/* Who sent which client_id, while the store looks. */
+struct again {
+    struct errand errand;
+    char *client_id;
+};
+
+static void
+refuse_again(const struct again *a, enum err e)
+{
+    struct proto_error what = {
+        .err = e,
+        .retry_after_ms = e == ERR_SERVICE_ERROR ? REPEAT_FULL_MS : RETRY_MS};
+
+    router_tell(a->errand.outlet, &what, NONE, str_from(a->client_id));
+}
+
+static void
+on_first(struct store_job *job)
+{
+    struct again *a = job->cookie;
+    struct session *s = a->errand.session;
+    struct outlet *o = a->errand.outlet;
+
+    if (s->gone || o == NULL) {
+        /* nobody is left to be told */
+    } else if (job->result == ERR_OK && was_asked(s, job)) {
+        tell_first(s, o, job);
+    } else {
+        refuse_again(a, job->result == ERR_OK || job->result == ERR_NOT_FOUND
+                            ? ERR_SERVICE_ERROR
+                            : ERR_DATABASE_ERROR);
+    }
+    errand_end(&a->errand);
+    xfree(a->client_id);
+    xfree(a);
+    store_job_free(job);
+}
+
+void
+repeat_only(struct outlet *o, struct str client_id)
+{
+    struct again *a = xcalloc(1, sizeof(*a));
+    struct session *s = o->session;
+    struct store_job *job =
+        store_job_new(STORE_MESSAGE_FIND, s->user->chat->shard, on_first, a);
+
+    a->client_id = str_dup(client_id);
+    errand_start(&a->errand, o);
+    job->user_id = str_dup(user_id(s->user));
+    memcpy(job->session.sid, s->id, sizeof(job->session.sid));
+    job->message.client_id = str_dup(client_id);
+    store_submit(s->user->chat->store, job);
 }
 
 /* --- regenerate --------------------------------------------------------- */

@@ -11,6 +11,15 @@
  * t; the job stays the caller's. */
 void repeat_answer(struct turn *t, struct store_job *job);
 
+/* What to tell a connection that has asked as much as it may: an answer takes
+ * seconds. */
+#define REPEAT_FULL_MS 2000
+
+/* The same for a connection that has no room for another turn: a client_id that
+ * the store knows gets what repeat_answer gives; any other one, and what was
+ * never asked, is SERVICE_ERROR. Borrows. */
+void repeat_only(struct outlet *o, struct str client_id);
+
 /* Another answer to the question of message_id (an answer or a question of
  * o's session); o is told when there is none. Borrows. */
 void repeat_regenerate(struct outlet *o, struct str message_id);

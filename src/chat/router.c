@@ -20,11 +20,11 @@
 /* One turn may run and three may wait per connection. */
 #define ASKED_MAX 4
 
-/* What to tell a connection that has four: an answer takes seconds. */
-#define ASKED_RETRY_MS 2000
-
 /* What to tell one whose change could not be stored. */
 #define DATABASE_RETRY_MS 1000
+
+/* What to tell one whose new token cannot be judged now. */
+#define KEYS_RETRY_MS 1000
 
 #define NONE ((struct str){NULL, 0})
 
@@ -122,16 +122,18 @@ files_ok(struct outlet *o, const struct proto_message *m)
 }
 
 static bool
-has_room(struct outlet *o, const struct proto_message *m)
+has_room(const struct outlet *o)
+{
+    return o->asked < ASKED_MAX && !o->user->chat->draining;
+}
+
+static void
+refuse_full(struct outlet *o, const struct proto_message *m)
 {
     struct proto_error what = {.err = ERR_SERVICE_ERROR,
-                               .retry_after_ms = ASKED_RETRY_MS};
+                               .retry_after_ms = REPEAT_FULL_MS};
 
-    if (o->asked < ASKED_MAX && !o->user->chat->draining) {
-        return true;
-    }
     refuse(o, m, &what);
-    return false;
 }
 
 static void
@@ -157,6 +159,19 @@ record_of(const struct outlet *o, const struct proto_message *m,
     snprintf(out->sid, sizeof(out->sid), "%s", o->session->id);
 }
 
+/* Nothing is asked any more, but what was asked may be sent again. */
+static void
+on_full(struct outlet *o, const struct proto_message *m)
+{
+    struct str client_id = m->field[PROTO_CLIENT_ID];
+
+    if (client_id.n > 0 && !o->user->chat->draining) {
+        repeat_only(o, client_id);
+    } else {
+        refuse_full(o, m);
+    }
+}
+
 static void
 on_user_message(struct outlet *o, const struct proto_message *m)
 {
@@ -165,7 +180,11 @@ on_user_message(struct outlet *o, const struct proto_message *m)
     int model;
 
     if (!within_limit(o, m, c->messages, user_id(o->user), "message") ||
-        !files_ok(o, m) || (model = model_of(o, m)) < 0 || !has_room(o, m)) {
+        !files_ok(o, m) || (model = model_of(o, m)) < 0) {
+        return;
+    }
+    if (!has_room(o)) {
+        on_full(o, m);
         return;
     }
     record_of(o, m, &question);
@@ -345,9 +364,13 @@ on_regenerate(struct outlet *o, const struct proto_message *m)
 {
     struct chat *c = o->user->chat;
 
-    if (within_limit(o, m, c->messages, user_id(o->user), "message") &&
-        has_room(o, m)) {
+    if (!within_limit(o, m, c->messages, user_id(o->user), "message")) {
+        return;
+    }
+    if (has_room(o)) {
         repeat_regenerate(o, m->field[PROTO_MESSAGE_ID]);
+    } else {
+        refuse_full(o, m);
     }
 }
 
@@ -365,11 +388,16 @@ on_auth(struct outlet *o, const struct proto_message *m)
     if (e == ERR_AGAIN) {
         return;
     }
-    if (e != ERR_OK) {
+    if (e == ERR_SERVICE_UNAVAILABLE) {
+        struct proto_error what = {.err = ERR_SERVICE_ERROR,
+                                   .retry_after_ms = KEYS_RETRY_MS};
+
+        refuse(o, m, &what);
+    } else if (e != ERR_OK) {
         refuse_simply(o, m, e, NULL);
-        return;
+    } else {
+        router_send(o, frame_ack(o->session, m->field[PROTO_CLIENT_ID], NULL));
     }
-    router_send(o, frame_ack(o->session, m->field[PROTO_CLIENT_ID], NULL));
 }
 
 static void
@@ -450,7 +478,6 @@ router_on_frame(struct outlet *o, struct str text)
     struct proto_message m;
     struct proto_fault fault;
 
-    metric_count(METRIC_MESSAGES_RECEIVED);
     if (proto_decode(text, &rules, &m, &fault) != ERR_OK) {
         on_fault(o, text, &fault);
         return;

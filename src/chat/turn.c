@@ -228,8 +228,7 @@ turn_cancel(struct session *s, struct str message_id)
     if (t == NULL || t->step >= TURN_STORE) {
         return false;
     }
-    if (message_id.n > 0 && !str_is(message_id, t->answer.id) &&
-        !str_is(message_id, t->question.id)) {
+    if (message_id.n > 0 && !str_is(message_id, t->answer.id)) {
         return false;
     }
     turn_end(t, TURN_END_CANCELLED);

@@ -73,7 +73,7 @@ void turn_begin_stored(struct session *s, struct outlet *o,
 struct turn *turn_find(const struct session *s, const char *question_id);
 
 /* Stops the running turn for a client. False when none runs, or message_id is
- * given and is neither its answer's nor its question's. */
+ * given and is not its answer's. */
 bool turn_cancel(struct session *s, struct str message_id);
 
 /* o goes: no turn may speak to it any more. */

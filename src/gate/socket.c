@@ -356,6 +356,7 @@ on_message(void *user, enum ws_opcode type, struct str message)
     struct socket *k = user;
 
     (void)type; /* binary is refused by the rules */
+    metric_count(METRIC_MESSAGES_RECEIVED);
     if (must_wait(k)) {
         put_before(&backlog_of(k)->messages, message);
     } else {

@@ -24,7 +24,6 @@
 
 #define SESSION_ID_MAX 128
 #define DEVICE_ID_MAX 64
-#define EPOCH_MAX 64
 
 /* What to tell who is refused for too many connections. */
 #define LIMIT_RETRY_MS 1000
@@ -192,7 +191,7 @@ take_pair(struct wishes *w, const struct http1_pair *pair)
     }
     if (str_is(pair->key, "epoch")) {
         w->epoch = v;
-        return printable(v, EPOCH_MAX);
+        return plain_text(v, HTTP1_LINE_MAX);
     }
     if (str_is(pair->key, "last_seq")) {
         return to_seq(v, &w->last_seq);
@@ -277,17 +276,22 @@ within_user_limit(struct request *r, const struct wishes *w)
     return refuse_limit(r);
 }
 
-/* Counts this one, unless the process is full. */
+/* Counts this one, unless the process is full. One that this one replaces is
+ * still counted, and will be gone at once. */
 static bool
-within_process_limit(struct request *r)
+within_process_limit(struct request *r, const struct wishes *w)
 {
     const struct gate_settings *set = r->gate->settings;
+    struct chat *chat = r->gate->shard->chat;
+    struct str user = str_from(r->identity->user_id);
+    size_t most = r->gate->policy->max_connections +
+                  chat_user_replaced(chat, user, w->session_id, w->device_id);
 
-    if (atomic_fetch_add(set->websockets, 1) <
-        r->gate->policy->max_connections) {
+    if (atomic_fetch_add(set->websockets, 1) < most) {
         return true;
     }
     atomic_fetch_sub(set->websockets, 1);
+    chat_notify_refused(chat, user);
     return refuse_limit(r);
 }
 
@@ -367,7 +371,7 @@ enter(struct request *r)
     struct ws_handshake hs;
     struct wishes w = {.last_seq = -1};
 
-    if (read_again(r, &hs, &w) && within_process_limit(r)) {
+    if (read_again(r, &hs, &w) && within_process_limit(r, &w)) {
         become_socket(r, &hs, &w);
     }
     buf_fini(&w.text);
@@ -383,7 +387,7 @@ arrive(struct request *r)
     if (read_again(r, &hs, &w) && within_user_limit(r, &w)) {
         if (r->identity->admin && w.session_id.n == RAND_ID_CHARS) {
             watch_start(r, w.session_id, enter);
-        } else if (within_process_limit(r)) {
+        } else if (within_process_limit(r, &w)) {
             become_socket(r, &hs, &w);
         }
     }

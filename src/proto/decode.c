@@ -10,6 +10,7 @@
 #include "codec/json.h"
 #include "codec/url.h"
 #include "codec/utf8.h"
+#include "proto/blame.h"
 #include "proto/sanitise.h"
 
 #include <jansson.h>
@@ -20,6 +21,7 @@ enum kind {
     LINE,
     CONTENT,
     URL,
+    JWT,
     TIME,
     SENDER,
     METADATA,
@@ -102,25 +104,6 @@ refuse_key(struct decoding *d, struct str key)
 
 /* --- the frame as a whole ----------------------------------------------- */
 
-/* jansson stops right behind the second of two equal keys: its text is what
- * stands before that place in quotes. */
-static enum err
-refuse_duplicate(struct decoding *d, struct str frame, size_t position)
-{
-    size_t end = position < frame.n ? position : frame.n, begin;
-    char name[PROTO_FIELD_NAME_MAX];
-
-    if (end < 2 || frame.p[end - 1] != '"') {
-        return refuse(d, ERR_INVALID_FORMAT, "");
-    }
-    begin = --end;
-    while (begin > 0 && frame.p[begin - 1] != '"') {
-        begin--;
-    }
-    snprintf(name, sizeof(name), "%.*s", (int)(end - begin), frame.p + begin);
-    return refuse(d, ERR_INVALID_FORMAT, name);
-}
-
 /* An integer beyond 64 bits becomes a real number. */
 static json_t *
 load(struct str frame, json_error_t *why)
@@ -135,19 +118,18 @@ load(struct str frame, json_error_t *why)
     return root;
 }
 
+/* frame is valid JSON. */
 static enum err
-parse(struct decoding *d, struct str frame, json_t **root_out)
+take_root(struct decoding *d, struct str frame, json_t **root_out)
 {
     json_error_t why;
-    json_t *root;
+    json_t *root = load(frame, &why);
 
-    /* Stricter than jansson, which lets a NUL byte pass behind a number. */
-    if (!json_valid(frame, PROTO_DEPTH_MAX)) {
-        return refuse(d, ERR_INVALID_FORMAT, "");
-    }
-    root = load(frame, &why);
-    if (root == NULL && json_error_code(&why) == json_error_duplicate_key) {
-        return refuse_duplicate(d, frame, (size_t)why.position);
+    if (root == NULL) {
+        /* A double name, or a number beyond all real ones: jansson stops
+         * right behind it. */
+        blame_at(frame, (size_t)why.position - 1, d->fault->field);
+        return d->fault->err = ERR_INVALID_FORMAT;
     }
     if (!json_is_object(root)) {
         json_decref(root);
@@ -155,6 +137,28 @@ parse(struct decoding *d, struct str frame, json_t **root_out)
     }
     *root_out = root;
     return ERR_OK;
+}
+
+static enum err
+parse(struct decoding *d, struct str frame, json_t **root_out)
+{
+    char *copy;
+    enum err e;
+
+    /* Stricter than jansson, which lets a NUL byte pass behind a number … */
+    if (!json_valid(frame, PROTO_DEPTH_MAX)) {
+        blame_invalid(frame, d->fault->field);
+        return d->fault->err = ERR_INVALID_FORMAT;
+    }
+    if (!sanitise_has_nul(frame)) {
+        return take_root(d, frame, root_out);
+    }
+    /* … and laxer: it takes none in a name. */
+    copy = xmemdup(frame.p, frame.n);
+    frame = (struct str){copy, sanitise_names(copy, frame.n)};
+    e = take_root(d, frame, root_out);
+    xfree(copy);
+    return e;
 }
 
 /* --- one member --------------------------------------------------------- */
@@ -185,7 +189,7 @@ within_limit(const struct decoding *d, enum proto_field f, struct str raw)
     if (fields[f].kind == CONTENT) {
         return utf8_count(raw) <= d->rules->max_content_chars;
     }
-    return raw.n <= fields[f].limit;
+    return raw.n <= fields[f].limit || fields[f].kind == JWT;
 }
 
 static bool

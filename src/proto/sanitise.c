@@ -4,7 +4,7 @@
  * is touched. HTML is escaped where it is shown, not here. */
 #include "proto/sanitise.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 /* White_Space beyond ASCII, as UTF-8 (Unicode 15, PropList). */
 static const struct str spaces[] = {
@@ -65,4 +65,77 @@ sanitise_text(struct str raw, char *at, size_t *used_out)
     *used_out = clean.n;
     clean = sanitise_trim(clean);
     return clean.n > 0 ? clean : (struct str){NULL, 0};
+}
+
+/* --- names -------------------------------------------------------------- */
+
+static const struct str nul = {"\\u0000", 6};
+
+bool
+sanitise_has_nul(struct str json)
+{
+    return memmem(json.p, json.n, nul.p, nul.n) != NULL;
+}
+
+/* Behind the string that begins at from. */
+static size_t
+string_end(const char *json, size_t from)
+{
+    size_t at = from + 1;
+
+    while (json[at] != '"') {
+        at += json[at] == '\\' ? 2 : 1;
+    }
+    return at + 1;
+}
+
+/* Whether what ends at at is a name: a colon follows. */
+static bool
+is_name(const char *json, size_t at, size_t n)
+{
+    while (at < n && is_ascii_space(json[at])) {
+        at++;
+    }
+    return at < n && json[at] == ':';
+}
+
+/* Moves the string of n bytes at from, without its NUL bytes; returns how many
+ * are left. */
+static size_t
+move_name(char *to, const char *from, size_t n)
+{
+    size_t left = 0;
+
+    for (size_t i = 0; i < n;) {
+        struct str rest = {from + i, n - i};
+        size_t step = from[i] == '\\' ? 2 : 1;
+
+        if (str_starts(rest, nul)) {
+            i += nul.n;
+            continue;
+        }
+        memmove(to + left, from + i, step);
+        left += step;
+        i += step;
+    }
+    return left;
+}
+
+size_t
+sanitise_names(char *json, size_t n)
+{
+    size_t left = 0;
+
+    for (size_t at = 0; at < n;) {
+        size_t end = json[at] == '"' ? string_end(json, at) : at + 1;
+
+        if (json[at] == '"' && is_name(json, end, n)) {
+            left += move_name(json + left, json + at, end - at);
+        } else {
+            memmove(json + left, json + at, end - at);
+            left += end - at;
+        }
+        at = end;
+    }
+    return left;
 }

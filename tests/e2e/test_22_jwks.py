@@ -324,6 +324,7 @@ def test_an_auth_frame_of_a_new_key_waits_and_keeps_its_place(spawn, publisher):
         frames = chat.until(lambda frame: frame["type"] == "pong")
         acks = [f for f in frames if f["type"] == "ack" or f.get("client_id") == "one"]
         assert len(acks) == 1 and not [f for f in frames if f["type"] == "error"]
+        assert server.metric("chatbox_messages_received_total") == 2, "each counts once"
         chat.send({"type": "auth", "token": signed("other", new)})
         error = chat.get(lambda frame: frame["type"] == "error")
         assert error["error"]["code"] == "INVALID_TOKEN"

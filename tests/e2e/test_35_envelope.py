@@ -10,7 +10,7 @@ import json
 
 import pytest
 
-from support.envelopes import (ACCEPTED, FORMAT, GOOD_MESSAGES, MEMBERS, NOT_JSON,
+from support.envelopes import (ACCEPTED, BLAMED, FORMAT, GOOD_MESSAGES, MEMBERS, NOT_JSON,
                                SHAPE, later, say, wire)
 from support.waiting import wait_for
 from support.ws import TEXT, encode
@@ -39,6 +39,13 @@ def test_text_that_is_not_json_is_invalid_format_without_a_field(chat, text):
 def test_a_frame_of_the_wrong_shape_is_invalid_format(chat, text, code):
     """Req 7.1, 7.2."""
     assert refused(chat(), text)["code"] == code
+
+
+@pytest.mark.parametrize("text,field", [pytest.param(t, f, id=n) for n, t, f in BLAMED])
+def test_a_frame_that_is_json_is_refused_with_the_member_to_blame(chat, text, field):
+    """2.3: the field is absent only when it is not JSON."""
+    error = refused(chat(), text)
+    assert error["code"] == FORMAT and error.get("field") == field
 
 
 @pytest.mark.parametrize("frame,code,field",
@@ -121,6 +128,15 @@ def test_numbers_and_booleans_in_metadata_become_strings(chat, user):
     metadata = two.get("user_message")["metadata"]
     assert metadata["n"] == "5" and metadata["t"] == "true" and metadata["f"] == "false"
     assert metadata["d"] == "1.5" and metadata["s"] == "x"
+
+
+def test_metadata_keys_are_sanitised_too(chat, user):
+    """2.3: NUL removed, surrounding white space trimmed, in metadata."""
+    one = chat(user)
+    one.turn("begin")
+    two = chat(user, session_id=one.session)
+    one.turn("hello", metadata={" a\0b ": "\0x ", "c": "d"})
+    assert two.get("user_message")["metadata"] == {"ab": "x", "c": "d"}
 
 
 def test_ids_are_trimmed(chat):

@@ -61,6 +61,23 @@ def test_cancel_names_the_running_answer(chat, fake, question):
     assert one.rest_of_turn().finish == "cancelled"
 
 
+def test_cancel_of_a_question_or_of_a_waiting_turn_stops_nothing(chat, fake, question):
+    """2.4: message_id names the running answer; another id is NOT_FOUND."""
+    held(fake, question, "part")
+    one = chat()
+    seen = begun(one, question, "part", client_id="runs")
+    one.say(question + " waits", client_id="waits")
+    ids = [f["message_id"] for f in seen if f["type"] == "ack"]
+    ids.append(one.get("ack")["message_id"])
+    for other in ids:
+        one.send("cancel", message_id=other)
+        error = one.get("error")["error"]
+        assert error["code"] == "NOT_FOUND" and error["field"] == "message_id"
+    fake.open(question)
+    assert one.rest_of_turn().finish == "stop"
+    assert one.rest_of_turn().finish == "stop"
+
+
 def test_cancel_works_from_any_connection_of_the_session(chat, fake, question, user):
     held(fake, question, "part")
     one = chat(user)
@@ -94,6 +111,19 @@ def test_cancel_before_the_first_text_stores_nothing(chat, server, fake, questio
     assert turn.end["type"] == "ai_response" and turn.finish == "cancelled"
     assert fake.asked(question)[0].closed.wait(2)
     assert [m["sender"] for m in messages(server, one)] == ["user"]
+    assert one.turn("and now?").finish == "stop"
+
+
+def test_cancel_between_two_tries_stops_both(spawn, connect, fake, question):
+    """No provider has the turn at that moment; it ends all the same."""
+    fake.when(question, failure(503, Retry_After="60"), plain("never"))
+    server = spawn(provider_env(fake))
+    one = connect(server)
+    one.say(question)
+    server.wait_log("llm_retry")
+    one.send("cancel")
+    assert one.rest_of_turn().finish == "cancelled"
+    assert len(fake.asked(question)) == 1
     assert one.turn("and now?").finish == "stop"
 
 
@@ -201,6 +231,55 @@ def test_a_repeat_of_a_failed_question_asks_again(chat, server, fake, question):
     assert ack["message_id"] == first.ack["message_id"]
     assert again.text == "this time" and again.finish == "stop"
     assert [m["sender"] for m in messages(server, one)] == ["user", "ai"]
+
+
+def test_a_repeat_needs_no_room_for_another_turn(chat, server, fake, question):
+    """2.2, 2.3: a repeat is never a second turn, so three waiting do not refuse it."""
+    held(fake, question, "so ", "far ")
+    one = chat()
+    done = one.turn("done before", client_id="c-0")
+    begun(one, question, "so far ", client_id="c-1")
+    first = {}
+    for n in (2, 3, 4):
+        one.say(f"{question} {n}", client_id=f"c-{n}")
+        first[n] = one.get("ack")["message_id"]
+    ack, again = repeat_of(one, "done before", "c-0")
+    assert ack["message_id"] == done.ack["message_id"]
+    assert_replay(again, done.text, done.seq)
+    one.say(question, client_id="c-1")
+    ack, snapshot = one.recv(), one.recv()
+    assert (ack["type"], ack["client_id"]) == ("ack", "c-1")
+    assert snapshot["metadata"]["snapshot"] == "true"
+    assert snapshot["content"] == "so far "
+    for n in (2, 4):
+        one.say(f"{question} {n}", client_id=f"c-{n}")
+        assert [(f["type"], f["message_id"]) for f in one.quiet()] == [("ack", first[n])]
+    one.say("one more", client_id="c-5")
+    error = one.recv()
+    assert error["client_id"] == "c-5" and error["error"]["code"] == "SERVICE_ERROR"
+    assert error["error"]["recoverable"] and error["error"]["retry_after"] > 0
+    fake.open(question)
+    assert [one.rest_of_turn().finish for _ in range(4)] == ["stop"] * 4
+    assert one.quiet() == [] and len(fake.asked(question)) == 1
+    assert len(messages(server, one)) == 10
+
+
+def test_a_question_that_failed_needs_room_to_be_asked_again(chat, fake, question):
+    """What the store has without an answer is a turn, when it is repeated."""
+    failed, runs = question + " failed", question
+    fake.when(failed, failure(400), plain("this time"))
+    held(fake, runs, "x")
+    one = chat()
+    assert one.turn(failed, client_id="c-0").error["code"] == "LLM_UNAVAILABLE"
+    begun(one, runs, "x")
+    for n in range(3):
+        one.say(f"{question} {n}", client_id=f"c-{n + 1}")
+        one.get("ack")
+    one.say(failed, client_id="c-0")
+    assert one.recv()["error"]["code"] == "SERVICE_ERROR"
+    fake.open(runs)
+    assert [one.rest_of_turn().finish for _ in range(4)] == ["stop"] * 4
+    assert repeat_of(one, failed, "c-0")[1].text == "this time"
 
 
 def test_the_same_client_id_in_another_session_is_another_message(chat, fake, question,

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Which session a connection gets, resuming it, several devices: protocol.md 2.5."""
 
+import json
 import time
 from datetime import datetime
 
@@ -181,6 +182,16 @@ def test_all_events_after_last_seq_follow_in_order(chat, fake, user):
                 assert event["type"] == "user_message"
 
 
+def test_a_long_replay_has_no_hole_and_nothing_twice(chat, user):
+    """2.5: also when it is more than the store is asked for at a time."""
+    one = chat(user)
+    for n in range(103):
+        assert one.turn(f"n{n}").finish == "stop"
+    two = chat(user, session_id=one.session, last_seq=1, epoch=one.hello["epoch"])
+    assert two.hello["resumed"] is True and two.hello["seq"] == 206
+    assert [e["seq"] for e in replayed(two)] == list(range(2, 207))
+
+
 def test_at_the_end_nothing_follows(chat, fake, user):
     one = chat(user)
     talk(one, fake, 1)
@@ -190,6 +201,7 @@ def test_at_the_end_nothing_follows(chat, fake, user):
 
 @pytest.mark.parametrize("query", [{"last_seq": 3}, {"last_seq": 4000000000},
                                    {"last_seq": 0, "epoch": "another"},
+                                   {"last_seq": 1, "epoch": "e" * 200},
                                    {"last_seq": 2, "epoch": "another"}])
 def test_what_cannot_be_exact_is_not_resumed(chat, fake, user, query):
     one = chat(user)
@@ -263,6 +275,17 @@ def test_messages_sent_while_away_are_replayed(chat, fake, user, question):
     assert [e["content"] for e in replayed(again)] == [question, "Hello from the model."]
 
 
+def test_a_replay_is_marked_whatever_the_metadata_says(chat, user):
+    one = chat(user)
+    one.turn("hello", metadata={"replay": "no", "colour": "r\u00e4d \"1\"", "n": 5})
+    two = chat(user, session_id=one.session, last_seq=0)
+    two.send("ping")
+    text = two.ws.recv(10)
+    assert text.count('"replay"') == 1, "a member twice is read in two ways"
+    assert json.loads(text)["metadata"] == {"replay": "true", "colour": "r\u00e4d \"1\"",
+                                            "n": "5"}
+
+
 # --- devices
 
 def test_the_same_device_replaces_its_older_connection(chat, server, user):
@@ -311,6 +334,23 @@ def test_a_replaced_device_does_not_count_twice(spawn, connect, fake, user):
         assert chats[-2].closed() == 4409
     assert chats[-1].turn("last one").finish == "stop"
     assert upgrade(server, bearer=token(user)).status == 429
+
+
+def test_a_replaced_device_does_not_count_twice_in_the_process(spawn, connect, fake, user):
+    """2.5: neither against MAX_CONNECTIONS."""
+    server = spawn(provider_env(fake) | {"MAX_CONNECTIONS": "1"})
+    chats = [connect(server, user, device_id="phone")]
+    chats[0].turn("hello")
+    for _ in range(5):
+        chats.append(connect(server, user, session_id=chats[0].session,
+                             device_id="phone"))
+        assert chats[-2].closed() == 4409
+    assert upgrade(server, bearer=token(user), query="device_id=other").status == 429
+    told = chats[-1].get("notification")
+    assert told["metadata"]["event"] == "connection_limit"
+    assert chats[-1].turn("last one").finish == "stop"
+    chats[-1].close()
+    wait_for(lambda: upgrade(server).status == 101, 5, "room again")
 
 
 def test_a_replacement_in_mid_answer_loses_nothing(chat, fake, user, question):

@@ -14,7 +14,7 @@ from support.answer import Answer
 from support.checks import assert_error
 from support.server import provider_env
 from support.tokens import token
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import fresh, upgrade
 
 HOUR, DAY = 3600, 86400
@@ -32,9 +32,10 @@ def library(tmp_path_factory):
 
 @pytest.fixture
 def jumping(spawn, fake, library, tmp_path):
-    """A server whose wall clock `jump(seconds)` sets, from then on."""
+    """A server whose wall clock `jump(seconds)` sets, from then on; `skip(seconds)`
+    does so to the clock that waiting goes by."""
     shift = tmp_path / "shift"
-    shift.write_bytes(struct.pack("q", 0))
+    shift.write_bytes(struct.pack("qq", 0, 0))
 
     def start(**settings):
         options = os.environ.get("ASAN_OPTIONS", "")
@@ -47,7 +48,12 @@ def jumping(spawn, fake, library, tmp_path):
                 file.write(struct.pack("q", seconds))
             wait_for(lambda: abs(clock_of(server) - time.time() - seconds) < 30, 5,
                      "the server sees the jump")
-        server.jump = jump
+
+        def skip(seconds):
+            with open(shift, "r+b") as file:
+                file.seek(8)
+                file.write(struct.pack("q", seconds))
+        server.jump, server.skip = jump, skip
         return server
     return start
 
@@ -170,3 +176,24 @@ def test_a_live_connection_is_told_when_the_clock_passes_its_token(jumping, conn
     assert one.turn("still here").finish == "stop"
     assert all(f["type"] != "error" for f in keeps.quiet())
     assert upgrade(server, bearer=far(user)).status == 101
+
+
+def test_a_minute_after_it_was_told_a_connection_without_a_new_token_ends(jumping, connect,
+                                                                         user):
+    """Section 3: EXPIRED_TOKEN once, 60 s for an auth frame, then 4401."""
+    leeway = int(2 * PATIENCE)
+    server = jumping(JWT_LEEWAY=f"{leeway}s", WS_PING_PERIOD="9m", WS_PONG_WAIT="10m")
+    one, renewed, keeps = (connect(server, user) for _ in range(3))
+    for chat in (one, renewed):
+        chat.send("auth", token=token(user, exp=int(time.time()) + 1))
+        chat.get("ack")
+        assert chat.get("error")["error"]["code"] == "EXPIRED_TOKEN"
+    server.skip(30)
+    assert one.quiet() == [] == renewed.quiet(), "half of the time is left"
+    renewed.send("auth", token=token(user))
+    renewed.get("ack")
+    server.skip(100)
+    one.send("ping")
+    assert one.closed() == 4401
+    assert renewed.quiet() == [] == keeps.quiet()
+    assert [f["type"] for f in one.frames].count("error") == 1

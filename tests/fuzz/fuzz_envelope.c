@@ -28,6 +28,9 @@ bound(int field)
 #undef FIELD
     };
 
+    if (field == PROTO_TOKEN) {
+        return SIZE_MAX;
+    }
     return field == PROTO_CONTENT ? 4 * rules.max_content_chars : limits[field];
 }
 

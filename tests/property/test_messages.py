@@ -41,7 +41,7 @@ def value_of(name):
     if kind == "METADATA":
         keys = anything.map(lambda t: clean(short(t, 60)))
         return st.dictionaries(keys, anything.map(clean), min_size=1, max_size=5)
-    if kind in ("LINE", "CONTENT"):
+    if kind in ("LINE", "JWT", "CONTENT"):
         return anything.map(lambda t: clean(short(t, limit or 150))).filter(bool)
     return None
 

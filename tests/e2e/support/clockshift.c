@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* Loaded before everything else: the wall clock is what the kernel says plus
- * the seconds that stand in the file CLOCK_SHIFT names. Other clocks are left
- * alone. */
+/* Loaded before everything else: the wall clock, and the clock of waiting, are
+ * what the kernel says plus the seconds that stand in the file CLOCK_SHIFT
+ * names. Who sleeps until a time of the second one is not woken by it. */
 #include <fcntl.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -20,7 +20,7 @@ look(void)
     void *page = MAP_FAILED;
 
     if (fd >= 0) {
-        page = mmap(NULL, sizeof(*shift), PROT_READ, MAP_SHARED, fd, 0);
+        page = mmap(NULL, 2 * sizeof(*shift), PROT_READ, MAP_SHARED, fd, 0);
         (void)close(fd);
     }
     shift = page != MAP_FAILED ? page : NULL;
@@ -33,7 +33,11 @@ clock_gettime(clockid_t id, struct timespec *out)
 
     if (rc == 0 && shift != NULL &&
         (id == CLOCK_REALTIME || id == CLOCK_REALTIME_COARSE)) {
-        out->tv_sec += *shift;
+        out->tv_sec += shift[0];
+    }
+    if (rc == 0 && shift != NULL &&
+        (id == CLOCK_MONOTONIC || id == CLOCK_MONOTONIC_COARSE)) {
+        out->tv_sec += shift[1];
     }
     return rc;
 }

@@ -77,6 +77,34 @@ SHAPE = [
     ("ten thousand open brackets", "[" * 10_000, FORMAT),
 ]
 
+# Wrong as a whole, and yet JSON: the member that is to blame, None: there is none.
+BLAMED = [
+    ("content twice", '{"type":"user_message","content":"a","content":"b"}', "content"),
+    ("a name twice by an escape", '{"type":"ping","t\\u0079pe":"ping"}', "type"),
+    ("metadata twice", '{"type":"user_message","content":"a","metadata":{"b":"1"},'
+     '"metadata":{}}', "metadata"),
+    ("a metadata key twice", '{"type":"user_message","content":"a","metadata":'
+     '{"a":"1","b":"1","b":"2"}}', "metadata.b"),
+    ("a name twice inside another", '{"type":"ping","x":{"y":1,"y":2}}', "x"),
+    ("a lone surrogate in content", '{"type":"user_message","content":"a\\ud800b"}',
+     "content"),
+    ("a lone surrogate behind a pair", '{"type":"ping","x":"\\ud83d\\ude00",'
+     '"y":"\\ude00\\ud83d"}', "y"),
+    ("a lone surrogate in metadata", '{"type":"user_message","content":"a","metadata":'
+     '{"k":"\\udc00"}}', "metadata.k"),
+    ("a lone surrogate in a metadata key", '{"type":"user_message","content":"a",'
+     '"metadata":{"\\udc00":"v"}}', "metadata"),
+    ("a lone surrogate in a name", '{"type":"ping","\\ud800":1}', None),
+    ("a number beyond all", '{"type":"user_message","content":"a","metadata":'
+     '{"k":1e999}}', "metadata.k"),
+    ("nine levels", nested(9), "x"), ("sixty levels", nested(60), "x"),
+    ("nine levels in metadata", '{"type":"user_message","content":"a","metadata":'
+     '{"k":' + "[" * 7 + "]" * 7 + "}}", "metadata.k"),
+    ("nine levels of arrays", "[" * 9 + "]" * 9, None),
+    ("a lone surrogate and a comma", '{"type":"ping","x":"\\ud800",}', None),
+    ("an escaped backslash before the u", '{"type":"ping","x":"\\\\ud800","x":1}', "x"),
+]
+
 SERVER_TYPES = ["ai_response", "connection_status", "loading", "ack", "error", "pong",
                 "notification"]
 
@@ -129,6 +157,17 @@ MEMBERS = [
         "https://u:p@/x", "ftp://a.example/x", "//a.example/x", "https://2130706433/")],
     ("model_id a number", say(model_id=1), FORMAT, "model_id"),
     ("model_id of 101 bytes", say(model_id="m" * 101), FORMAT, "model_id"),
+    ("model_id unknown", say(model_id="nope"), NOT_FOUND, "model_id"),
+    *[(f"{kind} without {without}", {"type": kind, **{
+        name: value for name, value in (("file_id", "0" * 32),
+                                        ("file_url", "https://a.example/x"))
+        if name != without}}, MISSING, without)
+      for kind in ("file_upload", "voice_message") for without in ("file_id", "file_url")],
+    *[(f"{kind} of an unknown upload", {"type": kind, "file_id": "0" * 32,
+                                        "file_url": "https://a.example/x"},
+       NOT_FOUND, "file_id") for kind in ("file_upload", "voice_message")],
+    ("an unknown upload without content", {"type": "user_message", "file_id": "0" * 32},
+     NOT_FOUND, "file_id"),
     ("model_select without a model", {"type": "model_select"}, MISSING, "model_id"),
     ("model_select of null", {"type": "model_select", "model_id": None}, MISSING,
      "model_id"),
@@ -158,7 +197,7 @@ MEMBERS = [
     ("metadata value a list", metadata(key=[]), FORMAT, "metadata.key"),
     ("metadata value an object", metadata(key={"a": "b"}), FORMAT, "metadata.key"),
     ("metadata key twice", '{"type":"user_message","content":"x","metadata":'
-     '{"a":"1","a":"2"}}', FORMAT, "*"),
+     '{"a":"1","a":"2"}}', FORMAT, "metadata.a"),
     ("client_id a number", say(client_id=1), FORMAT, "client_id"),
     ("client_id a list", say(client_id=[]), FORMAT, "client_id"),
     ("client_id of 65 bytes", say(client_id="c" * 65), FORMAT, "client_id"),
@@ -181,6 +220,7 @@ ACCEPTED = [
     ("an unknown member", '{"type":"ping","colour":"red","x":null,"y":[1.5e3,-0,{}]}'),
     ("eight levels", nested(8)),
     ("a surrogate pair", '{"type":"ping","x":"\\ud83d\\ude00"}'),
+    ("an escaped NUL in a name", '{"type":"ping","x\\u0000":1,"t\\u0000":2}'),
     ("an escaped NUL", '{"type":"ping","x":"\\u0000"}'),
     ("whitespace around", ' \t\r\n{ "type" : "ping" } \n'),
     ("escapes in the type", '{"\\u0074ype":"p\\u0069ng"}'),

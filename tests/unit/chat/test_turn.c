@@ -97,7 +97,11 @@ runs_waiting_turns_one_by_one_in_order(void **state)
     recorder_say(&r, ASK_ID("three", "c"));
     recorder_say(&r, ASK_ID("four", "d"));
     WAIT_FOR(&h, count_type(&r, "ack") == 4 && script.begun == 1);
+    recorder_say(&r, ASK_ID("three again", "c"));
+    WAIT_FOR(&h, count_type(&r, "ack") == 5);
+    assert_int_equal(count_type(&r, "error"), 0);
     recorder_say(&r, ASK_ID("five", "e"));
+    WAIT_FOR(&h, count_type(&r, "error") == 1);
     assert_string_equal(error_code(&r), "SERVICE_ERROR");
     assert_true(json_is_true(json_object_get(
         json_object_get(last_type(&r, "error"), "error"), "recoverable")));

@@ -79,9 +79,10 @@ static const struct row shapes[] = {
     {"{\"type\":\"ping\",\"unknown\":{\"a\":[1,true,null]}}", ERR_OK, ""},
     {"{\"type\":\"ping\",\"type\":\"ping\"}", BAD, "type"},
     {"{\"type\":\"ping\",\"zzz\":1,\"zzz\":2}", BAD, "zzz"},
-    {"{\"type\":\"ping\",\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}", BAD, "a"},
-    {"{\"type\":\"ping\",\"x\":\"\\ud800\"}", BAD, ""},
-    {"{\"type\":\"ping\",\"x\":\"\\udc00\\ud800\"}", BAD, ""},
+    {"{\"type\":\"ping\",\"metadata\":{\"a\":\"1\",\"a\":\"2\"}}", BAD,
+     "metadata.a"},
+    {"{\"type\":\"ping\",\"x\":\"\\ud800\"}", BAD, "x"},
+    {"{\"type\":\"ping\",\"x\":\"\\udc00\\ud800\"}", BAD, "x"},
     {"{\"type\":\"ping\",\"x\":\"\xff\"}", BAD, ""},
     {"{\"type\":\"ping\",\"x\":\"\xed\xa0\x80\"}", BAD, ""},
 };
@@ -183,6 +184,13 @@ static const struct row metadata[] = {
     {MSG "\"metadata\":{\"k\":null}}", BAD, "metadata.k"},
     {MSG "\"metadata\":{\"k\":{}}}", BAD, "metadata.k"},
     {MSG "\"metadata\":{\"k\":[1]}}", BAD, "metadata.k"},
+    {MSG "\"metadata\":{\"k\":\"1\",\"k\":\"1\"}}", BAD, "metadata.k"},
+    {MSG "\"metadata\":{\"k\\u0000\":\"v\"}}", ERR_OK, ""},
+    {MSG "\"metadata\":{\"k\\u0000\":\"1\",\"k\":\"1\"}}", BAD, "metadata.k"},
+    {MSG "\"met\\u0000adata\":[]}", BAD, "metadata"},
+    {MSG "\"\\u0000\":[]}", ERR_OK, ""},
+    {MSG "\"metadata\":{\"a\":1,\"k\":1e999,\"z\":2}}", BAD, "metadata.k"},
+    {MSG "\"metadata\":{\"k\":-1e999}}", BAD, "metadata.k"},
 };
 
 static void
@@ -290,8 +298,8 @@ allows_eight_levels_of_nesting(void **state)
     buf_init(&b, 1 << 20);
     check_bytes(nested(&b, 8, '{', '}'), ERR_OK, "");
     check_bytes(nested(&b, 8, '[', ']'), ERR_OK, "");
-    check_bytes(nested(&b, 9, '{', '}'), BAD, "");
-    check_bytes(nested(&b, 9, '[', ']'), BAD, "");
+    check_bytes(nested(&b, 9, '{', '}'), BAD, "x");
+    check_bytes(nested(&b, 9, '[', ']'), BAD, "x");
     check_bytes(nested(&b, 20000, '[', ']'), BAD, "");
     buf_fini(&b);
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 #include "proto/sanitise.h"
 
+#include "base/xalloc.h"
+
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -71,6 +74,33 @@ removes_nul_bytes_before_trimming(void **state)
     assert_null(sanitise_text(STR("\0 \0"), room, &used).p);
 }
 
+static void
+takes_nul_bytes_out_of_names_only(void **state)
+{
+    static const struct {
+        const char *json;
+        const char *left;
+    } rows[] = {
+        {"{\"a\\u0000b\":\"c\\u0000\"}", "{\"ab\":\"c\\u0000\"}"},
+        {"{\"\\u0000\\u0000\" \n:1}", "{\"\" \n:1}"},
+        {"{\"\\\\u0000\":1,\"\\\\\\u0000\":2}", "{\"\\\\u0000\":1,\"\\\\\":2}"},
+        {"[\"\\u0000\",{\"x\":{\"\\u0000y\":[\"\\u0000:\"]}}]",
+         "[\"\\u0000\",{\"x\":{\"y\":[\"\\u0000:\"]}}]"},
+        {"{\"\\\"\\u0000\":\":\\u0000\"}", "{\"\\\"\":\":\\u0000\"}"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        char *json = xstrdup(rows[i].json);
+        size_t n = sanitise_names(json, strlen(json));
+
+        assert_true(sanitise_has_nul(str_from(rows[i].json)));
+        assert_true(str_is((struct str){json, n}, rows[i].left));
+        xfree(json);
+    }
+    assert_false(sanitise_has_nul(STR("{\"a\":\"\\u0001\"}")));
+}
+
 int
 main(void)
 {
@@ -78,6 +108,7 @@ main(void)
         cmocka_unit_test(trims_every_white_space_of_unicode),
         cmocka_unit_test(leaves_what_only_looks_like_white_space),
         cmocka_unit_test(removes_nul_bytes_before_trimming),
+        cmocka_unit_test(takes_nul_bytes_out_of_names_only),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
