@@ -5,6 +5,7 @@
 #include "app/boot.h"
 
 #include "app/boot_chat.h"
+#include "app/boot_reload.h"
 #include "app/boot_shards.h"
 #include "app/boot_stop.h"
 #include "app/cli.h"
@@ -193,6 +194,10 @@ serve(struct boot *b, bool stop)
     boot_rooms_warn(b->config);
     if (b->request->dev != NULL) {
         print_links(b);
+    }
+    b->serving = true;
+    if (b->reload_asked && !stop) {
+        boot_reload(b);
     }
     while (!stop) {
         stop = boot_state_wait(b, NULL, 0, UINT64_MAX) == BOOT_WAIT_SIGNAL;

@@ -86,7 +86,9 @@ boot_state_wait(struct boot *b, atomic_uint *counter, unsigned until,
         if (signal == SIGTERM || signal == SIGINT) {
             return BOOT_WAIT_SIGNAL;
         }
-        if (signal == SIGHUP && !atomic_load(&b->rooms.draining)) {
+        if (signal == SIGHUP && !b->serving) {
+            b->reload_asked = true;
+        } else if (signal == SIGHUP && !atomic_load(&b->rooms.draining)) {
             boot_reload(b);
         }
     }

@@ -32,6 +32,8 @@ struct boot {
     atomic_uint empty;    /* shards without a connection */
     atomic_size_t cut;    /* turns and connections that were cut */
     unsigned reloads;
+    bool serving;      /* main: all shards have their rooms */
+    bool reload_asked; /* main: before that */
     unsigned shard_count;
     struct shard shards[];
 };
@@ -55,7 +57,9 @@ void boot_state_join(struct boot *b, atomic_uint *counter, unsigned until,
 
 /* Main: waits until *counter is at least `until`, or for a monotonic time, or
  * for a signal; UINT64_MAX: no time limit, counter NULL: nothing to count.
- * SIGHUP reloads, unless the server is stopping. */
+ * SIGHUP reloads, unless the server is stopping; while it starts, where a room
+ * may be made of the old settings after the letter with the new ones was sent,
+ * it is only noted. */
 enum boot_wait boot_state_wait(struct boot *b, atomic_uint *counter,
                                unsigned until, uint64_t deadline_ms);
 

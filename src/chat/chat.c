@@ -222,7 +222,9 @@ deliver_settings(struct shard *here, struct letter *l)
                   clock_mono_us());
         map_each(&c->sessions, renew_model, old);
         terms_release(old);
-        start_timers(c);
+        /* Now: a reload within every interval would put both off for ever. */
+        on_sweep(&c->sweep);
+        on_purge(&c->purge);
     }
     destroy_settings(l);
 }

@@ -33,14 +33,17 @@ count_active(const struct session *s, int64_t n)
 }
 
 /* One warning for all shards when their sum passes the limit, and another one
- * only after it has fallen by a tenth. */
+ * only after it has fallen by a tenth, or the limit has been raised above. */
 static void
-count_up(const struct chat_settings *set)
+judge_count(const struct chat_settings *set, size_t now)
 {
     struct chat_population *p = set->population;
-    size_t now = atomic_fetch_add(&p->sessions, 1) + 1;
 
-    if (now > set->warn_count && !atomic_exchange(&p->warned, true)) {
+    if (now <= set->warn_count - set->warn_count / 10) {
+        if (atomic_load(&p->warned)) {
+            atomic_store(&p->warned, false);
+        }
+    } else if (now > set->warn_count && !atomic_exchange(&p->warned, true)) {
         log_warn(EVENT_SESSION_WARN_COUNT, "many sessions in memory",
                  log_int("sessions", (int64_t)now),
                  log_int("active", metric_value(METRIC_ACTIVE_SESSIONS, 0)),
@@ -50,15 +53,15 @@ count_up(const struct chat_settings *set)
 }
 
 static void
+count_up(const struct chat_settings *set)
+{
+    judge_count(set, atomic_fetch_add(&set->population->sessions, 1) + 1);
+}
+
+static void
 count_down(const struct chat_settings *set)
 {
-    struct chat_population *p = set->population;
-    size_t now = atomic_fetch_sub(&p->sessions, 1) - 1;
-
-    if (now <= set->warn_count - set->warn_count / 10 &&
-        atomic_load(&p->warned)) {
-        atomic_store(&p->warned, false);
-    }
+    judge_count(set, atomic_fetch_sub(&set->population->sessions, 1) - 1);
 }
 
 /* Puts a zeroed session with an id into the house. */

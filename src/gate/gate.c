@@ -18,6 +18,9 @@
 /* RFC 6455 sets no limit; protocol.md 2.2 does. */
 #define FRAGMENTS_MAX 4096
 
+/* limit_shared.h wants a purge a day, however long the interval is. */
+#define PURGE_MAX_MS ((uint64_t)24 * 60 * 60 * 1000)
+
 /* --- housekeeping ------------------------------------------------------- */
 
 static void
@@ -50,6 +53,15 @@ purge_shared(struct limit_shared *l, const char *name, uint64_t now_us)
 }
 
 static void
+plan_purge(struct gate *g)
+{
+    uint64_t interval_ms = g->policy->limit_cleanup_interval_ms;
+
+    timer_start(&g->shard->timers, &g->purge,
+                interval_ms < PURGE_MAX_MS ? interval_ms : PURGE_MAX_MS);
+}
+
+static void
 on_purge(struct timer *timer)
 {
     struct gate *g = CONTAINER_OF(timer, struct gate, purge);
@@ -63,7 +75,7 @@ on_purge(struct timer *timer)
         purge_shared(p->probe_addresses, "probe", now_us);
         purge_shared(p->failure_addresses, "failures", now_us);
     }
-    timer_start(&g->shard->timers, &g->purge, p->limit_cleanup_interval_ms);
+    plan_purge(g);
 }
 
 /* --- life --------------------------------------------------------------- */
@@ -93,7 +105,7 @@ gate_init(struct shard *s, const struct gate_settings *settings,
         .refuse_binary = true,
     };
     timer_init(&g->purge, on_purge);
-    timer_start(&s->timers, &g->purge, policy->limit_cleanup_interval_ms);
+    plan_purge(g);
     s->gate = g;
     keys_init(g);
     return ERR_OK;
@@ -177,6 +189,8 @@ set_limit(struct limit *l, struct gate_limit limit, size_t max_keys)
     limit_set(l, limit.count, limit.window_ms, max_keys, clock_mono_us());
 }
 
+/* The purge comes now: a reload within every interval would put it off for
+ * ever. */
 static void
 apply_policy(struct gate *g)
 {
@@ -184,7 +198,7 @@ apply_policy(struct gate *g)
 
     set_limit(g->user_limit, p->user_limit, p->limit_max_keys);
     set_limit(g->admin_limit, p->admin_limit, p->limit_max_keys);
-    timer_start(&g->shard->timers, &g->purge, p->limit_cleanup_interval_ms);
+    on_purge(&g->purge);
 }
 
 struct policy_letter {

@@ -60,18 +60,6 @@ on_head(void *cookie, const struct fetch_head *head)
     f->status = head->status;
 }
 
-/* What does not fit marks the buffer as failed; the rest is let pass, within
- * the time that the whole may take. */
-static void
-on_data(void *cookie, struct str bytes)
-{
-    struct keys_fetch *f = cookie;
-
-    if (!f->body.failed) {
-        buf_put_str(&f->body, bytes);
-    }
-}
-
 static void
 on_end(void *cookie, enum fetch_end end)
 {
@@ -85,6 +73,19 @@ on_end(void *cookie, enum fetch_end end)
     f->fetch = NULL;
     buf_reset(&f->body, 0);
     f->done(f->cookie, set);
+}
+
+/* Nobody reads on when the answer does not fit. */
+static void
+on_data(void *cookie, struct str bytes)
+{
+    struct keys_fetch *f = cookie;
+
+    buf_put_str(&f->body, bytes);
+    if (f->body.failed) {
+        fetch_cancel(f->fetch);
+        on_end(f, FETCH_DONE);
+    }
 }
 
 static const struct fetch_events events = {on_head, on_data, on_end};

@@ -471,7 +471,7 @@ on_timer(struct timer *timer)
         detach(k);
         return;
     }
-    if (k->held) {
+    if (must_wait(k)) {
         k->heard_ms = now; /* it is we who do not listen */
     }
     if (now >= k->heard_ms + k->gate->settings->pong_wait_ms) {

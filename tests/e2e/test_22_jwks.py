@@ -52,10 +52,11 @@ def signed(kid, key, alg="ES256", **more):
 
 
 class Publisher:
-    """An HTTPS server whose document, status and speed a test decides."""
+    """An HTTPS server whose document, status and speed a test decides; `play` writes
+    an answer of its own."""
 
-    def __init__(self, folder):
-        self.body, self.status, self.count = b"", 200, 0
+    def __init__(self, folder, address="127.0.0.1", until=9, listening=True):
+        self.body, self.status, self.count, self.play = b"", 200, 0, None
         self.open = threading.Event()
         self.open.set()
         self.ca = folder / "ca.pem"
@@ -67,6 +68,9 @@ class Publisher:
                 body, status = owner.body, owner.status
                 owner.open.wait(60)
                 try:
+                    if owner.play:
+                        owner.play(self.wfile)
+                        return
                     self.send_response(status)
                     self.send_header("Content-Length", str(len(body)))
                     self.end_headers()
@@ -77,25 +81,31 @@ class Publisher:
             def log_message(self, *_):
                 return
 
-        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.http = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler, False)
         self.http.daemon_threads = True
+        self.http.server_bind()
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(*self._certificate(folder))
+        context.load_cert_chain(*self._certificate(folder, address, until))
         self.http.socket = context.wrap_socket(self.http.socket, server_side=True,
                                                do_handshake_on_connect=False)
         self.thread = threading.Thread(target=self.http.serve_forever, daemon=True)
+        if listening:
+            self.listen()
+
+    def listen(self):
+        self.http.server_activate()
         self.thread.start()
 
-    def _certificate(self, folder):
+    def _certificate(self, folder, address, until):
         key = fresh_ec()
         name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "publisher")])
         now = datetime.datetime.now(datetime.timezone.utc)
-        address = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
+        names = [x509.IPAddress(ipaddress.ip_address(address))]
         cert = (x509.CertificateBuilder().subject_name(name).issuer_name(name)
                 .public_key(key.public_key()).serial_number(x509.random_serial_number())
-                .not_valid_before(now - datetime.timedelta(days=1))
-                .not_valid_after(now + datetime.timedelta(days=9))
-                .add_extension(x509.SubjectAlternativeName([address]), False)
+                .not_valid_before(now - datetime.timedelta(days=9))
+                .not_valid_after(now + datetime.timedelta(days=until))
+                .add_extension(x509.SubjectAlternativeName(names), False)
                 .sign(key, hashes.SHA256()))
         pem = serialization.Encoding.PEM
         self.ca.write_bytes(cert.public_bytes(pem))
@@ -112,7 +122,8 @@ class Publisher:
 
     def close(self):
         self.open.set()
-        self.http.shutdown()
+        if self.thread.is_alive():
+            self.http.shutdown()
         self.http.server_close()
 
 
@@ -392,6 +403,89 @@ def test_a_wrong_document_changes_nothing(spawn, publisher, wrong):
     assert server.http.get("/readyz").status_code == 200
 
 
+def good_set(head):
+    """A head, and behind it the good set that only its head spoils."""
+    body = json.dumps({"keys": [jwk("p256", kid="x")]})
+    return head.format(len(body)).replace("\n", "\r\n").encode() + body.encode()
+
+
+def endless(wfile):
+    while True:
+        wfile.write(b" " * 65536)
+
+
+ANSWERS = {
+    "500": good_set("HTTP/1.1 500 Oh\nContent-Length: {}\n\n"),
+    "404": good_set("HTTP/1.1 404 No\nContent-Length: {}\n\n"),
+    "elsewhere": good_set("HTTP/1.1 302 There\nLocation: /other\nContent-Length: {}\n\n"),
+    "moved": good_set("HTTP/1.1 308 There\nLocation: https://127.0.0.1:1/\n"
+                      "Content-Length: {}\n\n"),
+    "cut": good_set("HTTP/1.1 200 OK\nContent-Length: 1{}\n\n"),
+    "no HTTP": b"220 mail.example ready\r\n",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("name", [*ANSWERS, "endless"])
+def test_an_answer_that_is_not_whole_and_good_changes_nothing(spawn, publisher, name):
+    """The set that it carries is good; status, length or end are not."""
+    key = fresh_ec()
+    publisher.publish(jwk("p256", key, kid="k"))
+    server = spawn(publisher.env())
+    publisher.play = endless if name == "endless" else (
+        lambda wfile: wfile.write(ANSWERS[name]))
+    forged = signed("x", KEYS["p256"][0])
+    assert_error(server.client(forged).get("/models"), 401, "INVALID_TOKEN")
+    assert status(server, signed("k", key)) == 200
+    assert publisher.count == 2, "nobody follows a redirect or asks again"
+    assert len(server.logged("jwks_error")) == 1
+
+
+def test_the_old_keys_hold_when_the_publisher_has_gone(spawn, publisher):
+    old, new = fresh_ec(), fresh_ec()
+    publisher.publish(jwk("p256", old, kid="old"))
+    server = spawn(publisher.env(SERVER_THREADS="4"))
+    publisher.close()
+    for _ in range(8):
+        assert_error(server.client(signed("new", new)).get("/models"), 401, "INVALID_TOKEN")
+        assert status(server, signed("old", old)) == 200
+    assert len(server.logged("jwks_error", why="connect_failed")) == 1
+    assert server.http.get("/readyz").status_code == 200
+
+
+def test_a_publisher_that_answers_too_late_is_given_up(spawn, publisher):
+    """After five seconds; meanwhile nobody who waits for it is taken for silent."""
+    old, new = fresh_ec(), fresh_ec()
+    publisher.publish(jwk("p256", old, kid="old"))
+    server = spawn(publisher.env(WS_PING_PERIOD="1s", WS_PONG_WAIT="4s"))
+    with Chat(server, "u", bearer=signed("old", old)) as chat:
+        publisher.publish(jwk("p256", new, kid="new"))
+        publisher.open.clear()
+        chat.send({"type": "auth", "token": signed("new", new)})
+        error = chat.get("error", timeout=15)
+        assert error["error"]["code"] == "INVALID_TOKEN"
+        assert server.logged("jwks_error", why="total_timeout")
+        chat.send("ping")
+        chat.get("pong")
+    assert status(server, signed("old", old)) == 200
+
+
+def test_a_publisher_that_comes_later_is_found(spawn, tmp_path):
+    """Nobody listens at the start: not ready, one line each try, then ready."""
+    key = fresh_ec()
+    late = Publisher(tmp_path, listening=False)
+    late.publish(jwk("p256", key, kid="k"))
+    server = spawn(late.env(), wait=False)
+    server.wait_log("jwks_error", timeout=15, why="connect_failed", level="warn")
+    assert server.http.get("/readyz").status_code == 503
+    assert_error(server.client(signed("k", key)).get("/models"), 503, "SERVICE_UNAVAILABLE")
+    late.listen()
+    server.wait_ready()
+    assert status(server, signed("k", key)) == 200
+    assert late.count == 1 and len(server.logged("jwks")) == 1
+    late.close()
+
+
 def test_weak_and_broken_keys_are_passed_over(spawn, publisher):
     weak = rsa.generate_private_key(public_exponent=65537, key_size=1024)
     key, koblitz = fresh_ec(), ec.generate_private_key(ec.SECP256K1())
@@ -406,15 +500,22 @@ def test_weak_and_broken_keys_are_passed_over(spawn, publisher):
     assert status(server, signed("k", key)) == 200
 
 
-def test_an_unknown_certificate_is_not_trusted(spawn, publisher, tmp_path):
+@pytest.mark.parametrize("fault", ["unknown", "of another address", "past"])
+def test_a_certificate_that_is_not_good_is_not_trusted(spawn, tmp_path, fault):
     (tmp_path / "other").mkdir()
-    other = Publisher(tmp_path / "other")
-    other.close()
-    publisher.publish(jwk("rsa"))
-    server = spawn(publisher.env(JWT_JWKS_CA_FILE=str(other.ca)), wait=False)
+    one = Publisher(tmp_path, "127.0.0.2" if fault == "of another address" else "127.0.0.1",
+                    until=-1 if fault == "past" else 9)
+    one.publish(jwk("rsa"))
+    settings = {}
+    if fault == "unknown":
+        other = Publisher(tmp_path / "other")
+        other.close()
+        settings["JWT_JWKS_CA_FILE"] = str(other.ca)
+    server = spawn(one.env(**settings), wait=False)
     server.wait_log("jwks_error", timeout=15, why="tls_failed")
     assert server.http.get("/readyz").status_code == 503
-    assert publisher.count == 0
+    assert one.count == 0
+    one.close()
 
 
 def test_only_https_will_do(publisher):

@@ -140,6 +140,95 @@ def test_a_slow_reader_gets_merged_deltas_or_4408_but_never_a_hole(
     assert code == 4408 or (finished and text == whole)
 
 
+BLOCK = "x" * 20_000
+
+
+def in_blocks(fake, question, count):
+    """An answer in blocks, each of which waits until the test lets it go."""
+    answer = Answer()
+    for n in range(count):
+        answer.gate(f"{question} {n}").tokens(BLOCK)
+    fake.when(question, answer.finish())
+    return lambda n: fake.open(f"{question} {n}")
+
+
+PAUSES, MERGED = "chatbox_upstream_pauses_total", "chatbox_output_merged_total"
+
+
+@pytest.mark.timeout(180)
+def test_one_slow_device_of_two_does_not_pause_the_answer(patient, connect, fake, question):
+    """2.2: the slow one gets merged deltas, the quick one each as it comes."""
+    blocks = 600
+    let_go = in_blocks(fake, question, blocks)
+    quick = connect(patient)
+    quick.turn("first")
+    slow = RawWs(patient, quick.user, rcvbuf=4096, timeout=30,
+                 query=f"session_id={quick.session}")
+    quick.say(question)
+    text, merged = 0, 0
+    for n in range(blocks):
+        let_go(n)
+        while text < (n + 1) * len(BLOCK):  # it came in spite of the other one
+            frame = quick.recv()
+            text += len(frame["content"]) if frame["type"] == "ai_response" else 0
+        merged += n % 20 == 0 and patient.metric(MERGED) > 0
+        if merged == 3:
+            break
+    assert merged == 3, "the slow one was passed over"
+    assert patient.metric(PAUSES) == 0
+    for left in range(n + 1, blocks):
+        let_go(left)
+    assert quick.rest_of_turn(60).finish == "stop"
+    received, code = frames_until_close(slow)
+    deltas = [f for f in received if f["type"] == "ai_response" and "content" in f]
+    assert [f["chunk"] for f in deltas] == list(range(len(deltas)))
+    whole = sum(len(f["content"]) for f in deltas) == blocks * len(BLOCK)
+    assert code == 4408 or (whole and received[-1]["finish_reason"] == "stop")
+    assert patient.metric("chatbox_output_overflow_total") == (code == 4408)
+
+
+@pytest.mark.timeout(180)
+def test_an_answer_that_nobody_can_take_is_paused_and_goes_on(patient, fake, question):
+    """2.2: the model waits, memory does not grow, nothing is lost."""
+    blocks = 1000  # 20 MB, more than the sockets in between hold
+    fake.when(question, Answer().tokens(*[BLOCK] * blocks).finish())
+    one = RawWs(patient, rcvbuf=4096, timeout=30)
+    one.text({"type": "user_message", "content": question})
+    wait_for(lambda: patient.metric(PAUSES) > 0, 20, "the answer is paused")
+    seen = [0, 1]
+
+    def still():
+        seen[:] = seen[1], patient.metric("chatbox_messages_sent_total")
+        return seen[0] == seen[1]
+    wait_for(still, 20, "nothing moves", interval=0.2)
+    assert not fake.wait_asked(question).answered.is_set(), "the model has to wait"
+    received, code = frames_until_close(one)
+    deltas = [f for f in received if f["type"] == "ai_response" and "content" in f]
+    assert code is None and received[-1]["finish_reason"] == "stop"
+    assert [f["chunk"] for f in deltas] == list(range(len(deltas)))
+    assert sum(len(f["content"]) for f in deltas) == blocks * len(BLOCK)
+    one.close()
+
+
+def test_a_peer_that_vanishes_in_mid_answer_is_found_and_holds_nobody_up(spawn, connect,
+                                                                         fake, question):
+    """2.2: half-open: no FIN, no pong, a full queue; the other device goes on."""
+    server = spawn({**provider_env(fake), **SETTINGS, "WS_PONG_WAIT": "4s"})
+    let_go = in_blocks(fake, question, 3)
+    stays = connect(server)
+    stays.turn("first")
+    gone = RawWs(server, stays.user, rcvbuf=4096, query=f"session_id={stays.session}")
+    stays.say(question)
+    for n in range(2):
+        let_go(n)
+        stays.get("ai_response")
+    wait_for(lambda: server.metric("chatbox_peers_silent_total") == 1, 15, "it is dropped")
+    assert server.metric("chatbox_websocket_connections_total") == 1
+    let_go(2)
+    assert stays.rest_of_turn().finish == "stop"
+    gone.close()
+
+
 def test_the_default_ping_settings_are_accepted(spawn, fake):
     server = spawn({**provider_env(fake), "WS_PING_PERIOD": "54s", "WS_PONG_WAIT": "60s"})
     with RawWs(server) as ws:

@@ -157,6 +157,33 @@ def test_the_figures_are_exact(spawn, connect, fake):
     wait_for(lambda: counts(server) == (4, 3, 7), 5, "the deleted one is gone")
 
 
+def test_the_operators_figures_are_those_of_the_metrics_page(spawn, connect, fake):
+    """Req 1.4; Property 3: two places, one truth."""
+    server = spawn(short(fake, SESSION_TTL="1h", SERVER_THREADS="4"))
+    desk = server.user("olga", roles=["admin"])
+    chats = []
+
+    def both():
+        told = desk.get("/admin/metrics").json()
+        memory, page = told["sessions_in_memory"], server.metrics()
+        assert (memory["active"], memory["inactive"], memory["total"]) == (
+            page[ACTIVE], page[INACTIVE], page[TOTAL])
+        assert told["connections"] == page["chatbox_websocket_connections_total"]
+        return memory["active"], memory["inactive"], told["connections"]
+    for n in range(6):
+        chats.append(connect(server))
+        chats[-1].turn("hello")
+        assert both() == (n + 1, 0, n + 1)
+    for n, one in enumerate(chats[:3]):
+        end(server, one)
+        assert both() == (5 - n, n + 1, 6)
+    for n, one in enumerate(chats):
+        one.close()
+        wait_for(lambda left=5 - n: left == server.metric(
+            "chatbox_websocket_connections_total"), 5, "it is counted no more")
+        assert both() == (3, 3, 5 - n)
+
+
 # --- response times
 
 @pytest.mark.parametrize("most", [1, 3])

@@ -27,6 +27,7 @@ class Buckets:
         self.server = server
         self.who = fresh("ann")
         self.http = server.user(self.who)
+        self.desk = server.user(self.who, roles=["admin"])
         self.chat = connect(server, self.who)
         self.anybody = server.client()
 
@@ -43,6 +44,9 @@ class Buckets:
     def user_http(self):
         return self.http.get("/models").status_code == 200
 
+    def admin(self):
+        return self.desk.get("/admin/sessions").status_code == 200
+
     def public(self):
         return self.anybody.get("/").status_code == 200
 
@@ -54,12 +58,13 @@ class Buckets:
             return client.get("/models").status_code == 401
 
 
-LIMITS = {"message": 3, "help": 3, "user_http": 4, "public": 6}
+LIMITS = {"message": 3, "help": 3, "user_http": 4, "admin": 2, "public": 6}
 
 
 @pytest.mark.parametrize("name", LIMITS)
 def test_an_empty_bucket_empties_no_other(spawn, connect, fake, name):
-    """Req 18.5; Property 20: message, help, user and public limits are independent."""
+    """Req 18.5; Property 20: message, help, user, admin and public limits, each of
+    one user at one address, are independent."""
     server = spawn({**provider_env(fake), **SMALL}, limits=False)
     buckets = Buckets(server, connect)
     answers = [getattr(buckets, name)() for _ in range(LIMITS[name] + 3)]
@@ -139,6 +144,65 @@ def test_retry_after_is_told_alike_in_header_and_body(spawn):
     line = server.wait_log("rate_limited", limiter="user_http")[0]
     assert line["wait_ms"] == body["retry_after_ms"]
     assert line["user_id"] and line["endpoint"] == "/models"
+
+
+def test_the_operators_bucket_is_by_operator_and_exact(spawn):
+    """18: as many as the limit at once, then the time to wait, in header, body and log."""
+    server = spawn({**demo_env(), **SMALL, "ADMIN_RATE_LIMIT": "3"}, limits=False)
+    for name in ("olga", "max"):
+        desk = server.user(name, roles=["chat_admin"])
+        paths = ("/admin/sessions", "/admin/metrics", "/admin/audit")
+        assert [desk.get(path).status_code for path in paths] == [200] * 3
+        refused = desk.get("/admin/users/ann/sessions")
+        body = assert_error(refused, 429, "TOO_MANY_REQUESTS")
+        assert 1_190_000 <= body["retry_after_ms"] <= 1_200_000  # an hour's third
+        assert int(refused.headers["retry-after"]) == -(-body["retry_after_ms"] // 1000)
+        line = server.wait_log("rate_limited", limiter="admin", user_id=name)[0]
+        assert line["wait_ms"] == body["retry_after_ms"]
+        assert line["endpoint"] == "/admin/users/{id}/sessions"
+        assert server.user(name).get("/models").status_code == 200
+
+
+# --- refused tokens, by address
+
+def knock(server, forwarded, bearer="no.such.token"):
+    with server.client(bearer, **{"X-Forwarded-For": forwarded}) as client:
+        return client.get("/models").status_code
+
+
+TRUST = {"none": None, "another": "10.0.0.0/8"}
+
+
+@pytest.mark.parametrize("trust", TRUST)
+def test_nobody_talks_himself_out_of_his_own_address(spawn, trust):
+    """X-Forwarded-For is believed of trusted proxies only."""
+    server = spawn({**demo_env(), **SMALL, "TRUSTED_PROXIES": TRUST[trust]}, limits=False)
+    answers = [knock(server, f"203.0.113.{n}") for n in range(8)]
+    assert answers == [401] * 5 + [429] * 3
+    assert knock(server, "203.0.113.99", token("ann")) == 429
+    assert server.wait_log("rate_limited", limiter="failures")[0]["client"] == "127.0.0.1"
+
+
+@pytest.mark.parametrize("theirs,shown", [
+    ("{}, 203.0.113.7", "203.0.113.7"), ("{},203.0.113.7, 10.1.2.3", "203.0.113.7"),
+    ("{}, [2001:db8::7]:443, 10.9.9.9", "2001:db8::7"), ("{}, 203.0.113.7:5000",
+                                                         "203.0.113.7")])
+def test_the_first_untrusted_address_from_the_right_counts(spawn, theirs, shown):
+    """What a client writes in front of it changes nothing."""
+    server = spawn({**demo_env(), **SMALL, "TRUSTED_PROXIES": "127.0.0.1,10.0.0.0/8"},
+                   limits=False)
+    answers = [knock(server, theirs.format(f"198.51.100.{n}")) for n in range(8)]
+    assert answers == [401] * 5 + [429] * 3
+    assert server.wait_log("rate_limited", limiter="failures")[0]["client"] == shown
+    assert knock(server, "203.0.113.8") == 401
+
+
+def test_an_ipv6_network_of_64_bits_is_one_address(spawn):
+    """Whoever has one such address has 2^64 of them."""
+    server = spawn({**demo_env(), **SMALL, "TRUSTED_PROXIES": "127.0.0.1"}, limits=False)
+    answers = [knock(server, f"2001:db8:0:1::{n:x}") for n in range(8)]
+    assert answers == [401] * 5 + [429] * 3
+    assert knock(server, "2001:db8:0:2::1") == 401
 
 
 # --- floods

@@ -3,14 +3,16 @@
 
 import signal
 import socket
+import sqlite3
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from support.answer import Answer
 from support.server import demo_env, provider_env
 from support.waiting import wait_for
-from support.ws import CLOSE, RawWs, fresh, upgrade
+from support.ws import CLOSE, TEXT, RawWs, encode, fresh, upgrade
 
 
 def messages(server, chat):
@@ -95,6 +97,55 @@ def test_a_second_signal_ends_the_wait_at_once(spawn, connect, fake, question, s
     server.start()
     answer = messages(server, one)[1]
     assert answer["content"] == "some text" and answer["status"] == "interrupted"
+
+
+@pytest.mark.parametrize("hurry", [False, True], ids=["deadline", "second signal"])
+def test_cut_under_load_every_text_that_was_seen_is_stored(spawn, connect, fake, question,
+                                                           hurry):
+    """Req 15.2, 15.3: four shards, answers under way on all: stored as they were shown."""
+    server = spawn({**provider_env(fake), "SERVER_THREADS": "4",
+                    "SHUTDOWN_TIMEOUT": "1h" if hurry else "1s"})
+    fake.when(question, Answer().trickle("and so on ", 0.05))
+    chats = [connect(server) for _ in range(24)]
+    for one in chats:
+        one.say(question, client_id="c")
+    for one in chats:
+        one.get("ai_response")
+    with ThreadPoolExecutor(24) as pool:
+        ends = [pool.submit(lambda x=one: (x.rest_of_turn(30).finish, x.closed()))
+                for one in chats]
+        server.signal(signal.SIGTERM)
+        if hurry:
+            wait_for(lambda: refuses(server), 5, "the listener closes")
+            server.signal(signal.SIGTERM)
+        assert {end.result() for end in ends} == {("interrupted", 1001)}
+    assert server.wait_exit(3, 20) == 3
+    assert server.logged("shutdown_forced")[0]["cut"] == 24
+    with sqlite3.connect(f"{server.data}/chatbox.db") as db:
+        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    server.start()
+    for one in chats:
+        asked, answer = messages(server, one)
+        seen = "".join(f["content"] for f in one.frames if f["type"] == "ai_response"
+                       and f["metadata"]["done"] == "false")
+        assert asked["client_id"] == "c" and answer["content"] == seen
+        assert answer["status"] == answer["finish_reason"] == "interrupted"
+
+
+def test_who_does_not_read_is_cut_at_the_deadline_and_it_is_told(spawn):
+    """Req 15.3: exit status 3 and one line, when somebody had more to get."""
+    server = spawn({**demo_env(), "SHUTDOWN_TIMEOUT": "1s", "WS_OUTPUT_LIMIT": "64MiB"})
+    lazy, idle = RawWs(server, rcvbuf=4096), RawWs(server)
+    for _ in range(100):  # ten megabytes of answers, more than the socket holds
+        lazy.sock.sendall(encode(TEXT, b'{"type":"ping"}') * 1000)
+    wait_for(lambda: server.metric("chatbox_messages_received_total") >= 100_000, 60,
+             "all are answered")
+    server.signal(signal.SIGTERM)
+    assert idle.read_frame() == (CLOSE, b"\x03\xe9the server stops")
+    assert server.wait_exit(3, 10) == 3
+    (line,) = server.logged("shutdown_forced")
+    assert line["level"] == "warn" and line["cut"] == 1
+    lazy.close()
 
 
 def test_shutdown_before_any_text_is_a_service_error(spawn, connect, fake, question):

@@ -1,58 +1,19 @@
 # SPDX-License-Identifier: MIT
 """SIGHUP: every reloadable setting is applied, no connection is touched."""
 
-import json
 import signal
+import socket
 import subprocess
 
 import pytest
 
 from support.answer import Answer, plain
 from support.checks import assert_error
+from support.reloadable import HUGE, Reloadable
 from support.server import API_KEY, provider_env
 from support.tokens import token
 from support.waiting import wait_for
 from support.ws import fresh, upgrade
-
-HUGE = 1_000_000
-
-
-class Reloadable:
-    """A server whose settings stand in a file. `with_` changes and reloads."""
-
-    def __init__(self, spawn, fake, path, settings):
-        self.fake, self.path = fake, path
-        self.values = {
-            "limit": {"messages": HUGE, "public": HUGE, "user_http": HUGE,
-                      "failures": HUGE},
-            "ws": {}, "session": {}, "server": {}, "log": {"level": "info"},
-            "llm": {"providers": [self.provider("fake")]}}
-        self.merge(settings)
-        self.server = spawn({"CHATBOX_CONFIG": str(path), "LOG_LEVEL": None,
-                             "LLM_RETRY_DELAY": None, "LLM_RETRY_MAX_DELAY": None},
-                            limits=False)
-
-    def provider(self, name, **more):
-        return {"id": name, "name": name.title(), "type": "openai",
-                "endpoint": self.fake.endpoint, "api_key": API_KEY,
-                "model": "fake-1", **more}
-
-    def merge(self, settings):
-        for group, members in settings.items():
-            self.values[group].update(members)
-        self.path.write_text(json.dumps(self.values))  # JSON is YAML
-
-    def with_(self, **settings):
-        """Change settings and wait until they were read."""
-        before = len(self.read())
-        self.merge(settings)
-        self.server.signal(signal.SIGHUP)
-        wait_for(lambda: len(self.read()) > before, 5, "the settings are read again")
-        return self
-
-    def read(self):
-        return [line for line in self.server.logged("reload") if "applied" in line]
-
 
 @pytest.fixture
 def reloadable(spawn, fake, tmp_path):
@@ -300,6 +261,30 @@ def test_settings_that_need_a_restart_are_told_in_one_warning(reloadable, connec
     warned = [line for line in house.server.logged("reload") if line["level"] == "warn"]
     assert len(warned) == 1, "as at the start"
     assert one.turn("still here").finish == "stop"
+
+
+def answers(server):
+    try:
+        socket.create_connection(("127.0.0.1", server.port), 1).close()
+    except OSError:
+        return False
+    return True
+
+
+def test_a_reload_in_the_middle_of_the_start_comes_behind_it(spawn, fake, tmp_path, connect):
+    """The first shard answers while the last one still makes its rooms."""
+    house = Reloadable(spawn, fake, tmp_path / "c.yaml", {}, threads="48", wait=False)
+    server = house.server
+    wait_for(lambda: answers(server), 15, "the first shard accepts", interval=0)
+    house.merge({"session": {"warn_count": 77}})
+    server.signal(signal.SIGHUP)
+    wait_for(house.read, 15, "the settings are read again")
+    server.wait_ready()
+    for n in range(3):
+        house.with_(session={"warn_count": 100 + n})
+    assert connect(server).turn("hello").finish == "stop"
+    events = [line["event"] for line in server.logs if line["event"] in ("start", "reload")]
+    assert events[0] == "start", events
 
 
 def test_nothing_changed_is_told_too(reloadable):

@@ -49,6 +49,37 @@ idle_sessions_leave_after_the_ttl_longest_idle_first(void **state)
     house_close(&h);
 }
 
+/* A sweep looks at what is due and at one more: what stands behind that one
+ * would go at once if it were looked at. */
+static void
+a_sweep_costs_what_expires_and_not_what_exists(void **state)
+{
+    enum { SESSIONS = 100000, DUE = 10 };
+    static struct session *s[SESSIONS];
+    struct house h;
+    struct chat *c;
+    struct user *u;
+
+    (void)state;
+    house_open(&h);
+    c = h.shard.chat;
+    h.settings.warn_count = 2 * (size_t)SESSIONS;
+    h.settings.session_ttl_ms = 1000000;
+    u = user_get(c, STR("anna"));
+    for (size_t i = 0; i < SESSIONS; i++) {
+        s[i] = session_new(u);
+        session_settle(s[i]);
+        s[i]->idle_since_ms = i == DUE ? 1001 : 1000;
+    }
+    assert_int_equal(session_sweep(c, 1000 + 999999), 0);
+    assert_int_equal(session_sweep(c, 1000 + 1000000), DUE);
+    assert_int_equal(session_sweep(c, 1000 + 1000000), 0);
+    assert_int_equal(c->sessions.count, SESSIONS - DUE);
+    assert_ptr_equal(c->idle.next, &s[DUE]->idle);
+    assert_int_equal(session_sweep(c, 1001 + 1000000), SESSIONS - DUE);
+    house_close(&h);
+}
+
 /* Property 2: being used again starts the time anew. */
 static void
 a_session_used_again_is_idle_from_then_on(void **state)
@@ -124,6 +155,27 @@ too_many_sessions_are_warned_of_once_until_they_are_fewer(void **state)
     assert_true(atomic_load(&h.population.warned)); /* ten are not yet fewer */
     session_free(s[2]);
     assert_false(atomic_load(&h.population.warned));
+    house_close(&h);
+}
+
+/* Req 1.3: who raises the limit is warned again at the new one, although the
+ * sessions never became fewer. */
+static void
+a_raised_warn_count_is_a_new_one(void **state)
+{
+    struct house h;
+    struct user *u;
+
+    (void)state;
+    house_open(&h);
+    h.settings.warn_count = 10;
+    u = user_get(h.shard.chat, STR("anna"));
+    for (size_t i = 1; i <= 50; i++) {
+        (void)session_new(u);
+        h.settings.warn_count = i < 20 ? 10 : 40;
+        assert_int_equal(atomic_load(&h.population.warned),
+                         (i > 10 && i <= 20) || i > 40);
+    }
     house_close(&h);
 }
 
@@ -261,10 +313,12 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(idle_sessions_leave_after_the_ttl_longest_idle_first),
+        cmocka_unit_test(a_sweep_costs_what_expires_and_not_what_exists),
         cmocka_unit_test(a_session_used_again_is_idle_from_then_on),
         cmocka_unit_test(outlets_and_turns_keep_a_session_in_memory),
         cmocka_unit_test(
             too_many_sessions_are_warned_of_once_until_they_are_fewer),
+        cmocka_unit_test(a_raised_warn_count_is_a_new_one),
         cmocka_unit_test(a_stored_session_is_loaded_once),
         cmocka_unit_test(
             a_model_that_is_no_longer_configured_gives_way_to_the_default),

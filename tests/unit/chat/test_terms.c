@@ -67,6 +67,38 @@ sessions_keep_their_model_by_name_and_are_told_when_it_goes(void **state)
     house_close(&h);
 }
 
+/* Else somebody who reloads every minute would keep an interval of five from
+ * ever ending. */
+static void
+a_change_does_not_put_the_cleaning_off(void **state)
+{
+    struct house h;
+    struct recorder a;
+    struct other o;
+    struct chat *c;
+
+    (void)state;
+    house_open(&h);
+    c = h.shard.chat;
+    h.settings.cleanup_interval_ms = h.settings.limit_cleanup_interval_ms =
+        3600000;
+    other_init(&h, &o);
+    change(&h, &h.settings); /* the long intervals begin */
+    recorder_join(&h, &a, "anna");
+    recorder_say(&a, ASK("one"));
+    WAIT_FOR(&h, count_type(&a, "ai_response") > 0 && chat_turns(c) == 0);
+    recorder_leave(&a);
+    WAIT_FOR(&h, !list_empty(&c->idle));
+    o.settings.session_ttl_ms = 0;
+    change(&h, &o.settings);
+    assert_int_equal(c->sessions.count, 0);
+    assert_true(timer_armed(&c->sweep) && timer_armed(&c->purge));
+    assert_int_equal(chat_turns(c), 0);
+    change(&h, &h.settings);
+    recorder_fini(&a);
+    house_close(&h);
+}
+
 static void
 a_turn_ends_on_the_settings_that_it_began_with(void **state)
 {
@@ -175,6 +207,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(
             sessions_keep_their_model_by_name_and_are_told_when_it_goes),
+        cmocka_unit_test(a_change_does_not_put_the_cleaning_off),
         cmocka_unit_test(a_turn_ends_on_the_settings_that_it_began_with),
         cmocka_unit_test(a_waiting_turn_asks_by_the_new_settings),
         cmocka_unit_test(new_limits_hold_and_what_was_used_stays_used),

@@ -103,6 +103,49 @@ test_new_limits_hold_and_what_was_used_stays_used(void **state)
     house_close(&h);
 }
 
+/* Else somebody who reloads every minute would keep an interval of five from
+ * ever ending. */
+static void
+test_a_reload_does_not_put_the_purge_off(void **state)
+{
+    struct gate_policy *p;
+    struct house h;
+
+    (void)state;
+    house_prepare(&h);
+    h.limit = (struct gate_limit){1000, 1}; /* full again at once */
+    h.limit_cleanup_interval_ms = UINT64_C(3600000);
+    house_start(&h);
+    assert_int_equal(status_of(&h, "ann", "GET /chatbox/models"), 200);
+    assert_int_equal(limit_count(h.shard.gate->user_limit), 1);
+    p = make_policy(&h);
+    gate_set_policy(&h.shard, p);
+    settle(&h, p);
+    assert_int_equal(limit_count(h.shard.gate->user_limit), 0);
+    assert_true(timer_armed(&h.shard.gate->purge));
+    house_close(&h);
+}
+
+/* limit_shared.h asks for one a day. */
+static void
+test_a_purge_comes_every_day_however_long_the_interval_is(void **state)
+{
+    struct house h;
+
+    (void)state;
+    house_prepare(&h);
+    h.limit = (struct gate_limit){1000, 1};
+    h.limit_cleanup_interval_ms = UINT64_C(86400000) * 365;
+    house_start(&h);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(status_of(&h, "ann", "GET /chatbox/models"), 200);
+        assert_int_equal(limit_count(h.shard.gate->user_limit), 1);
+        house_skip(&h, 86400000);
+        assert_int_equal(limit_count(h.shard.gate->user_limit), 0);
+    }
+    house_close(&h);
+}
+
 static void
 on_empty(void *cookie)
 {
@@ -236,6 +279,9 @@ main(void)
         cmocka_unit_test(test_new_limits_hold_and_what_was_used_stays_used),
         cmocka_unit_test(
             test_closing_tells_every_socket_and_says_once_when_all_have_gone),
+        cmocka_unit_test(test_a_reload_does_not_put_the_purge_off),
+        cmocka_unit_test(
+            test_a_purge_comes_every_day_however_long_the_interval_is),
         cmocka_unit_test(test_closing_what_is_empty_says_so_at_once),
         cmocka_unit_test(
             test_the_end_waits_for_requests_that_only_the_store_has),

@@ -184,6 +184,39 @@ a_flood_of_keys_stays_within_the_maximum_and_admits_new_ones(void **state)
     limit_free(l);
 }
 
+/* A hundred users who come back within every max_keys others, among a million
+ * who come once. Whoever is new is admitted; whoever comes back has what the
+ * model of a bucket without any table says. */
+static void
+honest_users_keep_their_exact_limits_among_a_million_keys(void **state)
+{
+    enum { FLOOD = 1000000, HONEST = 100, EVERY = 50 };
+    const uint64_t interval_ns = 60000000000u / 5;
+    uint64_t full_ns[HONEST] = {0};
+    struct limit *l = limit_new(5, 60000, 10000);
+    size_t admitted = 0;
+
+    (void)state;
+    for (uint64_t i = 0; i < FLOOD; i++) {
+        uint64_t now = SECOND_US + i * 300, k = i / EVERY % HONEST;
+        uint64_t from_ns = full_ns[k] > now * 1000 ? full_ns[k] : now * 1000;
+        bool expected = from_ns - now * 1000 <= 4 * interval_ns;
+
+        assert_true(ask(l, HONEST + i, now));
+        if (i % EVERY == 0) {
+            assert_int_equal(ask(l, k, now), expected);
+            full_ns[k] = expected ? from_ns + interval_ns : full_ns[k];
+            admitted += expected;
+        }
+    }
+    assert_int_equal(limit_count(l), 10000);
+    assert_true(admitted > HONEST * 5 && admitted < FLOOD / EVERY / 2);
+    for (int i = 0; i < 7; i++) {
+        assert_int_equal(ask(l, UINT64_MAX, 400 * SECOND_US), i < 5);
+    }
+    limit_free(l);
+}
+
 static void
 a_table_of_one_key_works(void **state)
 {
@@ -296,6 +329,8 @@ main(void)
         cmocka_unit_test(at_the_maximum_the_key_idle_longest_is_forgotten),
         cmocka_unit_test(
             a_flood_of_keys_stays_within_the_maximum_and_admits_new_ones),
+        cmocka_unit_test(
+            honest_users_keep_their_exact_limits_among_a_million_keys),
         cmocka_unit_test(a_table_of_one_key_works),
         cmocka_unit_test(purge_forgets_exactly_what_is_full_again),
         cmocka_unit_test(new_figures_hold_and_what_was_used_stays_used),

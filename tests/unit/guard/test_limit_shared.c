@@ -149,6 +149,37 @@ a_flood_of_keys_admits_new_ones_and_keeps_its_size(void **state)
     limit_shared_free(l);
 }
 
+/* The one with the least debt is forgotten: whoever has used up its limit is
+ * not, as long as the flood's addresses have used less; and whoever is new has
+ * all of it. */
+static void
+a_million_addresses_neither_free_the_greedy_nor_harm_the_new(void **state)
+{
+    enum { FLOOD = 1000000, GREEDY = FLOOD, NEW = FLOOD + 1 };
+    struct limit_shared *l = limit_shared_new(5, 60000, 1000);
+    unsigned greedy = GREEDY;
+    struct str key = {(char *)&greedy, sizeof(greedy)};
+
+    (void)state;
+    for (int i = 0; i < 5; i++) {
+        assert_true(ask(l, GREEDY, SECOND_US));
+    }
+    for (unsigned k = 0; k < FLOOD; k++) {
+        uint64_t now = SECOND_US + k * 10, wait_ms = 0;
+
+        assert_true(ask(l, k, now));
+        if (k % 1000 == 0) {
+            assert_false(limit_shared_check(l, key, now, &wait_ms));
+            assert_int_equal(wait_ms, 12000 - k / 100);
+        }
+    }
+    assert_int_equal(limit_shared_count(l), 1024);
+    for (unsigned n = 0; n < 100 * 6; n++) {
+        assert_int_equal(ask(l, NEW + n / 6, 11 * SECOND_US), n % 6 < 5);
+    }
+    limit_shared_free(l);
+}
+
 /* --- threads -------------------------------------------------------------- */
 
 enum { THREADS = 4, ASKS = 50000, ADDRESSES = 8 };
@@ -293,6 +324,8 @@ main(void)
         cmocka_unit_test(
             a_thread_whose_clock_is_behind_finds_the_bucket_empty_too),
         cmocka_unit_test(a_flood_of_keys_admits_new_ones_and_keeps_its_size),
+        cmocka_unit_test(
+            a_million_addresses_neither_free_the_greedy_nor_harm_the_new),
         cmocka_unit_test(a_new_table_goes_on_where_the_old_one_was),
         cmocka_unit_test(a_table_of_another_size_begins_anew),
         cmocka_unit_test(threads_together_admit_exactly_the_limit),

@@ -1,0 +1,477 @@
+# SPDX-License-Identifier: MIT
+"""SIGHUP, row by row: each setting that says so takes effect while running.
+
+A row is a generator: it looks, yields where the setting is replaced (or the value
+that it shall have), and looks again. Somebody else is connected all the time and is touched by none of it.
+"""
+
+import contextlib
+import re
+import socket
+from pathlib import Path
+
+import pytest
+
+from support.answer import Answer, failure, plain
+from support.fakellm import FakeLLM
+from support.reloadable import Reloadable
+from support.server import run_cli
+from support.tokens import token
+from support.waiting import wait_for
+from support.ws import Chat, fresh, upgrade
+
+ROWS = {}
+ELSEWHERE = {  # row: the test that shows it
+    "server.tls_cert": "test_a_new_certificate_is_shown_to_newcomers_only",
+    "server.tls_key": "test_a_new_certificate_is_shown_to_newcomers_only",
+}
+
+
+def row(path, value=None, threads=None, **before):
+    """A generator that shows that `path` becomes `value`."""
+    def keep(show):
+        assert path not in ROWS
+        ROWS[path] = show, value, threads, before
+        return show
+    return keep
+
+
+class House(Reloadable):
+    """With somebody who comes and goes in it."""
+
+    def __init__(self, spawn, fake, path, settings, threads):
+        super().__init__(spawn, fake, path, settings, threads)
+        self.open = contextlib.ExitStack()
+
+    def join(self, user=None, **query):
+        return self.open.enter_context(Chat(self.server, user or fresh(), **query))
+
+    def replace(self, path, value):
+        """Nested groups and members of the first provider by their path."""
+        head, *_, leaf = path.split(".")
+        if "[" in path:
+            self.values["llm"]["providers"][0][leaf] = value
+            self.with_()
+        else:
+            self.with_(**{head: {leaf: value}})
+
+
+def code(turn):
+    return turn.finish or turn.error["code"]
+
+
+# --- connections
+
+@row("server.max_connections", 1)
+def _(house):
+    assert upgrade(house.server).status == 101
+    yield
+    assert upgrade(house.server).status == 429
+
+
+@row("server.cors_origins", ["https://app.example"])
+def _(house):
+    def allowed():
+        with house.server.client(Origin="https://app.example") as client:
+            return client.get("/").headers.get("access-control-allow-origin")
+    assert allowed() is None
+    yield
+    assert allowed() == "https://app.example"
+
+
+@row("ws.allowed_origins", ["https://app.example"])
+def _(house):
+    def status():
+        return upgrade(house.server, headers={"Origin": "https://app.example"}).status
+    assert status() == 403
+    yield
+    assert status() == 101
+
+
+@row("ws.max_content_length", 20, ws={"max_content_length": 10})
+def _(house):
+    one = house.join()
+    assert code(one.turn("x" * 11)) == "INVALID_FORMAT"
+    yield
+    assert code(one.turn("x" * 20)) == "stop"
+    assert code(one.turn("x" * 21)) == "INVALID_FORMAT"
+
+
+@row("ws.connections_per_user", 2, ws={"connections_per_user": 1})
+def _(house):
+    one = house.join()
+    assert upgrade(house.server, bearer=token(one.user)).status == 429
+    yield
+    assert upgrade(house.server, bearer=token(one.user)).status == 101
+
+
+@row("log.level", "debug")
+def _(house):
+    def debug():
+        upgrade(house.server)
+        return [line for line in house.server.logs if line["level"] == "debug"]
+    assert not debug()
+    yield
+    wait_for(debug, 5, "lines of that level")
+
+
+# --- sessions
+
+def memory(house):
+    return house.server.metric("chatbox_sessions_in_memory")
+
+
+@row("session.reconnect_timeout", "1ms")
+def _(house):
+    one = house.join()
+    one.turn("hello")
+    again = house.join(one.user)
+    assert again.session == one.session
+    yield
+    assert house.join(one.user).session != one.session
+
+
+@row("session.ttl", "1s", session={"ttl": "1h", "cleanup_interval": "100ms"})
+def _(house):
+    before = memory(house)
+    with Chat(house.server, fresh()) as one:
+        one.turn("hello")
+    assert memory(house) == before + 1
+    yield
+    wait_for(lambda: memory(house) == before, 10, "it has left memory")
+
+
+@row("session.cleanup_interval", "100ms",
+     session={"ttl": "1s", "cleanup_interval": "1h"})
+def _(house):
+    before = memory(house)
+    one = house.join()
+    one.turn("hello")
+    yield
+    one.close()
+    wait_for(lambda: memory(house) == before, 10, "it has left memory")
+
+
+@row("session.warn_count", 2)
+def _(house):
+    house.join()
+    assert not house.server.logged("session_warn_count")
+    yield
+    house.join()
+    assert house.server.wait_log("session_warn_count")[0]["limit"] == 2
+
+
+@row("session.connections", "one")
+def _(house):
+    one = house.join()
+    one.turn("hello")
+    house.join(one.user, session_id=one.session)
+    assert code(one.turn("still here")) == "stop"
+    yield
+    house.join(one.user, session_id=one.session)
+    assert one.closed() == 4409
+
+
+@row("session.resume_max_events", 1)
+def _(house):
+    one = house.join()
+    one.turn("hello")
+
+    def resumed():
+        back = house.join(one.user, session_id=one.session, last_seq=0,
+                          epoch=one.hello["epoch"])
+        return back.hello["resumed"]
+    assert resumed() is True
+    yield
+    assert resumed() is False
+
+
+# --- limits
+
+def spent(ask):
+    """How often it is answered before it is refused, 99 at the most."""
+    return next((n for n in range(99) if not ask()), 99)
+
+
+def messages(house):
+    one = house.join()
+    return lambda: code(one.turn("hello")) == "stop"
+
+
+def http(house, path, status=200, **claims):
+    bearer = token(fresh(), **claims) if claims else None
+    client = house.open.enter_context(house.server.client(bearer))
+    return lambda: client.get(path).status_code == status
+
+
+ASKERS = {
+    "messages": messages,
+    "admin": lambda house: http(house, "/admin/sessions", roles=["admin"]),
+    "public": lambda house: http(house, "/"),
+    "user_http": lambda house: http(house, "/models", name="Ann"),
+    "failures": lambda house: http(house, "/models", 401),
+}
+ADMIN = {"admin": 1, "admin_window": "1d"}  # a lower rate than any below
+
+
+def limit_rows(name, asker):
+    window = "window" if name == "messages" else f"{name}_window"
+    count = 30 if name == "public" else 2  # the test asks for readiness, too
+    before = {**ADMIN, name: count, window: "1h"}
+
+    @row(f"limit.{name}", count + 3, limit=before)
+    def _(house):
+        ask = asker(house)
+        assert spent(ask) == count
+        yield
+        assert spent(ask) == 3  # what was used stays used
+
+    @row(f"limit.{window}", "20ms", limit=before)
+    def _(house):
+        ask = asker(house)
+        assert spent(ask) == count
+        yield
+        wait_for(ask, 5, "it refills")
+
+
+for limit_name, limit_asker in ASKERS.items():
+    limit_rows(limit_name, limit_asker)
+
+
+@row("limit.cleanup_interval", "100ms",
+     limit={**ADMIN, "cleanup_interval": "1h", "user_http": 100, "user_http_window": "1ms"})
+def _(house):
+    def purges():
+        return len(house.server.logged("limiter_cleanup", limiter="user_http"))
+    yield
+    for _ in range(2):
+        seen = purges()
+        http(house, "/models", name="Ann")()
+        wait_for(lambda: purges() > seen, 5, "a purge")
+
+
+@row("limit.max_keys", 1000, threads="1",
+     limit={**ADMIN, "user_http": 1, "user_http_window": "1h"})
+def _(house):
+    def flood():
+        with house.server.client() as client:
+            for n in range(1000):
+                bearer = token(f"flood-{n}")
+                client.get("/models", headers={"Authorization": f"Bearer {bearer}"})
+    ask = http(house, "/models", name="Ann")
+    assert spent(ask) == 1
+    flood()
+    assert not ask()
+    flood()
+    yield
+    assert ask()  # a thousand others were here since
+
+
+# --- models
+
+def asked(house, text=None):
+    """What the model is sent when somebody asks."""
+    text = text or fresh("q")
+    house.join().turn(text)
+    return house.fake.asked(text)[-1]
+
+
+def scripted(house, *answers):
+    text = fresh("q")
+    house.fake.when(text, *answers)
+    return text
+
+
+@row("llm.default_model", "fake-b")
+def _(house):
+    assert house.join().hello["model_id"] == "fake"
+    yield
+    assert house.join().hello["model_id"] == "fake-b"
+
+
+@row("llm.system_prompt", "Be brief.")
+def _(house):
+    assert [m["role"] for m in asked(house).messages] == ["user"]
+    yield
+    assert asked(house).messages[0] == {"role": "system", "content": "Be brief."}
+
+
+@row("llm.context_tokens", 256)
+def _(house):
+    one = house.join()
+    one.turn("long " * 500)
+    questions = fresh("q"), fresh("q")
+    one.turn(questions[0])
+    assert len(house.fake.asked(questions[0])[0].messages) == 3
+    yield
+    one.turn(questions[1])
+    assert all(len(m["content"]) < 2000
+               for m in house.fake.asked(questions[1])[0].messages)
+
+
+@row("llm.stream_timeout", "300ms")
+def _(house):
+    yield
+    text = scripted(house, Answer().tokens("some").silence())
+    assert code(house.join().turn(text)) == "timeout"
+
+
+@row("llm.idle_timeout", "300ms", llm={"stream_timeout": "1h", "idle_timeout": "1h"})
+def _(house):
+    yield
+    text = scripted(house, Answer().tokens("some").silence())
+    assert code(house.join().turn(text)) == "timeout"
+
+
+@row("llm.first_byte_timeout", "300ms",
+     llm={"stream_timeout": "1h", "first_byte_timeout": "1h", "retry_attempts": 1})
+def _(house):
+    yield
+    text = scripted(house, Answer().silence_before_head())
+    assert code(house.join().turn(text)) == "LLM_TIMEOUT"
+
+
+@row("llm.connect_timeout", "300ms",
+     llm={"stream_timeout": "1h", "first_byte_timeout": "1h", "connect_timeout": "1h",
+          "retry_attempts": 1})
+def _(house):
+    full = house.open.enter_context(socket.socket())
+    full.bind(("127.0.0.1", 0))
+    full.listen(0)
+    for _ in range(3):
+        stuffing = house.open.enter_context(socket.socket())
+        stuffing.setblocking(False)
+        stuffing.connect_ex(full.getsockname())
+    port = full.getsockname()[1]
+    house.values["llm"]["providers"][0]["endpoint"] = f"http://127.0.0.1:{port}/v1"
+    yield
+    assert code(house.join().turn("hello")) in ("LLM_TIMEOUT", "LLM_UNAVAILABLE")
+
+
+@row("llm.retry_attempts", 3, llm={"retry_attempts": 1, "retry_delay": "1ms"})
+def _(house):
+    def attempts():
+        text = scripted(house, failure(500))
+        assert code(house.join().turn(text)) == "LLM_UNAVAILABLE"
+        return len(house.fake.asked(text))
+    assert attempts() == 1
+    yield
+    assert attempts() == 3
+
+
+@row("llm.retry_delay", "1ms",
+     llm={"retry_attempts": 2, "retry_delay": "1h", "retry_max_delay": "1h"})
+def _(house):
+    yield
+    text = scripted(house, failure(500), plain("at last"))
+    assert code(house.join().turn(text)) == "stop"
+
+
+@row("llm.retry_max_delay", "2ms",
+     llm={"retry_attempts": 10, "retry_delay": "2ms", "retry_max_delay": "1h"})
+def _(house):
+    yield
+    text = scripted(house, failure(500))
+    assert code(house.join().turn(text)) == "LLM_UNAVAILABLE"
+    waits = [line["wait_ms"] for line in house.server.logged("llm_retry")]
+    assert len(waits) == 9 and max(waits) <= 2
+
+
+@row("llm.max_answer_size", "1KiB")
+def _(house):
+    text = scripted(house, plain(*["x" * 100] * 30))
+    assert code(house.join().turn(text)) == "stop"
+    yield
+    assert code(house.join().turn(text)) == "length"
+
+
+# --- the first provider
+
+@row("llm.providers[n].id", "renamed")
+def _(house):
+    yield
+    assert house.join().hello["model_id"] == "renamed"
+
+
+@row("llm.providers[n].name", "Another")
+def _(house):
+    yield
+    assert house.join().hello["models"][0] == {"id": "fake", "name": "Another"}
+
+
+@row("llm.providers[n].type", "demo")
+def _(house):
+    yield
+    text, one = fresh("q"), house.join()
+    one.say(text)
+    one.get("ai_response")
+    one.send("cancel")
+    assert code(one.rest_of_turn()) == "cancelled"
+    assert not house.fake.asked(text)
+
+
+@row("llm.providers[n].endpoint")
+def _(house):
+    other = FakeLLM()
+    house.open.callback(other.close)
+    asked(house)
+    yield other.endpoint
+    text = fresh("q")
+    assert code(house.join().turn(text)) == "stop"
+    assert other.asked(text) and not house.fake.asked(text)
+
+
+@row("llm.providers[n].api_key", "sk-another-0123456789")
+def _(house):
+    yield
+    assert asked(house).headers["authorization"] == "Bearer sk-another-0123456789"
+
+
+@row("llm.providers[n].model", "fake-2")
+def _(house):
+    assert asked(house).json["model"] == "fake-1"
+    yield
+    assert asked(house).json["model"] == "fake-2"
+
+
+@row("llm.providers[n].fallback", ["fake-b"], llm={"retry_attempts": 1})
+def _(house):
+    def ends():
+        text = scripted(house, failure(500), plain("of the other"))
+        return code(house.join().turn(text))
+    assert ends() == "LLM_UNAVAILABLE"
+    yield
+    assert ends() == "stop"
+
+
+@pytest.mark.parametrize("path", ROWS)
+def test_the_setting_takes_effect_and_touches_no_connection(spawn, fake, tmp_path, path):
+    show, value, threads, before = ROWS[path]
+    second = {"id": "fake-b", "name": "B", "type": "openai", "endpoint": fake.endpoint,
+              "api_key": "sk-second-0123456789", "model": "fake-b"}
+    house = House(spawn, fake, tmp_path / "c.yaml", before, threads)
+    house.values["llm"]["providers"].append(second)
+    house.with_()
+    with house.open:
+        bystander = house.join()
+        steps = show(house)
+        house.replace(path, next(steps) or value)
+        told = house.read()[-1]
+        assert told["applied"] >= 1 and told["need_restart"] == 0
+        assert house.server.logged("reload", setting=path.replace("[n]", "[1]"))
+        next(steps, None)
+        bystander.send("ping")
+        assert bystander.get("pong")
+
+
+def test_every_row_that_says_so_is_shown():
+    """Against the program's own table."""
+    said, path = set(), None
+    for line in run_cli("config", "--help").stdout.splitlines():
+        named = re.match(r"^  (\S+\.\S+)  \(", line)
+        path = named[1] if named else path
+        if line.endswith("; SIGHUP applies it"):
+            said.add(path)
+    assert said == {*ROWS, *ELSEWHERE}
+    tests = (Path(__file__).parent / "test_91_reload.py").read_text()
+    assert all(f"def {name}(" in tests for name in ELSEWHERE.values())
