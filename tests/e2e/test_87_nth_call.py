@@ -1,0 +1,348 @@
+# SPDX-License-Identifier: MIT
+"""The n-th allocation, and the n-th system call of each kind, fails.
+
+A scripted conversation (connect, question, stream, second device, cancel,
+repeat, history, leave) runs against a server in which one call of one kind
+fails, the n-th for a spread of n, or every k-th. Whoever is concerned gets an
+error and tries again; then everything that was told must be stored, once, in
+order, and nothing else may be called complete.
+
+Small allocations that fail end the process by design (base/xalloc.h), and so
+does libuv when the kernel will not watch a descriptor. Then the same must hold
+after the next start, and no other end is accepted.
+
+CHATBOX_LONG=1 takes every n and many k.
+"""
+
+import errno
+import os
+import re
+import signal
+import sqlite3
+import time
+
+import httpx
+import pytest
+from websockets.exceptions import WebSocketException
+
+from support.answer import Answer
+from support.nthcall import ERRORS, ERRORS_AT_START, NthCall
+from support.preload import build
+from support.server import provider_env
+from support.waiting import PATIENCE, wait_for
+from support.ws import Chat, fresh, is_end
+
+LONG = os.environ.get("CHATBOX_LONG") == "1"
+SLOW = PATIENCE > 1
+VALUES = 12 if SLOW else 40  # of n, for memory
+OTHERS = 3 if SLOW else 10
+TIMEOUT = (3600 if LONG else 60) * PATIENCE
+SPARE = 4  # connections to the model that are kept for the next question
+SHORT = ["one ", "two ", "three"]
+LONG_ANSWER = [f"word{n:05d} " for n in range(300)]
+REASONS = {"complete": ("stop",), "cancelled": ("cancelled",),
+           "interrupted": ("interrupted", "timeout", "provider_error")}
+# What a client may be told when something is short: nothing that says that it
+# did wrong.
+EXCUSES = {"DATABASE_ERROR", "SERVICE_ERROR", "LLM_UNAVAILABLE", "LLM_TIMEOUT"}
+GONE = (OSError, EOFError, WebSocketException, httpx.TransportError)
+SETTINGS = {"LLM_CONNECT_TIMEOUT": "2s", "LLM_FIRST_BYTE_TIMEOUT": "4s",
+            "LLM_IDLE_TIMEOUT": "4s", "LLM_RETRY_ATTEMPTS": "2"}
+
+
+class Again(Exception):
+    """The conversation was disturbed; whoever insists begins again."""
+
+
+class Ear:
+    """One connection, and what it showed of each answer."""
+
+    def __init__(self, talk, **query):
+        self.talk = talk
+        self.texts = {}  # answer's id → text
+        self.ends = {}  # answer's id → its last frame
+        self.chat = Chat(talk.server, talk.user, first=False, **query)
+        talk.ears.append(self)
+        try:
+            self.first = self.next()
+        except GONE:
+            self.chat.close()
+            raise
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.chat.close()
+
+    def next(self):
+        try:
+            frame = self.chat.recv(20)
+        except TimeoutError:
+            raise AssertionError(f"nothing after {self.chat.frames[-5:]}") from None
+        if frame["type"] == "ack":
+            told = (frame["message_id"], frame["seq"])
+            assert self.talk.acks.setdefault(frame["client_id"], told) == told
+        elif frame["type"] == "error":
+            code = frame["error"]["code"]
+            assert code in EXCUSES or code == "NOT_FOUND", frame  # a late cancel
+            assert code == "NOT_FOUND" or frame["error"]["recoverable"], frame
+        elif frame["type"] == "ai_response":
+            self.take_answer(frame)
+        return frame
+
+    def take_answer(self, frame):
+        key, about = frame["message_id"], frame["metadata"]
+        if about.get("snapshot") == "true" or about.get("replay") == "true":
+            self.texts[key] = frame["content"]
+        else:
+            self.texts[key] = self.texts.get(key, "") + frame.get("content", "")
+        if about["done"] == "true":
+            self.ends[key] = frame
+
+    def hear(self, client_id, cancel=False):
+        """Up to the end of the answer to what was asked last."""
+        while True:
+            frame = self.next()
+            question = self.talk.acks.get(client_id, (None,))[0]
+            if frame["type"] == "error" and frame["error"]["code"] != "NOT_FOUND":
+                raise Again
+            if frame["type"] != "ai_response":
+                continue
+            if is_end(frame) and question and frame["reply_to"] == question:
+                return
+            if cancel:
+                self.chat.send("cancel")
+                cancel = False
+
+
+class Talk:
+    """One user's conversation, and all that was ever told about it."""
+
+    def __init__(self, server, fake):
+        self.server = server
+        self.user = fresh("nth")
+        self.session = self.epoch = None
+        self.texts = {"c-short": fresh("short"), "c-long": fresh("long")}
+        fake.when(self.texts["c-short"],
+                  Answer(framing="close").role().tokens(*SHORT).finish())
+        fake.when(self.texts["c-long"], Answer().tokens(*LONG_ANSWER).finish())
+        self.acks = {}  # client_id → (message_id, seq)
+        self.ears = []
+
+    def insist(self, tries):
+        """The script again until nothing disturbs it; False when it never went."""
+        for _ in range(tries):
+            if self.server.process.poll() is not None:
+                return False
+            try:
+                self.script()
+                return True
+            except (Again, *GONE):
+                time.sleep(0.01)
+        return False
+
+    def script(self):
+        with self.connect(device_id="a") as one:
+            self.ask(one, "c-short")
+            with self.connect(device_id="b", last_seq=0) as two:
+                one.chat.say(self.texts["c-long"], client_id="c-long")
+                one.hear("c-long", cancel=True)
+                two.hear("c-long")
+                self.ask(two, "c-short")
+                self.read_history()
+
+    def connect(self, **query):
+        if self.session is not None:
+            query.update(session_id=self.session, epoch=self.epoch)
+        ear = Ear(self, **query)
+        if ear.first["type"] == "error":
+            raise Again
+        known = (self.session, self.epoch)
+        self.session, self.epoch = ear.first["session_id"], ear.first["epoch"]
+        assert not self.acks or known == (self.session, self.epoch)
+        return ear
+
+    def ask(self, ear, client_id):
+        ear.chat.say(self.texts[client_id], client_id=client_id)
+        ear.hear(client_id)
+
+    def read_history(self):
+        with self.server.user(self.user) as client:
+            for path in ("", "/export?format=json"):
+                answer = client.get(f"/sessions/{self.session}{path}")
+                if answer.status_code != 200:
+                    assert answer.status_code in (500, 503), answer.text
+                    raise Again
+                assert len(answer.json()["messages"]) == 4
+
+
+# --- what must be true
+
+def rows(server, sql, *args):
+    """As another program sees the database."""
+    with sqlite3.connect(f"file:{server.data}/chatbox.db?mode=ro", uri=True) as db:
+        db.row_factory = sqlite3.Row
+        return db.execute(sql, args).fetchall()
+
+
+def check(server, talk):
+    """Acknowledged is stored, once, in order; ended is what was said to be."""
+    log = rows(server, "SELECT * FROM messages WHERE sid=? ORDER BY seq", talk.session)
+    assert [row["seq"] for row in log] == list(range(1, len(log) + 1))
+    asked = {row["cid"]: row for row in log if row["sender"] == "user"}
+    answers = {row["_id"]: row for row in log if row["sender"] == "ai"}
+    assert len(asked) + len(answers) == len(log)
+    for client_id, told in talk.acks.items():
+        assert (asked[client_id]["_id"], asked[client_id]["seq"]) == told
+        assert asked[client_id]["content"] == talk.texts[client_id]
+    whole = {asked[client_id]["_id"]: "".join(words) for client_id, words in
+             (("c-short", SHORT), ("c-long", LONG_ANSWER)) if client_id in asked}
+    assert len({row["replyTo"] for row in answers.values()}) == len(answers)
+    for row in answers.values():
+        assert row["finish"] in REASONS[row["status"]]
+        said = whole[row["replyTo"]]
+        assert row["content"] == said if row["status"] == "complete" else (
+            said.startswith(row["content"]))
+    for ear in talk.ears:
+        check_ear(ear, answers)
+
+
+def check_ear(ear, answers):
+    for key, end in ear.ends.items():
+        if "seq" in end:
+            assert end["seq"] == answers[key]["seq"]
+            assert end["finish_reason"] == answers[key]["finish"]
+            assert ear.texts[key] == answers[key]["content"]
+        else:
+            assert end["finish_reason"] == "cancelled" and not ear.texts[key]
+
+
+def died_as_designed(server, name):
+    """Of a small allocation, here or in libuv, or of libuv's watching."""
+    server.kill9()  # it is dead already; its last lines are read
+    text = server.log_text()
+    caller = re.findall(r"^abort called by .*?([^/\n]+)$", text, re.M)
+    if (server.process.returncode != -signal.SIGABRT or len(caller) != 1
+            or "Sanitizer" in text):
+        return False
+    if caller[0].startswith("libuv."):
+        return name in ("memory", "epoll_ctl")
+    return name == "memory" and re.search(r"xalloc\.c:\d+: CHECK failed", text)
+
+
+# --- one sweep
+
+class Sweep:
+    """A server whose calls of one name fail; it starts again when it died."""
+
+    def __init__(self, spawn, fake, page, name):
+        self.page, self.name, self.fake = page, name, fake
+        self.server = spawn({**provider_env(fake), **SETTINGS, **page.env})
+        self.talks = []
+        assert self.run(None), "undisturbed it goes well"
+        page.forget()
+        assert self.run(None)
+        self.calls = page.seen(name)
+        self.descriptors = self.server.descriptors()
+        self.deaths = 0
+
+    def run(self, failure, tries=8):
+        talk = Talk(self.server, self.fake)
+        self.talks.append(talk)
+        if failure is not None:
+            self.page.arm(self.name, *failure)
+        went = talk.insist(tries)
+        self.page.disarm()
+        return went
+
+    def disturb(self, error, first, every=0):
+        went = self.run((error, first, every), 1 + 7 * (every == 0))
+        what = f"{self.name} {first}/{every} fails with {errno.errorcode[error]}"
+        if self.server.process.poll() is not None:
+            assert died_as_designed(self.server, self.name), (
+                f"{what}: exit {self.server.process.returncode}\n{self.server.tail()}")
+            self.deaths += 1
+            self.server.start()
+        else:
+            assert went or every, f"{what}: the conversation did not end"
+        self.settle(what)
+        check(self.server, self.talks[-1])
+
+    def settle(self, what):
+        """Ready again, and nothing half kept, without a restart."""
+        wait_for(lambda: self.server.http.get("/readyz").status_code == 200, 10,
+                 f"ready again after: {what}")
+        wait_for(lambda: not rows(self.server, "SELECT 1 FROM messages WHERE seq IS NULL"),
+                 10, f"no unfinished answer after: {what}")
+        assert self.talks[-1].insist(3), f"not usable after: {what}"
+
+    def end(self):
+        """Nothing leaked, and after a restart all is as it was."""
+        if not self.deaths:
+            wait_for(lambda: self.server.descriptors() <= self.descriptors + SPARE, 10,
+                     "the descriptors are given back")
+        self.server.stop()
+        self.server.start()
+        for talk in self.talks:
+            check(self.server, talk)
+        assert rows(self.server, "PRAGMA integrity_check")[0][0] == "ok"
+
+
+def spread(calls, most):
+    """At most `most` of 1 … calls, evenly, with both ends."""
+    if LONG or calls <= most:
+        return list(range(1, calls + 1))
+    return sorted({1 + round(i * (calls - 1) / (most - 1)) for i in range(most)})
+
+
+@pytest.fixture(scope="module")
+def library(tmp_path_factory):
+    return build("nthcall", tmp_path_factory.mktemp("nthcall"))
+
+
+@pytest.fixture
+def page(library, tmp_path):
+    return NthCall(library, tmp_path / "page")
+
+
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_the_nth_call_fails(spawn, fake, page, name):
+    sweep = Sweep(spawn, fake, page, name)
+    values = VALUES if name == "memory" else OTHERS
+    for i, n in enumerate(spread(sweep.calls, values)):
+        for error in ERRORS[name] if LONG else [ERRORS[name][i % len(ERRORS[name])]]:
+            sweep.disturb(error, n)
+    sweep.end()
+
+
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.parametrize("name", sorted(ERRORS))
+def test_every_kth_call_fails(spawn, fake, page, name):
+    sweep = Sweep(spawn, fake, page, name)
+    for i, k in enumerate(range(2, 50) if LONG else (2, 7)):
+        sweep.disturb(ERRORS[name][i % len(ERRORS[name])], k, k)
+    sweep.end()
+
+
+@pytest.mark.timeout(TIMEOUT)
+@pytest.mark.parametrize("name", sorted(ERRORS_AT_START))
+def test_a_start_with_a_failing_call_comes_up_or_says_why(spawn, fake, page, name):
+    server = spawn({**provider_env(fake), **SETTINGS, **page.env})
+    calls = page.seen(name)
+    server.stop()
+    for i, n in enumerate(spread(calls, VALUES // 2 if name == "memory" else 3)):
+        page.arm(name, ERRORS_AT_START[name][i % len(ERRORS_AT_START[name])], n)
+        server.start(wait=False)
+        wait_for(lambda: server.process.poll() is not None or server.logged("start"), 15,
+                 "a start or an end")
+        page.disarm()
+        if server.process.poll() is None:
+            server.wait_ready()
+            server.stop()
+        else:
+            assert died_as_designed(server, name) or (
+                server.process.returncode == 1 and server.logged("start_failed")), (
+                f"{name} {n}: exit {server.process.returncode}\n{server.tail()}")
+    server.start()
