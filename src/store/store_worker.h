@@ -25,7 +25,7 @@
 /* Damage is seen by chance, when somebody needs what is damaged, and other
  * accesses go well: the storage is not called healthy before so long after the
  * last sight of it. */
-#define STORE_DAMAGE_MS 10000
+#define STORE_DAMAGE_MS 5000
 
 /* What the workers of one kind saw last. */
 struct store_health {

@@ -9,7 +9,7 @@ import pytest
 
 from support.answer import Answer
 from support.checks import assert_error
-from support.preload import build, preload_env
+from support.preload import preload_env
 from support.server import provider_env
 from support.tokens import token
 from support.waiting import wait_for
@@ -19,19 +19,14 @@ HOUR, DAY = 3600, 86400
 JUMPS = [-HOUR, DAY]
 
 
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    return build("clockshift", tmp_path_factory.mktemp("clock"))
-
-
 @pytest.fixture
-def jumping(spawn, fake, library, tmp_path):
+def jumping(spawn, fake, tmp_path):
     """A server whose wall clock `jump(seconds)` sets, from then on."""
     shift = tmp_path / "shift"
     shift.write_bytes(struct.pack("q", 0))
 
     def start(**settings):
-        server = spawn({**provider_env(fake), **settings, **preload_env(library),
+        server = spawn({**provider_env(fake), **settings, **preload_env("clockshift"),
                         "CLOCK_SHIFT": str(shift)})
 
         def jump(seconds):

@@ -27,7 +27,6 @@ from websockets.exceptions import WebSocketException
 
 from support.answer import Answer
 from support.nthcall import ERRORS, ERRORS_AT_START, NthCall
-from support.preload import build
 from support.server import provider_env
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh, is_end
@@ -61,7 +60,10 @@ class Ear:
         self.talk = talk
         self.texts = {}  # answer's id → text
         self.ends = {}  # answer's id → its last frame
-        self.chat = Chat(talk.server, talk.user, first=False, **query)
+        try:
+            self.chat = Chat(talk.server, talk.user, first=False, **query)
+        except TimeoutError:
+            raise AssertionError("neither a WebSocket nor a refusal") from None
         talk.ears.append(self)
         try:
             self.first = self.next()
@@ -111,7 +113,7 @@ class Ear:
                 continue
             if is_end(frame) and question and frame["reply_to"] == question:
                 return
-            if cancel:
+            if cancel and not is_end(frame):
                 self.chat.send("cancel")
                 cancel = False
 
@@ -167,6 +169,10 @@ class Talk:
         ear.chat.say(self.texts[client_id], client_id=client_id)
         ear.hear(client_id)
 
+    def stored(self):
+        """The answers that were told to be in the log."""
+        return {key for ear in self.ears for key, end in ear.ends.items() if "seq" in end}
+
     def read_history(self):
         with self.server.user(self.user) as client:
             for path in ("", "/export?format=json"):
@@ -174,7 +180,7 @@ class Talk:
                 if answer.status_code != 200:
                     assert answer.status_code in (500, 503), answer.text
                     raise Again
-                assert len(answer.json()["messages"]) == 4
+                assert len(answer.json()["messages"]) == 2 + len(self.stored())
 
 
 # --- what must be true
@@ -289,6 +295,13 @@ class Sweep:
         assert rows(self.server, "PRAGMA integrity_check")[0][0] == "ok"
 
 
+def is_ready(server):
+    try:
+        return server.http.get("/readyz").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def spread(calls, most):
     """At most `most` of 1 … calls, evenly, with both ends."""
     if LONG or calls <= most:
@@ -296,14 +309,9 @@ def spread(calls, most):
     return sorted({1 + round(i * (calls - 1) / (most - 1)) for i in range(most)})
 
 
-@pytest.fixture(scope="module")
-def library(tmp_path_factory):
-    return build("nthcall", tmp_path_factory.mktemp("nthcall"))
-
-
 @pytest.fixture
-def page(library, tmp_path):
-    return NthCall(library, tmp_path / "page")
+def page(tmp_path):
+    return NthCall(tmp_path / "page")
 
 
 @pytest.mark.timeout(TIMEOUT)
@@ -328,18 +336,22 @@ def test_every_kth_call_fails(spawn, fake, page, name):
 
 @pytest.mark.timeout(TIMEOUT)
 @pytest.mark.parametrize("name", sorted(ERRORS_AT_START))
-def test_a_start_with_a_failing_call_comes_up_or_says_why(spawn, fake, page, name):
-    server = spawn({**provider_env(fake), **SETTINGS, **page.env})
+def test_a_start_with_a_failing_call_comes_up_or_says_why(spawn, fake, page, name,
+                                                          tmp_path):
+    env = dict(page.env)
+    if name == "memory":  # OpenSSL, setting itself up without some of it, leaks
+        (tmp_path / "known").write_text("leak:libcrypto.so\n")
+        env["LSAN_OPTIONS"] = f"suppressions={tmp_path}/known:print_suppressions=0"
+    server = spawn({**provider_env(fake), **SETTINGS, **env})
     calls = page.seen(name)
     server.stop()
     for i, n in enumerate(spread(calls, VALUES // 2 if name == "memory" else 3)):
         page.arm(name, ERRORS_AT_START[name][i % len(ERRORS_AT_START[name])], n)
         server.start(wait=False)
-        wait_for(lambda: server.process.poll() is not None or server.logged("start"), 15,
+        wait_for(lambda: server.process.poll() is not None or is_ready(server), 15,
                  "a start or an end")
         page.disarm()
         if server.process.poll() is None:
-            server.wait_ready()
             server.stop()
         else:
             assert died_as_designed(server, name) or (

@@ -12,7 +12,6 @@ import resource
 import subprocess
 
 from .nthcall import NthCall
-from .preload import build
 
 BLOCKS = (1 << 20, 4096)
 
@@ -31,7 +30,8 @@ class Limited:
         resource.prlimit(pid, resource.RLIMIT_FSIZE, (1, self.before[1]))
 
     def __exit__(self, *_):
-        resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, self.before)
+        if self.server.process.poll() is None:
+            resource.prlimit(self.server.process.pid, resource.RLIMIT_FSIZE, self.before)
 
     def close(self):
         """Nothing of it is left."""
@@ -42,7 +42,7 @@ class Refused(Limited):
     that the kernel has made read-only, or that is full."""
 
     def __init__(self, tmp_path, error):
-        self.calls = NthCall(build("nthcall", tmp_path), tmp_path / "page")
+        self.calls = NthCall(tmp_path / "page")
         self.env, self.error = self.calls.env, error
 
     def __enter__(self):
