@@ -134,6 +134,7 @@ def test_a_server_that_stops_on_a_full_disk_leaves_an_interrupted_answer(
     assert len(stored[1]["content"]) >= len("".join(words)) - 2048
 
 
+@pytest.mark.parametrize("disk", [full], indirect=True)
 def test_many_busy_clients_on_a_disk_that_fills_and_empties(on_disk, disk, connect, fake):
     """Acknowledged is stored, whatever the disk did in between."""
     server = on_disk()

@@ -11,7 +11,7 @@ Small allocations that fail end the process by design (base/xalloc.h), and so
 does libuv when the kernel will not watch a descriptor. Then the same must hold
 after the next start, and no other end is accepted.
 
-CHATBOX_LONG=1 takes every n and many k.
+CHATBOX_LONG=1 takes every n and many k; that needs most of an hour.
 """
 
 import errno
@@ -33,10 +33,17 @@ from support.ws import Chat, fresh, is_end
 
 LONG = os.environ.get("CHATBOX_LONG") == "1"
 SLOW = PATIENCE > 1
-VALUES = 12 if SLOW else 40  # of n, for memory
-OTHERS = 3 if SLOW else 10
-TIMEOUT = (3600 if LONG else 60) * PATIENCE
+VALUES = {"memory": 10 if SLOW else 40}  # of n, spread over all that there are
+OTHERS = 2 if SLOW else 6
+STARTS = 1 if SLOW else 3  # of n, while a server starts; of memory six times that
+EVERY = 5
+TIMEOUT = (6 * 3600 if LONG else 120) * PATIENCE
+STORAGE = ("fcntl", "fstat", "fsync", "ftruncate", "mmap", "open", "pread", "pwrite",
+           "stat", "unlink")
+GROUPS = {"memory": ("memory",), "storage": STORAGE, "network": tuple(
+    name for name in sorted(ERRORS) if name != "memory" and name not in STORAGE)}
 SPARE = 4  # connections to the model that are kept for the next question
+UNFINISHED = "SELECT 1 FROM messages WHERE seq IS NULL"
 SHORT = ["one ", "two ", "three"]
 LONG_ANSWER = [f"word{n:05d} " for n in range(300)]
 REASONS = {"complete": ("stop",), "cancelled": ("cancelled",),
@@ -171,7 +178,8 @@ class Talk:
 
     def stored(self):
         """The answers that were told to be in the log."""
-        return {key for ear in self.ears for key, end in ear.ends.items() if "seq" in end}
+        return {key for ear in self.ears for key, end in ear.ends.items()
+                if "seq" in end}
 
     def read_history(self):
         with self.server.user(self.user) as client:
@@ -240,54 +248,50 @@ def died_as_designed(server, name):
 # --- one sweep
 
 class Sweep:
-    """A server whose calls of one name fail; it starts again when it died."""
+    """A server whose calls fail; it starts again when it died."""
 
-    def __init__(self, spawn, fake, page, name):
-        self.page, self.name, self.fake = page, name, fake
+    def __init__(self, spawn, fake, page):
+        self.page, self.fake = page, fake
         self.server = spawn({**provider_env(fake), **SETTINGS, **page.env})
         self.talks = []
-        assert self.run(None), "undisturbed it goes well"
+        assert self.talk(8), "undisturbed it goes well"
         page.forget()
-        assert self.run(None)
-        self.calls = page.seen(name)
+        assert self.talk(8)
+        self.calls = {name: page.seen(name) for name in ERRORS}
         self.descriptors = self.server.descriptors()
-        self.deaths = 0
 
-    def run(self, failure, tries=8):
-        talk = Talk(self.server, self.fake)
-        self.talks.append(talk)
-        if failure is not None:
-            self.page.arm(self.name, *failure)
-        went = talk.insist(tries)
+    def talk(self, tries):
+        self.talks.append(Talk(self.server, self.fake))
+        return self.talks[-1].insist(tries)
+
+    def disturb(self, name, error, first, every=0):
+        what = f"{name} {first}/{every} fails with {errno.errorcode[error]}"
+        self.page.arm(name, error, first, every)
+        went = self.talk(1 if every else 8)
         self.page.disarm()
-        return went
-
-    def disturb(self, error, first, every=0):
-        went = self.run((error, first, every), 1 + 7 * (every == 0))
-        what = f"{self.name} {first}/{every} fails with {errno.errorcode[error]}"
         if self.server.process.poll() is not None:
-            assert died_as_designed(self.server, self.name), (
+            assert died_as_designed(self.server, name), (
                 f"{what}: exit {self.server.process.returncode}\n{self.server.tail()}")
-            self.deaths += 1
             self.server.start()
+            self.descriptors = 0
         else:
             assert went or every, f"{what}: the conversation did not end"
         self.settle(what)
         check(self.server, self.talks[-1])
+        self.descriptors = self.descriptors or self.server.descriptors()
 
     def settle(self, what):
         """Ready again, and nothing half kept, without a restart."""
         wait_for(lambda: self.server.http.get("/readyz").status_code == 200, 10,
                  f"ready again after: {what}")
-        wait_for(lambda: not rows(self.server, "SELECT 1 FROM messages WHERE seq IS NULL"),
-                 10, f"no unfinished answer after: {what}")
+        wait_for(lambda: not rows(self.server, UNFINISHED), 10,
+                 f"no unfinished answer after: {what}")
         assert self.talks[-1].insist(3), f"not usable after: {what}"
 
     def end(self):
         """Nothing leaked, and after a restart all is as it was."""
-        if not self.deaths:
-            wait_for(lambda: self.server.descriptors() <= self.descriptors + SPARE, 10,
-                     "the descriptors are given back")
+        wait_for(lambda: self.server.descriptors() <= self.descriptors + SPARE, 10,
+                 "the descriptors are given back")
         self.server.stop()
         self.server.start()
         for talk in self.talks:
@@ -302,11 +306,28 @@ def is_ready(server):
         return False
 
 
+def came_up(server):
+    return server.process.returncode == 0 and server.logged("stop")
+
+
+def says_why(server):
+    return server.process.returncode == 1 and server.logged("start_failed")
+
+
 def spread(calls, most):
     """At most `most` of 1 … calls, evenly, with both ends."""
     if LONG or calls <= most:
         return list(range(1, calls + 1))
+    if most == 1:
+        return [1 + calls // 2]
     return sorted({1 + round(i * (calls - 1) / (most - 1)) for i in range(most)})
+
+
+def each_error(values, errors):
+    """Each value with one of the errors in turn; in the long form with all."""
+    for i, n in enumerate(values):
+        for error in errors if LONG else [errors[i % len(errors)]]:
+            yield n, error
 
 
 @pytest.fixture
@@ -315,46 +336,52 @@ def page(tmp_path):
 
 
 @pytest.mark.timeout(TIMEOUT)
-@pytest.mark.parametrize("name", sorted(ERRORS))
-def test_the_nth_call_fails(spawn, fake, page, name):
-    sweep = Sweep(spawn, fake, page, name)
-    values = VALUES if name == "memory" else OTHERS
-    for i, n in enumerate(spread(sweep.calls, values)):
-        for error in ERRORS[name] if LONG else [ERRORS[name][i % len(ERRORS[name])]]:
-            sweep.disturb(error, n)
+@pytest.mark.parametrize("group", GROUPS)
+def test_the_nth_call_fails(spawn, fake, page, group):
+    sweep = Sweep(spawn, fake, page)
+    for name in GROUPS[group]:
+        values = spread(sweep.calls[name], VALUES.get(name, OTHERS))
+        for n, error in each_error(values, ERRORS[name]):
+            sweep.disturb(name, error, n)
     sweep.end()
 
 
 @pytest.mark.timeout(TIMEOUT)
-@pytest.mark.parametrize("name", sorted(ERRORS))
-def test_every_kth_call_fails(spawn, fake, page, name):
-    sweep = Sweep(spawn, fake, page, name)
-    for i, k in enumerate(range(2, 50) if LONG else (2, 7)):
-        sweep.disturb(ERRORS[name][i % len(ERRORS[name])], k, k)
+@pytest.mark.parametrize("group", GROUPS)
+def test_every_kth_call_fails(spawn, fake, page, group):
+    sweep = Sweep(spawn, fake, page)
+    for name in GROUPS[group]:
+        for k, error in each_error(range(2, 50) if LONG else [EVERY], ERRORS[name]):
+            sweep.disturb(name, error, k, k)
     sweep.end()
 
 
+def start_with(server, page, name, error, first):
+    page.arm(name, error, first)
+    server.start(wait=False)
+    wait_for(lambda: server.process.poll() is not None or is_ready(server), 15,
+             "a start or an end")
+    page.disarm()
+    if server.process.poll() is None:
+        server.signal(signal.SIGTERM)  # it may still be dying: of two shards one
+    if server.process.wait(20 * PATIENCE) >= 0:
+        server.wait_exit(None)
+    assert came_up(server) or says_why(server) or died_as_designed(server, name), (
+        f"{name} {first} fails with {errno.errorcode[error]}: exit "
+        f"{server.process.returncode}\n{server.tail()}")
+
+
 @pytest.mark.timeout(TIMEOUT)
-@pytest.mark.parametrize("name", sorted(ERRORS_AT_START))
-def test_a_start_with_a_failing_call_comes_up_or_says_why(spawn, fake, page, name,
-                                                          tmp_path):
-    env = dict(page.env)
-    if name == "memory":  # OpenSSL, setting itself up without some of it, leaks
-        (tmp_path / "known").write_text("leak:libcrypto.so\n")
-        env["LSAN_OPTIONS"] = f"suppressions={tmp_path}/known:print_suppressions=0"
-    server = spawn({**provider_env(fake), **SETTINGS, **env})
-    calls = page.seen(name)
+def test_a_start_with_a_failing_call_comes_up_or_says_why(spawn, fake, page, tmp_path):
+    # OpenSSL, setting itself up without some of its memory, leaks.
+    (tmp_path / "known").write_text("leak:libcrypto.so\n")
+    known = f"suppressions={tmp_path}/known:print_suppressions=0"
+    server = spawn({**provider_env(fake), **SETTINGS, **page.env,
+                    "LSAN_OPTIONS": known})
+    calls = {name: page.seen(name) for name in ERRORS_AT_START}
     server.stop()
-    for i, n in enumerate(spread(calls, VALUES // 2 if name == "memory" else 3)):
-        page.arm(name, ERRORS_AT_START[name][i % len(ERRORS_AT_START[name])], n)
-        server.start(wait=False)
-        wait_for(lambda: server.process.poll() is not None or is_ready(server), 15,
-                 "a start or an end")
-        page.disarm()
-        if server.process.poll() is None:
-            server.stop()
-        else:
-            assert died_as_designed(server, name) or (
-                server.process.returncode == 1 and server.logged("start_failed")), (
-                f"{name} {n}: exit {server.process.returncode}\n{server.tail()}")
+    for name, errors in ERRORS_AT_START.items():
+        values = spread(calls[name], STARTS * (6 if name == "memory" else 1))
+        for n, error in each_error(values, errors):
+            start_with(server, page, name, error, n)
     server.start()
