@@ -236,13 +236,14 @@ def died_as_designed(server, name):
     """Of a small allocation, here or in libuv, or of libuv's watching."""
     server.kill9()  # it is dead already; its last lines are read
     text = server.log_text()
-    caller = re.findall(r"^abort called by .*?([^/\n]+)$", text, re.M)
-    if (server.process.returncode != -signal.SIGABRT or len(caller) != 1
-            or "Sanitizer" in text):
+    callers = re.findall(r"^abort called by .*?([^/\n]+)$", text, re.M)
+    checks = set(re.findall(r"(\w+\.c):\d+: CHECK failed", text))
+    if (server.process.returncode != -signal.SIGABRT or "Sanitizer" in text
+            or not callers or not all(c.startswith(("chatbox", "libuv.")) for c in callers)):
         return False
-    if caller[0].startswith("libuv."):
-        return name in ("memory", "epoll_ctl")
-    return name == "memory" and re.search(r"xalloc\.c:\d+: CHECK failed", text)
+    return checks <= {"xalloc.c"} if name == "memory" else (
+        name == "epoll_ctl" and not checks)
+
 
 
 # --- one sweep
