@@ -60,7 +60,8 @@ on_start(struct shard *s)
         b->listeners[s->index] =
             listener_start(s, b->listen_fds[s->index], gate_on_accept, NULL);
         b->listen_fds[s->index] = -1;
-    } else {
+    }
+    if (b->listeners[s->index] == NULL) {
         atomic_fetch_add(&b->start_failures, 1);
     }
     boot_state_tell(b, &b->started);

@@ -7,6 +7,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 
+#include <errno.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
@@ -211,6 +212,8 @@ log_write(enum log_level level, enum event event, const char *msg,
         put_escaped(&line, str_from(msg), MESSAGE_BYTES);
         put_fields_text(&line, fields);
     }
-    written = write(STDERR_FILENO, line.p, line.n);
+    do {
+        written = write(STDERR_FILENO, line.p, line.n);
+    } while (written < 0 && errno == EINTR);
     (void)written; /* there is nowhere left to tell it */
 }

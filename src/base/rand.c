@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 
+#include <errno.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/random.h>
@@ -17,8 +18,9 @@ draw(void *out, size_t n)
     while (have < n) {
         ssize_t got = getrandom((char *)out + have, n - have, 0);
 
-        CHECK(got > 0); /* the kernel's pool is ready long before we start */
-        have += (size_t)got;
+        /* The kernel's pool is ready long before we start. */
+        CHECK(got > 0 || (got < 0 && errno == EINTR));
+        have += got > 0 ? (size_t)got : 0;
     }
 }
 

@@ -521,10 +521,13 @@ chat_model_find(const struct chat_settings *settings, struct str model_id)
 /* --- shutdown ----------------------------------------------------------- */
 
 static void
-refuse_waiting(struct map_node *node, void *arg)
+hurry(struct map_node *node, void *arg)
 {
+    struct session *s = CONTAINER_OF(node, struct session, node);
+
     (void)arg;
-    turn_refuse_waiting(CONTAINER_OF(node, struct session, node));
+    turn_refuse_waiting(s);
+    turn_late_hurry(s);
 }
 
 void
@@ -532,7 +535,7 @@ chat_drain(struct chat *c, void (*on_idle)(void *cookie), void *cookie)
 {
     c->draining = true;
     c->on_idle = NULL;
-    map_each(&c->sessions, refuse_waiting, NULL);
+    map_each(&c->sessions, hurry, NULL);
     if (c->turns == 0) {
         on_idle(cookie);
         return;

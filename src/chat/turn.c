@@ -196,9 +196,11 @@ turn_wait(struct turn *t)
 {
     if (t->session->user->chat->draining) {
         turn_end(t, TURN_END_SHUTDOWN);
-        return;
+    } else if (turn_late_blocks(t->session)) {
+        turn_end(t, TURN_END_STORAGE);
+    } else {
+        turn_next(t->session);
     }
-    turn_next(t->session);
 }
 
 void

@@ -51,10 +51,12 @@ struct turn {
     uint16_t provider;            /* that one, or one of its fallbacks */
     uint16_t fallbacks;           /* of chosen's, that were turned to so far */
     uint8_t jobs;                 /* store jobs that will call back */
+    uint8_t tries;                /* LATE: to store the answer after all */
     bool drafting;                /* durable to drafted is on its way */
     bool paused;                  /* upstream waits: all outlets are full */
     bool behind;                  /* upstream waits: the store has too little */
     bool dropped;                 /* the session is gone; say nothing */
+    bool told;                    /* its one end */
     enum turn_ending finish;      /* what the provider's finish reason means */
 };
 

@@ -116,26 +116,33 @@ on_stored(struct store_job *job)
             t->answer.seq = job->message.seq;
             session_update(t->session, &job->session);
             turn_show_rest(t);
+            turn_enter(t, TURN_OVER);
         } else {
             t->ending = TURN_END_STORAGE;
+            turn_enter(t, job->result == ERR_DATABASE_ERROR ? TURN_LATE
+                                                            : TURN_OVER);
         }
-        turn_enter(t, TURN_OVER);
     }
     store_job_free(job);
 }
 
 void
-turn_end_store(struct turn *t)
+turn_end_submit(struct turn *t, void (*done)(struct store_job *))
 {
-    struct store_job *job;
+    struct store_job *job = turn_job(t, STORE_ANSWER_FINISH, done);
 
-    complete_answer(t);
-    count_answer(t);
-    job = turn_job(t, STORE_ANSWER_FINISH, on_stored);
     message_record_copy(&job->message, &t->answer);
     job->message.content = xmemdup(t->text.p, t->text.n);
     job->message.content_n = t->text.n;
     store_submit(chat_of(t)->store, job);
+}
+
+void
+turn_end_store(struct turn *t)
+{
+    complete_answer(t);
+    count_answer(t);
+    turn_end_submit(t, on_stored);
 }
 
 /* --- OVER --------------------------------------------------------------- */
@@ -188,17 +195,28 @@ count_end(const struct turn *t, enum err e)
 }
 
 void
-turn_end_over(struct turn *t)
+turn_end_tell(struct turn *t)
 {
-    struct session *s = t->session;
     enum err e = error_of(t);
 
+    if (t->told) {
+        return;
+    }
+    t->told = true;
     count_end(t, e);
     if (e != ERR_OK) {
         tell_error(t, e);
     } else {
         tell_done(t);
     }
+}
+
+void
+turn_end_over(struct turn *t)
+{
+    struct session *s = t->session;
+
+    turn_end_tell(t);
     session_job_begin(s);
     if (t->jobs > 0) {
         t->dropped = true; /* a checkpoint is still on its way back */

@@ -12,6 +12,27 @@
 /* The one way to an end, from any step; nothing from STORE on. */
 void turn_end(struct turn *t, enum turn_ending ending);
 
+/* Tells everybody of the session how the turn ended, once. */
+void turn_end_tell(struct turn *t);
+
+/* Hands the answer with its end to the store; done gets the job. */
+void turn_end_submit(struct turn *t, void (*done)(struct store_job *));
+
+/* Between two looks whether the storage works again, for an answer whose end
+ * it could not take; doubles with each attempt that fails. */
+#define TURN_LATE_MS 250
+
+/* An answer that the storage refuses so often though it works: the next start
+ * closes its draft. */
+#define TURN_LATE_TRIES 8
+
+/* The storage failed under the running turn and still does: what wants to
+ * begin behind it would wait without a word. */
+bool turn_late_blocks(const struct session *s);
+
+/* Shutdown: one more attempt, now. */
+void turn_late_hurry(struct session *s);
+
 /* Text that the store does not have yet goes there, all of it as one piece,
  * unless a piece is on its way; then as soon as that has arrived. */
 void turn_draft_check(struct turn *t);

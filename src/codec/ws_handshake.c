@@ -8,6 +8,7 @@
 #include "codec/http1_chars.h"
 #include "codec/http1_write.h"
 
+#include <openssl/err.h>
 #include <openssl/evp.h>
 #include <string.h>
 
@@ -115,7 +116,7 @@ ws_handshake_parse(const struct http1_head *head, struct ws_handshake *out)
     return parse_protocols(head, out);
 }
 
-void
+enum err
 ws_handshake_accept(struct str key, char out[static WS_HANDSHAKE_ACCEPT_SIZE])
 {
     static const struct str guid = {"258EAFA5-E914-47DA-95CA-C5AB0DC85B11", 36};
@@ -126,17 +127,24 @@ ws_handshake_accept(struct str key, char out[static WS_HANDSHAKE_ACCEPT_SIZE])
     CHECK(key.n == KEY_CHARS);
     memcpy(text, key.p, KEY_CHARS);
     memcpy(text + KEY_CHARS, guid.p, guid.n);
-    CHECK(EVP_Digest(text, sizeof(text), digest, NULL, EVP_sha1(), NULL) == 1);
+    if (EVP_Digest(text, sizeof(text), digest, NULL, EVP_sha1(), NULL) != 1) {
+        ERR_clear_error();
+        return ERR_SERVICE_UNAVAILABLE;
+    }
     n = base64_encode((struct str){(const char *)digest, SHA1_BYTES}, out);
     out[n] = '\0';
+    return ERR_OK;
 }
 
-void
+enum err
 ws_handshake_write(struct buf *b, struct str key, struct str protocol)
 {
     char accept[WS_HANDSHAKE_ACCEPT_SIZE];
+    enum err e = ws_handshake_accept(key, accept);
 
-    ws_handshake_accept(key, accept);
+    if (e != ERR_OK) {
+        return e;
+    }
     http1_write_status(b, 101);
     http1_write_header(b, "Upgrade", STR("websocket"));
     http1_write_header(b, "Connection", STR("Upgrade"));
@@ -144,4 +152,5 @@ ws_handshake_write(struct buf *b, struct str key, struct str protocol)
     if (protocol.n > 0) {
         http1_write_header(b, "Sec-WebSocket-Protocol", protocol);
     }
+    return ERR_OK;
 }

@@ -26,13 +26,17 @@ struct ws_handshake {
 enum err ws_handshake_parse(const struct http1_head *head,
                             struct ws_handshake *out) MUST_CHECK;
 
-/* The Sec-WebSocket-Accept for a key (section 4.2.2), NUL-terminated. */
-void ws_handshake_accept(struct str key,
-                         char out[static WS_HANDSHAKE_ACCEPT_SIZE]);
+/* The Sec-WebSocket-Accept for a key (section 4.2.2), NUL-terminated.
+ * ERR_SERVICE_UNAVAILABLE: OpenSSL had no memory for the digest. */
+enum err
+ws_handshake_accept(struct str key,
+                    char out[static WS_HANDSHAKE_ACCEPT_SIZE]) MUST_CHECK;
 
 /* Writes "101 Switching Protocols" with its three headers and, when it is not
  * empty, the chosen subprotocol; no empty line, so that the caller can add
- * headers and then http1_write_end. */
-void ws_handshake_write(struct buf *b, struct str key, struct str protocol);
+ * headers and then http1_write_end. Fails, having written nothing, as
+ * ws_handshake_accept does. */
+enum err ws_handshake_write(struct buf *b, struct str key,
+                            struct str protocol) MUST_CHECK;
 
 #endif

@@ -313,10 +313,12 @@ write_101(struct request *r, const struct ws_handshake *hs)
     enum err e;
 
     buf_init(&head, 4096);
-    ws_handshake_write(&head, hs->key, chosen_protocol(hs));
-    reply_common_headers(r, &head);
-    http1_write_end(&head);
-    e = http_write(r->http, buf_str(&head));
+    e = ws_handshake_write(&head, hs->key, chosen_protocol(hs));
+    if (e == ERR_OK) {
+        reply_common_headers(r, &head);
+        http1_write_end(&head);
+        e = http_write(r->http, buf_str(&head));
+    }
     buf_fini(&head);
     return e == ERR_OK;
 }

@@ -322,10 +322,11 @@ jwks_check(const struct jwks *set, const struct str *kid,
         if (kid != NULL && !has_name(k, *kid)) {
             continue;
         }
-        e = ERR_INVALID_TOKEN;
-        if ((k->only == NULL || k->only == algorithm) &&
-            token_keys_check(k->key, algorithm, text, signature)) {
-            return ERR_OK;
+        e = k->only == NULL || k->only == algorithm
+                ? token_keys_check(k->key, algorithm, text, signature)
+                : ERR_INVALID_TOKEN;
+        if (e != ERR_INVALID_TOKEN) {
+            return e;
         }
     }
     return e;

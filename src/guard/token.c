@@ -41,15 +41,17 @@ algorithm_of(struct str part)
     return token_keys_algorithm(str_from(h.algorithm));
 }
 
-static bool
-signature_ok(const struct token_keys *keys, const struct jwt *parts)
+static enum err
+check_by_key(const struct token_keys *keys, const struct jwt *parts)
 {
     unsigned char signature[TOKEN_SIGNATURE_MAX];
     size_t n = sizeof(signature);
     const struct token_algorithm *a = algorithm_of(parts->header);
 
-    return a != NULL && jwt_bytes(parts->signature, signature, &n) &&
-           token_keys_check(keys, a, parts->signed_text,
+    if (a == NULL || !jwt_bytes(parts->signature, signature, &n)) {
+        return ERR_INVALID_TOKEN;
+    }
+    return token_keys_check(keys, a, parts->signed_text,
                             (struct str){(const char *)signature, n});
 }
 
@@ -117,10 +119,12 @@ token_verify(const struct token_keys *keys, const struct token_rules *rules,
              struct str jwt, int64_t now_ms, struct identity *out)
 {
     struct jwt parts;
+    enum err e = ERR_INVALID_TOKEN;
 
-    return jwt_split(jwt, &parts) && signature_ok(keys, &parts)
-               ? take_claims(&parts, rules, now_ms, out)
-               : ERR_INVALID_TOKEN;
+    if (jwt_split(jwt, &parts)) {
+        e = check_by_key(keys, &parts);
+    }
+    return e == ERR_OK ? take_claims(&parts, rules, now_ms, out) : e;
 }
 
 enum err

@@ -54,8 +54,9 @@ struct identity {
 };
 
 /* ERR_OK and *out filled; ERR_EXPIRED_TOKEN only for a token that is good in
- * every other respect; ERR_INVALID_TOKEN otherwise (*out undefined). Borrows
- * everything. now_ms: wall clock. Any thread. */
+ * every other respect; ERR_SERVICE_UNAVAILABLE: there was no memory to find
+ * out; ERR_INVALID_TOKEN otherwise (*out undefined). Borrows everything.
+ * now_ms: wall clock. Any thread. */
 enum err token_verify(const struct token_keys *keys,
                       const struct token_rules *rules, struct str jwt,
                       int64_t now_ms, struct identity *out) MUST_CHECK;

@@ -77,33 +77,43 @@ mac_new(struct str secret, const char *digest)
     return ctx;
 }
 
+/* The bytes of out; 0: no memory. */
 static size_t
 mac_of(EVP_MAC_CTX *ctx, struct str text, unsigned char out[EVP_MAX_MD_SIZE])
 {
     size_t n = 0;
 
-    CHECK(EVP_MAC_update(ctx, (const unsigned char *)text.p, text.n) == 1);
-    CHECK(EVP_MAC_final(ctx, out, &n, EVP_MAX_MD_SIZE) == 1);
+    if (EVP_MAC_update(ctx, (const unsigned char *)text.p, text.n) != 1 ||
+        EVP_MAC_final(ctx, out, &n, EVP_MAX_MD_SIZE) != 1) {
+        return 0;
+    }
     return n;
 }
 
-static bool
+static enum err
 hmac_check(const struct token_keys *k, const char *digest, struct str text,
            struct str signature)
 {
     unsigned char expected[EVP_MAX_MD_SIZE];
     EVP_MAC_CTX *ctx;
-    size_t i = 0, n;
+    size_t i = 0, n = 0;
 
     while (i < DIGESTS && strcmp(digests[i], digest) != 0) {
         i++;
     }
     CHECK(i < DIGESTS);
     ctx = EVP_MAC_CTX_dup(k->mac[i]);
-    CHECK(ctx != NULL);
-    n = mac_of(ctx, text, expected);
-    EVP_MAC_CTX_free(ctx);
-    return str_eq_secret(signature, (struct str){(const char *)expected, n});
+    if (ctx != NULL) {
+        n = mac_of(ctx, text, expected);
+        EVP_MAC_CTX_free(ctx);
+    }
+    if (n == 0) {
+        ERR_clear_error();
+        return ERR_SERVICE_UNAVAILABLE;
+    }
+    return str_eq_secret(signature, (struct str){(const char *)expected, n})
+               ? ERR_OK
+               : ERR_INVALID_TOKEN;
 }
 
 void
@@ -120,27 +130,46 @@ token_keys_hs256(struct str secret, struct str text,
 
 /* --- public keys -------------------------------------------------------- */
 
+/* What OpenSSL has come to. Empties its list of errors. */
+static enum err
+verdict(bool ok)
+{
+    enum err e = ok ? ERR_OK : ERR_INVALID_TOKEN;
+    unsigned long code;
+
+    while ((code = ERR_get_error()) != 0) {
+        if (!ok && ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+            e = ERR_SERVICE_UNAVAILABLE;
+        }
+    }
+    return e;
+}
+
 /* RFC 7518, section 3.4: r and s as two numbers of fixed width; OpenSSL wants
- * them as DER. Gives. */
-static struct buf
-der_signature(struct str raw)
+ * them as DER. False: no memory. Gives der. */
+static bool
+der_signature(struct str raw, struct buf *der)
 {
     const unsigned char *p = (const unsigned char *)raw.p;
     int half = (int)(raw.n / 2), n;
     ECDSA_SIG *sig = ECDSA_SIG_new();
     BIGNUM *r = BN_bin2bn(p, half, NULL), *s = BN_bin2bn(p + half, half, NULL);
-    struct buf der;
     unsigned char *to;
 
-    CHECK(sig != NULL && r != NULL && s != NULL);
+    if (sig == NULL || r == NULL || s == NULL) {
+        BN_free(r);
+        BN_free(s);
+        ECDSA_SIG_free(sig);
+        return false;
+    }
     CHECK(ECDSA_SIG_set0(sig, r, s) == 1);
     n = i2d_ECDSA_SIG(sig, NULL);
     CHECK(n > 0);
-    buf_init(&der, (size_t)n);
-    to = (unsigned char *)buf_reserve(&der, (size_t)n);
-    der.n = (size_t)i2d_ECDSA_SIG(sig, &to);
+    buf_init(der, (size_t)n);
+    to = (unsigned char *)buf_reserve(der, (size_t)n);
+    der->n = (size_t)i2d_ECDSA_SIG(sig, &to);
     ECDSA_SIG_free(sig);
-    return der;
+    return true;
 }
 
 /* The salt is as long as the digest, the mask's digest is the same (RFC 7518,
@@ -152,7 +181,7 @@ set_pss(EVP_PKEY_CTX *ctx)
            EVP_PKEY_CTX_set_rsa_pss_saltlen(ctx, RSA_PSS_SALTLEN_DIGEST) == 1;
 }
 
-static bool
+static enum err
 evp_check(EVP_PKEY *key, const struct token_algorithm *a, struct str text,
           struct str signature)
 {
@@ -160,15 +189,17 @@ evp_check(EVP_PKEY *key, const struct token_algorithm *a, struct str text,
     EVP_PKEY_CTX *key_ctx; /* ctx owns it */
     bool ok;
 
-    CHECK(ctx != NULL);
+    if (ctx == NULL) {
+        ERR_clear_error();
+        return ERR_SERVICE_UNAVAILABLE;
+    }
     ok = EVP_DigestVerifyInit_ex(ctx, &key_ctx, a->digest, NULL, NULL, key,
                                  NULL) == 1 &&
          (!a->pss || set_pss(key_ctx)) &&
          EVP_DigestVerify(ctx, (const unsigned char *)signature.p, signature.n,
                           (const unsigned char *)text.p, text.n) == 1;
     EVP_MD_CTX_free(ctx);
-    ERR_clear_error();
-    return ok;
+    return verdict(ok);
 }
 
 /* Bytes that a signature of this key has, in its JWS form. */
@@ -187,23 +218,26 @@ signature_size(const struct token_keys *k)
     }
 }
 
-static bool
+static enum err
 public_check(const struct token_keys *k, const struct token_algorithm *a,
              struct str text, struct str signature)
 {
     struct buf der;
-    bool ok;
+    enum err e;
 
     if (signature.n != signature_size(k)) {
-        return false;
+        return ERR_INVALID_TOKEN;
     }
     if (k->family == TOKEN_RSA || k->family == TOKEN_ED25519) {
         return evp_check(k->public_key, a, text, signature);
     }
-    der = der_signature(signature);
-    ok = evp_check(k->public_key, a, text, buf_str(&der));
+    if (!der_signature(signature, &der)) {
+        ERR_clear_error();
+        return ERR_SERVICE_UNAVAILABLE;
+    }
+    e = evp_check(k->public_key, a, text, buf_str(&der));
     buf_fini(&der);
-    return ok;
+    return e;
 }
 
 bool
@@ -212,12 +246,12 @@ token_keys_fit(const struct token_keys *k, const struct token_algorithm *a)
     return a->family == k->family;
 }
 
-bool
+enum err
 token_keys_check(const struct token_keys *k, const struct token_algorithm *a,
                  struct str text, struct str signature)
 {
     if (!token_keys_fit(k, a)) {
-        return false;
+        return ERR_INVALID_TOKEN;
     }
     return k->family == TOKEN_HMAC ? hmac_check(k, a->digest, text, signature)
                                    : public_check(k, a, text, signature);

@@ -39,11 +39,12 @@ enum err token_keys_public(EVP_PKEY *key, struct token_keys **out,
 bool token_keys_fit(const struct token_keys *keys,
                     const struct token_algorithm *algorithm);
 
-/* Whether a key of the algorithm's family made signature over text. Any
- * thread. */
-bool token_keys_check(const struct token_keys *keys,
-                      const struct token_algorithm *algorithm, struct str text,
-                      struct str signature);
+/* ERR_OK: a key of the algorithm's family made signature over text.
+ * ERR_INVALID_TOKEN: it did not. ERR_SERVICE_UNAVAILABLE: there was no memory
+ * to find out. Any thread. */
+enum err token_keys_check(const struct token_keys *keys,
+                          const struct token_algorithm *algorithm,
+                          struct str text, struct str signature) MUST_CHECK;
 
 /* HMAC with SHA-256. */
 void token_keys_hs256(struct str secret, struct str text,

@@ -13,7 +13,8 @@
 void
 fetch_add(struct fetch *f)
 {
-    f->added = curl_multi_add_handle(f->pool->multi, f->easy) == CURLM_OK;
+    f->added = !f->lacking &&
+               curl_multi_add_handle(f->pool->multi, f->easy) == CURLM_OK;
     if (!f->added) {
         fetch_end(f, FETCH_FAILED);
     }

@@ -120,13 +120,15 @@ add_header(struct fetch *f, const char *line)
 {
     struct curl_slist *longer = curl_slist_append(f->headers, line);
 
-    CHECK(longer != NULL);
-    f->headers = longer;
+    f->lacking = f->lacking || longer == NULL;
+    f->headers = longer != NULL ? longer : f->headers;
 }
 
-/* Failure is lack of memory, or an option this libcurl does not have. */
+/* Failure is lack of memory, also for the handle itself. (An option that this
+ * libcurl does not have would let no request pass.) */
 #define SET(f, option, value)                                                  \
-    CHECK(curl_easy_setopt((f)->easy, option, value) == CURLE_OK)
+    ((f)->lacking = curl_easy_setopt((f)->easy, option, value) != CURLE_OK ||  \
+                    (f)->lacking)
 
 static void
 set_request(struct fetch *f, const struct fetch_request *r)
@@ -186,7 +188,6 @@ void
 fetch_easy_connect(struct fetch *f, const char *origin)
 {
     f->easy = curl_easy_init();
-    CHECK(f->easy != NULL);
     SET(f, CURLOPT_PRIVATE, f);
     set_policy(f, NULL);
     SET(f, CURLOPT_URL, origin);
@@ -197,7 +198,6 @@ void
 fetch_easy_init(struct fetch *f, const struct fetch_request *request)
 {
     f->easy = curl_easy_init();
-    CHECK(f->easy != NULL);
     SET(f, CURLOPT_PRIVATE, f);
     SET(f, CURLOPT_HEADERFUNCTION, on_header);
     SET(f, CURLOPT_HEADERDATA, f);

@@ -41,6 +41,7 @@ struct fetch {
     bool held;   /* data is held back for that reason */
     bool again;  /* the request was sent a second time */
     bool cancelled;
+    bool lacking; /* libcurl had no memory for the request */
 };
 
 /* A connection of ours: of one request, or idle. */

@@ -33,6 +33,14 @@ struct listener {
     int spare_fd;
 };
 
+static void
+close_fd(int fd)
+{
+    if (fd >= 0) {
+        (void)close(fd);
+    }
+}
+
 static int
 open_spare(void)
 {
@@ -220,14 +228,17 @@ bind_socket(const struct addrinfo *ai, bool shared)
     return -1;
 }
 
-static uint16_t
-bound_port(int fd)
+static bool
+bound_port(int fd, uint16_t *port)
 {
     union conn_addr a = {0};
     socklen_t n = sizeof(a);
 
-    CHECK(getsockname(fd, &a.any, &n) == 0);
-    return ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+    if (getsockname(fd, &a.any, &n) != 0) {
+        return false;
+    }
+    *port = ntohs(a.any.sa_family == AF_INET ? a.v4.sin_port : a.v6.sin6_port);
+    return true;
 }
 
 enum err
@@ -242,11 +253,11 @@ listener_bind(const char *host, uint16_t *port, int *fd_out, char *why,
     }
     fd = bind_socket(ai, true);
     freeaddrinfo(ai);
-    if (fd < 0) {
+    if (fd < 0 || !bound_port(fd, port)) {
         tell(why, why_size, host, *port);
+        close_fd(fd);
         return ERR_IO;
     }
-    *port = bound_port(fd);
     *fd_out = fd;
     return ERR_OK;
 }
@@ -283,8 +294,13 @@ listener_start(struct shard *s, int fd,
     l->fd = fd;
     l->spare_fd = open_spare();
     timer_init(&l->pause, on_pause_over);
-    CHECK(listen(fd, SOMAXCONN) == 0);
-    CHECK(uv_poll_init(&s->loop, &l->poll, fd) == 0);
+    if (listen(fd, SOMAXCONN) != 0 ||
+        uv_poll_init(&s->loop, &l->poll, fd) != 0) {
+        close_fd(l->spare_fd);
+        close_fd(fd);
+        xfree(l);
+        return NULL;
+    }
     CHECK(uv_poll_start(&l->poll, UV_READABLE, on_ready) == 0);
     return l;
 }
@@ -305,9 +321,7 @@ listener_stop(struct listener *l)
     }
     fd = l->fd;
     timer_cancel(&l->shard->timers, &l->pause);
-    if (l->spare_fd >= 0) {
-        (void)close(l->spare_fd);
-    }
+    close_fd(l->spare_fd);
     shard_close_handle(l->shard, (uv_handle_t *)&l->poll, on_closed);
     (void)close(fd); /* behind the handle, as in conn_close */
 }

@@ -30,7 +30,8 @@ enum err listener_probe(const char *host, uint16_t port, char *why,
 
 /* Watches fd (takes it), which listens from now on. on_accept gets each new
  * connection on this shard's thread; it must conn_attach it before it returns.
- * With TLS the handshake goes on behind it. */
+ * With TLS the handshake goes on behind it. NULL: it cannot be listened on or
+ * watched; fd is closed. */
 struct listener *listener_start(struct shard *s, int fd,
                                 void (*on_accept)(struct shard *, struct conn *,
                                                   void *cookie),

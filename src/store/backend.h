@@ -23,6 +23,7 @@ struct store_link {
 struct store_fault {
     const char *name; /* the driver's own word for it; static */
     int code;         /* the driver's number */
+    bool damage;      /* the data is wrong, not the access to it */
 };
 
 struct store_backend {

@@ -18,8 +18,8 @@ struct store {
     const struct store_backend *backend;
     struct store_inbox writes;
     struct store_inbox reads;
-    atomic_bool writes_ok;
-    atomic_bool reads_ok;
+    struct store_health write_health;
+    struct store_health read_health;
     unsigned reader_count;
     struct store_worker writer;
     struct store_worker readers[]; /* reader_count of them */
@@ -122,7 +122,7 @@ store_submit(struct store *s, struct store_job *job)
 bool
 store_healthy(const struct store *s)
 {
-    return atomic_load(&s->writes_ok) && atomic_load(&s->reads_ok);
+    return atomic_load(&s->write_health.ok) && atomic_load(&s->read_health.ok);
 }
 
 const char *
@@ -139,15 +139,15 @@ new_store(const struct store_settings *settings)
 
     s->backend = backends[0];
     s->reader_count = readers;
-    atomic_init(&s->writes_ok, true);
-    atomic_init(&s->reads_ok, true);
+    atomic_init(&s->write_health.ok, true);
+    atomic_init(&s->read_health.ok, true);
     store_worker_inbox_init(&s->writes, settings->queue_max, STORE_LINGER_MS);
     store_worker_inbox_init(&s->reads, settings->queue_max, 0);
     s->writer.inbox = &s->writes;
-    s->writer.healthy = &s->writes_ok;
+    s->writer.health = &s->write_health;
     for (unsigned i = 0; i < readers; i++) {
         s->readers[i].inbox = &s->reads;
-        s->readers[i].healthy = &s->reads_ok;
+        s->readers[i].health = &s->read_health;
     }
     return s;
 }

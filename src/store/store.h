@@ -191,7 +191,7 @@ void store_submit(struct store *s, struct store_job *job);
 
 /* The last state that the threads saw: false while writes or reads fail. It
  * turns true again without traffic, within about a second after the cause has
- * gone. Any thread. */
+ * gone; within six after damaged data was last met. Any thread. */
 bool store_healthy(const struct store *s);
 
 /* For readiness and logs: "sqlite". */

@@ -62,26 +62,35 @@ store_sqlite_of(struct store_link *link)
 
 /* -- failures -- */
 
-static const struct {
-    int code;
-    const char *name;
-} fault_names[] = {
-    {SQLITE_FULL, "SQLITE_FULL"},         {SQLITE_IOERR, "SQLITE_IOERR"},
-    {SQLITE_READONLY, "SQLITE_READONLY"}, {SQLITE_BUSY, "SQLITE_BUSY"},
-    {SQLITE_LOCKED, "SQLITE_LOCKED"},     {SQLITE_CORRUPT, "SQLITE_CORRUPT"},
-    {SQLITE_NOTADB, "SQLITE_NOTADB"},     {SQLITE_CANTOPEN, "SQLITE_CANTOPEN"},
-    {SQLITE_NOMEM, "SQLITE_NOMEM"},       {SQLITE_TOOBIG, "SQLITE_TOOBIG"},
-    {SQLITE_SCHEMA, "SQLITE_SCHEMA"},     {SQLITE_PROTOCOL, "SQLITE_PROTOCOL"},
+static const struct store_fault faults[] = {
+    {"SQLITE_FULL", SQLITE_FULL, false},
+    {"SQLITE_IOERR", SQLITE_IOERR, false},
+    {"SQLITE_READONLY", SQLITE_READONLY, false},
+    {"SQLITE_BUSY", SQLITE_BUSY, false},
+    {"SQLITE_LOCKED", SQLITE_LOCKED, false},
+    {"SQLITE_CORRUPT", SQLITE_CORRUPT, true},
+    {"SQLITE_NOTADB", SQLITE_NOTADB, true},
+    {"SQLITE_CANTOPEN", SQLITE_CANTOPEN, false},
+    {"SQLITE_NOMEM", SQLITE_NOMEM, false},
+    {"SQLITE_TOOBIG", SQLITE_TOOBIG, false},
+    {"SQLITE_SCHEMA", SQLITE_SCHEMA, false},
+    {"SQLITE_PROTOCOL", SQLITE_PROTOCOL, false},
 };
 
 enum err
 store_sqlite_failed(struct sqlite_link *link, int rc)
 {
-    link->fault = (struct store_fault){"SQLITE_ERROR", rc};
-    for (size_t i = 0; i < COUNT_OF(fault_names); i++) {
-        if (fault_names[i].code == (rc & 0xff)) {
-            link->fault.name = fault_names[i].name;
+    link->fault = (struct store_fault){"SQLITE_ERROR", rc, false};
+    for (size_t i = 0; i < COUNT_OF(faults); i++) {
+        if (faults[i].code == (rc & 0xff)) {
+            link->fault.name = faults[i].name;
+            link->fault.damage = faults[i].damage;
         }
+    }
+    if (link->fault.damage) {
+        /* The wrong page must not stay in the cache when the file is right
+         * again. */
+        (void)sqlite3_db_release_memory(link->db);
     }
     return ERR_DATABASE_ERROR;
 }

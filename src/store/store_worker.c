@@ -252,16 +252,25 @@ log_failure(struct store_worker *w, const char *what)
     w->unlogged = 0;
 }
 
+static bool
+is_damaged(const struct store_worker *w)
+{
+    return clock_mono_ms() < atomic_load(&w->health->damaged_until_ms);
+}
+
 /* Every outcome passes here, so that the health is what was seen last. */
 static void
 note_outcome(struct store_worker *w, enum err e, const char *what)
 {
-    bool ok = e == ERR_OK;
-
-    if (!ok) {
+    if (e != ERR_OK) {
         log_failure(w, what);
-    }
-    if (atomic_exchange(w->healthy, ok) != ok && ok) {
+        if (w->link->backend->fault(w->link).damage) {
+            atomic_store(&w->health->damaged_until_ms,
+                         clock_mono_ms() + STORE_DAMAGE_MS);
+        }
+        atomic_store(&w->health->ok, false);
+    } else if (!atomic_load(&w->health->ok) && !is_damaged(w) &&
+               !atomic_exchange(&w->health->ok, true)) {
         log_warn(EVENT_STORE_RECOVERED, "The storage works again.");
     }
 }
@@ -269,7 +278,7 @@ note_outcome(struct store_worker *w, enum err e, const char *what)
 static void
 probe_if_failing(struct store_worker *w)
 {
-    if (!atomic_load(w->healthy)) {
+    if (!atomic_load(&w->health->ok)) {
         note_outcome(w, w->link->backend->probe(w->link),
                      "The storage still fails.");
     }
@@ -346,7 +355,7 @@ writer_main(void *arg)
     metrics_thread_init();
     while (taken != TAKEN_CLOSED) {
         int tend_ms = b->tend(w->link);
-        bool failing = !atomic_load(w->healthy);
+        bool failing = !atomic_load(&w->health->ok);
 
         taken = take(w->inbox, b->group_max,
                      shorter(tend_ms, failing ? STORE_PROBE_MS : -1), &chain);
@@ -379,7 +388,7 @@ reader_main(void *arg)
 
     metrics_thread_init();
     while (taken != TAKEN_CLOSED) {
-        bool failing = !atomic_load(w->healthy);
+        bool failing = !atomic_load(&w->health->ok);
 
         taken = take(w->inbox, 1, failing ? STORE_PROBE_MS : -1, &job);
         if (taken == TAKEN_JOBS) {

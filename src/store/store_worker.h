@@ -22,6 +22,17 @@
  * again without traffic. */
 #define STORE_PROBE_MS 1000
 
+/* Damage is seen by chance, when somebody needs what is damaged, and other
+ * accesses go well: the storage is not called healthy before so long after the
+ * last sight of it. */
+#define STORE_DAMAGE_MS 5000
+
+/* What the workers of one kind saw last. */
+struct store_health {
+    atomic_bool ok;
+    _Atomic uint64_t damaged_until_ms;
+};
+
 /* A bounded queue of jobs, linked by their letters. */
 struct store_inbox {
     pthread_mutex_t lock;
@@ -39,7 +50,7 @@ struct store_inbox {
 struct store_worker {
     struct store_inbox *inbox;
     struct store_link *link;
-    atomic_bool *healthy; /* shared by the workers of one kind */
+    struct store_health *health; /* shared by the workers of one kind */
     pthread_t thread;
     bool started;
     uint64_t logged_ms; /* of the last line about a failure */

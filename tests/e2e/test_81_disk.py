@@ -1,46 +1,52 @@
 # SPDX-License-Identifier: MIT
 """The disk stops: full, locked, damaged. No false ack, and it heals by itself."""
 
-import resource
+import os
 import sqlite3
 
 import pytest
 
 from support.answer import Answer, plain
 from support.checks import assert_error
+from support.disk import full, limited, read_only, small_disk
 from support.server import provider_env
 from support.waiting import wait_for
-from support.ws import Chat, fresh
+from support.ws import Chat, fresh, is_end
 
 
 def messages(server, chat):
     return server.user(chat.user).get(f"/sessions/{chat.session}").json()["messages"]
 
 
-class full_disk:  # noqa: N801 (a context manager with a function's name)
-    """No file of the server can grow beyond what it is, as on a full disk."""
+@pytest.fixture(params=[limited, full, read_only])
+def disk(request, tmp_path):
+    """A disk that can stop; `with disk:` it has stopped."""
+    one = request.param(tmp_path)
+    yield one
+    one.close()
 
-    def __init__(self, server):
-        self.pid = server.process.pid
 
-    def __enter__(self):
-        self.before = resource.prlimit(self.pid, resource.RLIMIT_FSIZE)
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, (1, self.before[1]))
-
-    def __exit__(self, *_):
-        resource.prlimit(self.pid, resource.RLIMIT_FSIZE, self.before)
+@pytest.fixture
+def on_disk(disk, spawn, fake):
+    """Starts the server that keeps its data there."""
+    def start(**settings):
+        server = spawn({**provider_env(fake), **disk.env, **settings}, data=disk.folder)
+        disk.watch(server)
+        return server
+    return start
 
 
 def ready(server):
     return server.http.get("/readyz").status_code
 
 
-def test_a_full_disk_is_told_and_nothing_is_acknowledged(spawn, connect, fake, question):
+def test_a_disk_that_stops_is_told_and_nothing_is_acknowledged(on_disk, disk, connect,
+                                                              fake, question):
     """2.6: storage failing is DATABASE_ERROR; it heals without a restart."""
-    server = spawn(provider_env(fake))
+    server = on_disk()
     one = connect(server)
     one.turn("hello")
-    with full_disk(server):
+    with disk:
         one.say(question, client_id="c-1")
         refusal = one.recv()
         assert refusal["type"] == "error", "no ack"
@@ -69,41 +75,72 @@ def test_a_full_disk_is_told_and_nothing_is_acknowledged(spawn, connect, fake, q
     assert server.metric("chatbox_store_errors_total") >= 1
 
 
-def test_the_disk_fills_up_while_an_answer_streams(spawn, connect, fake, question):
-    """The turn ends once, by an error; what was stored before is not complete."""
-    server = spawn(provider_env(fake))
+def test_the_disk_stops_while_an_answer_streams(on_disk, disk, connect, fake, question):
+    """One end, an error; when the disk is back the answer is stored with its own."""
+    server = on_disk()
     words = [f"word{n:05d} " for n in range(500)]
-    fake.when(question, Answer().tokens(*words).gate(question).tokens("end").finish(),
-              plain("the second try"))
+    whole = "".join(words) + "end"
+    fake.when(question, Answer().tokens(*words).gate(question).tokens("end").finish())
     one = connect(server)
+    two = connect(server, one.user, session_id=one.session)
     one.say(question, client_id="c-1")
     one.get(lambda f: "word00499" in f.get("content", ""))
-    with full_disk(server):
+    with disk:
         fake.open(question)
         end = one.rest_of_turn(30).end
         assert end["type"] == "error" and end["error"]["code"] == "DATABASE_ERROR"
         assert one.quiet() == [], "one end"
-    wait_for(lambda: ready(server) == 200, 10, "ready again")
-    assert one.turn("the next one").finish == "stop"
-    stored = messages(server, one)
-    assert [m["seq"] for m in stored] == list(range(1, len(stored) + 1))
-    assert all(m["status"] != "complete" for m in stored if "word00000" in m["content"])
+        assert [m["seq"] for m in messages(server, one)] == [1]
+    for chat in (one, two):
+        late = chat.get(lambda f: f["type"] == "ai_response" and is_end(f), timeout=20)
+        assert late["content"] == whole and late["metadata"]["replay"] == "true"
+        assert late["finish_reason"] == "stop" and late["seq"] == 2
+    assert ready(server) == 200
+    assert server.logged("store_recovered", msg="an answer was stored after all")
+    assert one.turn("the next one").seq == 4
+    assert [m["content"] for m in fake.asked("the next one")[0].messages][-2] == whole
     one.say(question, client_id="c-1")
     assert one.get("ack")["seq"] == 1
-    assert one.rest_of_turn(30).text == "the second try"
+    again = one.rest_of_turn()
+    assert again.end["content"] == whole and again.seq == 2
+    assert len(fake.asked(question)) == 1
     before = messages(server, one)
+    assert [m["seq"] for m in before] == [1, 2, 3, 4]
     server.kill9()
     server.start()
     assert messages(server, one) == before, "no second answer appears at the start"
 
 
-def test_many_busy_clients_on_a_disk_that_fills_and_empties(spawn, connect, fake):
-    """Acknowledged is stored, whatever the disk did in between."""
+def test_a_server_that_stops_on_a_full_disk_leaves_an_interrupted_answer(
+        spawn, connect, fake, question):
+    """What could not be stored is closed by the next start, never as complete."""
     server = spawn(provider_env(fake))
+    disk = limited(None)
+    disk.watch(server)
+    words = [f"word{n:05d} " for n in range(500)]
+    fake.when(question, Answer().tokens(*words).gate(question).finish())
+    one = connect(server)
+    one.say(question, client_id="c-1")
+    one.get(lambda f: "word00499" in f.get("content", ""))
+    with disk:
+        fake.open(question)
+        assert one.rest_of_turn(30).error["code"] == "DATABASE_ERROR"
+        server.stop()
+    server.start()
+    stored = messages(server, one)
+    assert [m["seq"] for m in stored] == [1, 2]
+    assert stored[1]["status"] == stored[1]["finish_reason"] == "interrupted"
+    assert "".join(words).startswith(stored[1]["content"])
+    assert len(stored[1]["content"]) >= len("".join(words)) - 2048
+
+
+@pytest.mark.parametrize("disk", [full], indirect=True)
+def test_many_busy_clients_on_a_disk_that_fills_and_empties(on_disk, disk, connect, fake):
+    """Acknowledged is stored, whatever the disk did in between."""
+    server = on_disk()
     chats = [connect(server) for _ in range(6)]
     acked = {one: [] for one in chats}
     for n in range(4):
-        disk = full_disk(server)
         if n % 2:
             disk.__enter__()
         for one in chats:
@@ -232,3 +269,99 @@ def test_a_damaged_database_is_503_and_never_404(spawn, connect, fake, user):
         file.write(good)
     server.start()
     assert len(messages(server, one)) == 8
+
+
+class damage:  # noqa: N801 (a context manager with a function's name)
+    """The first page of the messages is noise."""
+
+    def __init__(self, server):
+        self.path = f"{server.data}/chatbox.db"
+        with sqlite3.connect(self.path) as db:
+            self.page = db.execute("PRAGMA page_size").fetchone()[0]
+            root = db.execute("SELECT rootpage FROM sqlite_master WHERE type='table' AND "
+                              "name='messages'").fetchone()[0]
+        self.at = (root - 1) * self.page
+
+    def __enter__(self):
+        with open(self.path, "r+b") as file:
+            self.good = os.pread(file.fileno(), self.page, self.at)
+            os.pwrite(file.fileno(), b"\xa5" * self.page, self.at)
+
+    def __exit__(self, *_):
+        with open(self.path, "r+b") as file:
+            os.pwrite(file.fileno(), self.good, self.at)
+
+
+@pytest.mark.timeout(120)
+def test_a_file_that_is_damaged_under_a_running_server(spawn, connect, fake, user,
+                                                       question):
+    """Errors, 503 that lasts as long as the damage, and no restart to heal."""
+    server = spawn(provider_env(fake))
+    connect(server, user).turn("hello")
+    session = connect(server, user).session
+    server.stop()
+    harm = damage(server)
+    server.start()
+    client = server.user(user)
+    with harm:
+        assert_error(client.get(f"/sessions/{session}"), 503, "SERVICE_UNAVAILABLE")
+        one = connect(server, user, session_id=session)
+        one.say(question, client_id="c-1")
+        refusal = one.recv()
+        assert refusal["type"] == "error", "no ack"
+        assert refusal["error"]["code"] == "DATABASE_ERROR"
+        assert client.get("/sessions").status_code == 200, "what is whole is read"
+        assert ready(server) == 503, "and makes nobody forget the rest"
+        assert server.wait_log("store_error", code="SQLITE_CORRUPT")
+        assert fake.asked(question) == []
+    assert [m["seq"] for m in client.get(f"/sessions/{session}").json()["messages"]] == [1, 2]
+    assert one.turn(question, client_id="c-1").seq == 4
+    wait_for(lambda: ready(server) == 200, 20, "ready again")
+
+
+@pytest.mark.parametrize("content", [b"This is not a database. " * 400, b"SQLite format 3"])
+def test_a_file_that_is_no_database_stops_the_start_with_a_sentence(spawn, fake, content):
+    server = spawn(provider_env(fake))
+    server.stop()
+    path = f"{server.data}/chatbox.db"
+    with open(path, "rb") as file:
+        good = file.read()
+    with open(path, "wb") as file:
+        file.write(content)
+    server.start(wait=False)
+    assert server.wait_exit(1) == 1
+    assert "chatbox.db" in server.logged("start_failed")[0]["msg"]
+    with open(path, "rb") as file:
+        assert file.read() == content, "nobody made it another file"
+    with open(path, "wb") as file:
+        file.write(good)
+    server.start()
+
+
+def test_a_start_on_a_disk_that_cannot_be_written_says_so(spawn, fake, tmp_path):
+    """Read-only, then full; with its disk back it starts."""
+    disk = small_disk(tmp_path)
+    folder = disk.folder if disk else str(tmp_path / "file" / "data")
+    if not disk:  # nobody may mount: what stands in the way is a file
+        (tmp_path / "file").write_text("")
+    server = spawn(provider_env(fake), data=folder, wait=False) if not disk else spawn(
+        provider_env(fake), data=folder)
+    try:
+        if disk:
+            server.stop()
+            assert disk.read_only(True)
+            server.start(wait=False)
+        assert server.wait_exit(1) == 1
+        assert folder in server.logged("start_failed")[0]["msg"]
+        if disk:
+            assert disk.read_only(False)
+            os.unlink(f"{folder}/chatbox.db")
+            with disk:
+                server.start(wait=False)
+                assert server.wait_exit(1) == 1
+                assert server.logged("start_failed")
+            server.start()
+            server.stop()
+    finally:
+        if disk:
+            disk.close()

@@ -1,17 +1,15 @@
 # SPDX-License-Identifier: MIT
 """The wall clock jumps: an hour back, a day ahead. Waiting goes by another clock."""
 
-import os
 import struct
-import subprocess
 import time
 from datetime import datetime
-from pathlib import Path
 
 import pytest
 
 from support.answer import Answer
 from support.checks import assert_error
+from support.preload import preload_env
 from support.server import provider_env
 from support.tokens import token
 from support.waiting import PATIENCE, wait_for
@@ -19,29 +17,18 @@ from support.ws import fresh, upgrade
 
 HOUR, DAY = 3600, 86400
 JUMPS = [-HOUR, DAY]
-SOURCE = Path(__file__).parent / "support" / "clockshift.c"
-
-
-@pytest.fixture(scope="session")
-def library(tmp_path_factory):
-    out = tmp_path_factory.mktemp("clock") / "clockshift.so"
-    subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-O1", "-o", str(out),
-                    str(SOURCE)], check=True)
-    return out
 
 
 @pytest.fixture
-def jumping(spawn, fake, library, tmp_path):
+def jumping(spawn, fake, tmp_path):
     """A server whose wall clock `jump(seconds)` sets, from then on; `skip(seconds)`
     does so to the clock that waiting goes by."""
     shift = tmp_path / "shift"
     shift.write_bytes(struct.pack("qq", 0, 0))
 
     def start(**settings):
-        options = os.environ.get("ASAN_OPTIONS", "")
-        server = spawn({**provider_env(fake), **settings, "LD_PRELOAD": str(library),
-                        "CLOCK_SHIFT": str(shift),
-                        "ASAN_OPTIONS": f"{options}:verify_asan_link_order=0".strip(":")})
+        server = spawn({**provider_env(fake), **settings, **preload_env("clockshift"),
+                        "CLOCK_SHIFT": str(shift)})
 
         def jump(seconds):
             with open(shift, "r+b") as file:

@@ -79,7 +79,8 @@ check_head(struct buf *notes, const struct http1_head *head)
     }
     check_target(notes, &head->target);
     if (ws_handshake_parse(head, &hs) == ERR_OK) {
-        ws_handshake_write(notes, hs.key, (struct str){NULL, 0});
+        CHECK(ws_handshake_write(notes, hs.key, (struct str){NULL, 0}) ==
+              ERR_OK);
     }
 }
 

@@ -162,7 +162,8 @@ the_accept_value_is_the_one_of_the_standard(void **state)
     char accept[WS_HANDSHAKE_ACCEPT_SIZE];
 
     (void)state;
-    ws_handshake_accept(STR("dGhlIHNhbXBsZSBub25jZQ=="), accept);
+    assert_int_equal(
+        ws_handshake_accept(STR("dGhlIHNhbXBsZSBub25jZQ=="), accept), ERR_OK);
     assert_string_equal(accept, "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
 }
 
@@ -174,7 +175,7 @@ the_answer_names_the_chosen_subprotocol_if_any(void **state)
 
     (void)state;
     buf_init(&b, 1024);
-    ws_handshake_write(&b, key, STR("chatbox.v1"));
+    assert_int_equal(ws_handshake_write(&b, key, STR("chatbox.v1")), ERR_OK);
     http1_write_end(&b);
     assert_true(str_is(buf_str(&b),
                        "HTTP/1.1 101 Switching Protocols\r\n"
@@ -184,7 +185,7 @@ the_answer_names_the_chosen_subprotocol_if_any(void **state)
                        "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n"
                        "Sec-WebSocket-Protocol: chatbox.v1\r\n\r\n"));
     buf_reset(&b, 1024);
-    ws_handshake_write(&b, key, STR(""));
+    assert_int_equal(ws_handshake_write(&b, key, STR("")), ERR_OK);
     assert_false(str_contains_nocase(buf_str(&b), STR("protocol:")));
     buf_fini(&b);
 }

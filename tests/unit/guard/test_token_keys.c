@@ -134,7 +134,7 @@ check(int key, const char *algorithm, struct str text, struct str signature)
     const struct token_algorithm *a = token_keys_algorithm(str_from(algorithm));
 
     assert_non_null(a);
-    return token_keys_check(made[key].keys, a, text, signature);
+    return token_keys_check(made[key].keys, a, text, signature) == ERR_OK;
 }
 
 static const struct {

@@ -30,6 +30,7 @@ struct fake {
     atomic_int probes;
     atomic_int done; /* jobs carried out */
     char order[64];  /* the first letters of their cookies */
+    bool damage;     /* what a failure says */
 };
 
 static struct fake *
@@ -98,8 +99,7 @@ fake_tend(struct store_link *link)
 static struct store_fault
 fake_fault(struct store_link *link)
 {
-    (void)link;
-    return (struct store_fault){"FAKE", 1};
+    return (struct store_fault){"FAKE", 1, fake_of(link)->damage};
 }
 
 static enum err
@@ -133,7 +133,7 @@ struct house {
     struct fake fake;
     struct store_inbox inbox;
     struct store_worker worker;
-    atomic_bool healthy;
+    struct store_health health;
     struct shard shard;
     int answers[2]; /* pointers of jobs that are done */
 };
@@ -158,10 +158,10 @@ setup(void **state)
     assert_int_equal(pipe(h->fake.entered), 0);
     assert_int_equal(pipe(h->answers), 0);
     h->fake.link.backend = &fake_backend;
-    atomic_init(&h->healthy, true);
+    atomic_init(&h->health.ok, true);
     store_worker_inbox_init(&h->inbox, 6, 3600000);
     h->worker = (struct store_worker){
-        .inbox = &h->inbox, .link = &h->fake.link, .healthy = &h->healthy};
+        .inbox = &h->inbox, .link = &h->fake.link, .health = &h->health};
     assert_int_equal(shard_init(&h->shard, 0), ERR_OK);
     assert_int_equal(shard_start(&h->shard, NULL), ERR_OK);
     *state = h;
@@ -335,7 +335,7 @@ a_failure_anywhere_fails_the_whole_group(void **state)
         give_byte(h->fake.gate[1]);
         expect(h, 'a', ERR_DATABASE_ERROR);
         expect(h, 'b', ERR_DATABASE_ERROR);
-        assert_false(atomic_load(&h->healthy));
+        assert_false(atomic_load(&h->health.ok));
         assert_int_equal(atomic_load(&h->fake.rollbacks), step - 1);
     }
 }
@@ -350,13 +350,13 @@ a_failing_storage_is_probed_until_it_works(void **state)
     give_byte(h->fake.gate[1]);
     push(h, "a");
     expect(h, 'a', ERR_DATABASE_ERROR);
-    assert_false(atomic_load(&h->healthy));
+    assert_false(atomic_load(&h->health.ok));
     while (atomic_load(&h->fake.probes) < 1) {
         usleep(1000);
     }
-    assert_false(atomic_load(&h->healthy));
+    assert_false(atomic_load(&h->health.ok));
     atomic_store(&h->fake.fail, 0);
-    while (!atomic_load(&h->healthy)) {
+    while (!atomic_load(&h->health.ok)) {
         usleep(1000);
     }
     assert_true(atomic_load(&h->fake.probes) >= 2);
@@ -376,7 +376,7 @@ a_group_that_wrote_nothing_proves_no_health(void **state)
     give_byte(h->fake.gate[1]);
     push_as(h, STORE_SESSION_PATCH, "b", true);
     expect(h, 'b', ERR_NOT_FOUND);
-    assert_false(atomic_load(&h->healthy));
+    assert_false(atomic_load(&h->health.ok));
 }
 
 static void
@@ -443,11 +443,11 @@ a_failing_read_is_one_jobs_matter_and_health(void **state)
     atomic_store(&h->fake.fail, 2);
     push_as(h, STORE_PING, "b", true);
     expect(h, 'b', ERR_DATABASE_ERROR);
-    assert_false(atomic_load(&h->healthy));
+    assert_false(atomic_load(&h->health.ok));
     atomic_store(&h->fake.fail, 0);
     push_as(h, STORE_PING, "c", true);
     expect(h, 'c', ERR_OK);
-    assert_true(atomic_load(&h->healthy));
+    assert_true(atomic_load(&h->health.ok));
 }
 
 static void
@@ -460,10 +460,36 @@ a_reader_is_probed_too(void **state)
     push_as(h, STORE_PING, "a", true);
     expect(h, 'a', ERR_DATABASE_ERROR);
     atomic_store(&h->fake.fail, 0);
-    while (!atomic_load(&h->healthy)) {
+    while (!atomic_load(&h->health.ok)) {
         usleep(1000);
     }
     assert_true(atomic_load(&h->fake.probes) >= 1);
+}
+
+/* Other accesses go well, but what was damaged may still be. */
+static void
+damage_is_not_forgotten_over_a_read_that_works(void **state)
+{
+    struct house *h = *state;
+    int probes;
+
+    h->fake.damage = true;
+    assert_int_equal(store_worker_start_reader(&h->worker), ERR_OK);
+    atomic_store(&h->fake.fail, 2);
+    push_as(h, STORE_PING, "a", true);
+    expect(h, 'a', ERR_DATABASE_ERROR);
+    atomic_store(&h->fake.fail, 0);
+    push_as(h, STORE_PING, "b", true);
+    expect(h, 'b', ERR_OK);
+    probes = atomic_load(&h->fake.probes);
+    while (atomic_load(&h->fake.probes) == probes) {
+        usleep(1000);
+    }
+    assert_false(atomic_load(&h->health.ok));
+    atomic_store(&h->health.damaged_until_ms, 0); /* the time has passed */
+    push_as(h, STORE_PING, "c", true);
+    expect(h, 'c', ERR_OK);
+    assert_true(atomic_load(&h->health.ok));
 }
 
 #define TEST(fn) cmocka_unit_test_setup_teardown(fn, setup, teardown)
@@ -483,6 +509,7 @@ main(void)
         TEST(closing_finishes_what_is_queued),
         TEST(a_failing_read_is_one_jobs_matter_and_health),
         TEST(a_reader_is_probed_too),
+        TEST(damage_is_not_forgotten_over_a_read_that_works),
     };
 
     return cmocka_run_group_tests_name("store/store_worker", tests, NULL, NULL);
