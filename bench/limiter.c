@@ -13,6 +13,7 @@
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <time.h>
 
 #define KEY_CHARS 32
 #define CHECKS ((size_t)4000000)
@@ -56,6 +57,17 @@ static struct str
 key_at(const struct keys *k, size_t i)
 {
     return (struct str){k->text[i], KEY_CHARS};
+}
+
+/* Of this process: others that run on the machine cost it nothing but caches.
+ */
+static double
+cpu_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return (double)t.tv_sec * 1e9 + (double)t.tv_nsec;
 }
 
 static size_t
@@ -123,14 +135,14 @@ time_checks(const struct kind *kind, const struct keys *k, size_t among,
             bool flood)
 {
     void *l = kind->make(flood ? k->count / 10 : k->count);
-    uint64_t began_us;
+    uint64_t now_us = clock_mono_us();
     size_t allowed = 0;
-    double took_us;
+    double took_ns;
 
     for (size_t i = 0; i < among; i++) {
-        allowed += kind->check(l, key_at(k, i), clock_mono_us());
+        allowed += kind->check(l, key_at(k, i), now_us);
     }
-    began_us = clock_mono_us();
+    took_ns = cpu_ns();
     for (size_t i = 0; i < CHECKS; i++) {
         size_t at = flood ? i % k->count : k->order[i] % among;
         size_t later = (i + LOOK_AHEAD) % CHECKS;
@@ -138,15 +150,15 @@ time_checks(const struct kind *kind, const struct keys *k, size_t among,
         /* Who asks has just been read from somewhere: its id is at hand. */
         later = flood ? later % k->count : k->order[later] % among;
         __builtin_prefetch(k->text[later]);
-        allowed += kind->check(l, key_at(k, at), began_us + i / 10);
+        allowed += kind->check(l, key_at(k, at), now_us + i / 10);
     }
-    took_us = (double)(clock_mono_us() - began_us);
+    took_ns = cpu_ns() - took_ns;
     kind->drop(l);
     if (allowed == 0) {
         fprintf(stderr, "nothing was allowed\n");
         exit(1);
     }
-    return took_us * 1000 / (double)CHECKS;
+    return took_ns / (double)CHECKS;
 }
 
 /* Memory by key when the table is full; and, of one that grows, the most that
