@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: MIT
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build run test unit e2e browser asan tsan faults coverage fuzz bench \
-    lint fmt web docs install clean help
+.PHONY: build run test unit e2e browser asan tsan faults coverage fuzz soak \
+    bench lint fmt web docs install clean help
 
 build: ## the release program, build/chatbox, with the pages
 	@tools/setup build
@@ -33,6 +33,12 @@ coverage: ## which lines of src the tests run; fails when too few
 fuzz: ## every parser's fuzzer, 30 seconds each
 	@tools/setup test
 	@tools/suites.py fuzzing
+
+soak: ## the long runs of docs/soak.md: an hour and a half, two cores
+	@tools/setup test
+	@tools/suites.py soak
+	@tools/build release chatbox bench/load_slow
+	@bench/slow.py
 
 bench: ## the measurements of bench/RESULTS.md
 	@tools/setup build

@@ -6,7 +6,12 @@
  *
  *   load_relay --pid PID --port SERVER --model-port N [--secret S]
  *              [--path /chatbox/ws] [--streams 500] [--rate 30] [--seconds 10]
- */
+ *              [--memory-from N]
+ *
+ * With --memory-from it prints instead what a stream takes of the server's
+ * anonymous memory: the slope from N running streams to all of them, each with
+ * its connection, user and session. */
+#include "bench/load.h"
 #include "codec/ws_frame.h"
 #include "guard/token.h"
 #include "relay.h"
@@ -41,7 +46,7 @@ struct peer {
 
 static struct {
     long pid;
-    int port, model_port, streams;
+    int port, model_port, streams, memory_from;
     double rate, seconds;
     const char *secret, *path;
 } opt = {.streams = 500,
@@ -337,15 +342,12 @@ running_models(void)
 static void
 read_options(int argc, char **argv)
 {
-    static const struct option names[] = {{"pid", 1, 0, 'p'},
-                                          {"port", 1, 0, 'o'},
-                                          {"model-port", 1, 0, 'm'},
-                                          {"secret", 1, 0, 's'},
-                                          {"path", 1, 0, 'a'},
-                                          {"streams", 1, 0, 'n'},
-                                          {"rate", 1, 0, 'r'},
-                                          {"seconds", 1, 0, 't'},
-                                          {0, 0, 0, 0}};
+    static const struct option names[] = {
+        {"pid", 1, 0, 'p'},         {"port", 1, 0, 'o'},
+        {"model-port", 1, 0, 'm'},  {"secret", 1, 0, 's'},
+        {"path", 1, 0, 'a'},        {"streams", 1, 0, 'n'},
+        {"rate", 1, 0, 'r'},        {"seconds", 1, 0, 't'},
+        {"memory-from", 1, 0, 'f'}, {0, 0, 0, 0}};
     int c;
 
     while ((c = getopt_long(argc, argv, "", names, NULL)) != -1) {
@@ -374,33 +376,48 @@ read_options(int argc, char **argv)
         case 't':
             opt.seconds = atof(optarg);
             break;
+        case 'f':
+            opt.memory_from = atoi(optarg);
+            break;
         default:
             exit(2);
         }
     }
 }
 
-int
-main(int argc, char **argv)
+/* How many may be on their way to the model at the same time: connecting takes
+ * memory for a moment (libcurl's, 6 KB), which is not what is measured. */
+#define BEGINNING_MAX 16
+
+/* Brings the number of streams from one to the other. */
+static void
+begin_streams(int from, int to)
+{
+    for (int i = from; i < to; i++) {
+        double patience = now() + 10;
+
+        connect_user(i);
+        turn();
+        while (i - running_models() >= BEGINNING_MAX && now() < patience) {
+            turn();
+        }
+    }
+    for (int i = 0; i < 100 && running_models() < to; i++) {
+        run_for(0.1);
+    }
+    if (running_models() < to) {
+        fprintf(stderr, "only %d streams began\n", running_models());
+        exit(1);
+    }
+}
+
+static void
+measure_cpu(void)
 {
     double cpu, began;
     long tokens;
 
-    read_options(argc, argv);
-    poller = epoll_create1(0);
-    models = calloc((size_t)opt.streams * 2 + 16, sizeof(struct peer *));
-    listen_model();
-    for (int i = 0; i < opt.streams; i++) {
-        connect_user(i);
-        turn();
-    }
-    for (int i = 0; i < 100 && running_models() < opt.streams; i++) {
-        run_for(0.1);
-    }
-    if (running_models() < opt.streams) {
-        fprintf(stderr, "only %d streams began\n", running_models());
-        return 1;
-    }
+    begin_streams(0, opt.streams);
     run_for(1);
     cpu = cpu_of(opt.pid);
     tokens = tokens_seen;
@@ -410,5 +427,37 @@ main(int argc, char **argv)
     tokens = tokens_seen - tokens;
     printf("%d streams, %.0f tokens/s, %.2f us CPU per token\n", opt.streams,
            (double)tokens / (now() - began), cpu * 1e6 / (double)tokens);
+}
+
+/* Each stream has said about as much when it is counted. */
+static void
+measure_memory(void)
+{
+    long before, after;
+
+    begin_streams(0, opt.memory_from);
+    run_for(opt.seconds);
+    before = load_anonymous_kb(opt.pid);
+    begin_streams(opt.memory_from, opt.streams);
+    run_for(opt.seconds);
+    after = load_anonymous_kb(opt.pid);
+    printf("%d -> %d streams: %ld -> %ld kB, %.0f bytes a stream\n",
+           opt.memory_from, opt.streams, before, after,
+           (double)(after - before) * 1024 / (opt.streams - opt.memory_from));
+}
+
+int
+main(int argc, char **argv)
+{
+    read_options(argc, argv);
+    load_raise_files();
+    poller = epoll_create1(0);
+    models = calloc((size_t)opt.streams * 2 + 16, sizeof(struct peer *));
+    listen_model();
+    if (opt.memory_from > 0) {
+        measure_memory();
+    } else {
+        measure_cpu();
+    }
     return 0;
 }

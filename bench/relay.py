@@ -10,6 +10,7 @@ processor 1, in turn. Prints a line per measurement and the medians' ratio.
 import argparse
 import os
 import pathlib
+import random
 import re
 import signal
 import socket
@@ -19,7 +20,21 @@ import tempfile
 import time
 
 SECRET = "q9Xw3Zr7Lk2Vb8Nm4Tj6Hy1Pd5Gc0FsAe"
-PORT, MODEL, LIMIT = 18481, 18482, 18483
+
+
+def free_port():
+    """One that nobody listens on, below those of outgoing connections."""
+    while True:
+        port = random.SystemRandom().randint(10000, 32000)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return port
+
+
+PORT, MODEL, LIMIT = free_port(), free_port(), free_port()
 
 
 def on(cpu, *command, **kwargs):
@@ -37,7 +52,7 @@ def wait_for(port):
     raise SystemExit(f"nothing listens on {port}")
 
 
-def server(build, folder):
+def server(build, folder, **more):
     env = {"PATH": os.environ["PATH"], "SERVER_HOST": "127.0.0.1",
            "SERVER_PORT": str(PORT), "SERVER_THREADS": "1",
            "MAX_CONNECTIONS": "100000", "JWT_SECRET": SECRET,
@@ -46,7 +61,7 @@ def server(build, folder):
            "LLM_PROVIDER_1_ID": "m", "LLM_PROVIDER_1_NAME": "M",
            "LLM_PROVIDER_1_TYPE": "openai", "LLM_PROVIDER_1_API_KEY": "k",
            "LLM_PROVIDER_1_ENDPOINT": f"http://127.0.0.1:{MODEL}/v1",
-           "LLM_PROVIDER_1_MODEL": "m"}
+           "LLM_PROVIDER_1_MODEL": "m", **more}
     process = on(0, build / "chatbox", "serve", env=env,
                  stderr=subprocess.DEVNULL)
     wait_for(PORT)

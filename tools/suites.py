@@ -95,11 +95,14 @@ def meson(variant, name, slower=1):
                  (count_meson, log))
 
 
-def pytest(variant, name, where="tests/e2e", targets=(), **env):
+TWO = ("-n", "2", "--dist", "loadfile")
+
+
+def pytest(variant, name, where="tests/e2e", targets=(), how=TWO, **env):
     """A suite of pytest's, against one variant's program."""
     junit = OUT / f"{name}.xml"
-    run = [".venv/bin/python", "-m", "pytest", "-q", "-n", "2", "--dist",
-           "loadfile", f"--junitxml={junit}", where]
+    run = [".venv/bin/python", "-m", "pytest", "-q", *how,
+           f"--junitxml={junit}", *where.split()]
     env = {**SANITIZER_ENV, **env,
            "CHATBOX_BUILD": str(ROOT / folder(variant)),
            "CHATBOX_BIN": str(ROOT / folder(variant) / "chatbox")}
@@ -122,6 +125,13 @@ def tap(name, *command, prepared=()):
     run = ["sh", "-c", f'"$@" >{log}; status=$?; cat {log}; exit $status',
            "sh", *command]
     return Suite(list(prepared), run, SANITIZER_ENV, (count_tap_file, log))
+
+
+def long_forms():
+    """The end-to-end files that have one, by CHATBOX_LONG=1."""
+    return " ".join(str(path.relative_to(ROOT)) for path in
+                    sorted((ROOT / "tests" / "e2e").glob("test_*.py"))
+                    if "CHATBOX_LONG" in path.read_text())
 
 
 PROPERTY = ("tests/property/libpure.so", "tests/property/token_tool")
@@ -152,6 +162,15 @@ SUITES = {
     "coverage": tap("coverage", "tools/coverage"),
     "fuzzing": tap("fuzzing", "tools/fuzz", "30", prepared=builds("fuzz")),
     "tree": tap("tree", "tools/tree"),
+    "soak-crash": pytest("release", "soak-crash", "tests/e2e/test_85_crash.py",
+                         how=("-n", "2"), CHATBOX_CRASH_ROUNDS="500"),
+    "soak-turns": pytest("release", "soak-turns", "tests/soak",
+                         ("bench/load_turns",), how=("-s",)),
+    "soak-property": pytest("release", "soak-property", "tests/property",
+                            PROPERTY, CHATBOX_CASES="10000",
+                            CHATBOX_CONVERSATIONS="1000"),
+    "soak-long": pytest("release", "soak-long", long_forms(),
+                        CHATBOX_LONG="1"),
 }
 GROUPS = {
     "test": ["unit", "lint", "corpus", "types", "web", "property",
@@ -160,6 +179,8 @@ GROUPS = {
     "tsan": ["tsan-unit", "tsan-e2e"],
     "faults": ["faults-e2e"],
     "cov": ["cov-unit", "cov-corpus", "cov-property", "cov-e2e", "coverage"],
+    "soak": ["soak-crash", "soak-turns", "soak-property",
+             *(["soak-long"] if long_forms() else [])],
     "ci": ["tidy", "asan", "tsan", "faults", "fuzzing", "tree"],
 }
 

@@ -128,11 +128,12 @@ chain_all(struct limit *l)
     }
 }
 
-/* Every entry was used, and there may be more of them; now there are. */
+/* Every entry was used, and there may be more of them; now there are. By half
+ * as many, so that a key never takes more than limit.h says. */
 static void
 grow(struct limit *l)
 {
-    size_t room = l->room > 0 ? l->room * 2 : 64;
+    size_t room = l->room > 0 ? l->room + l->room / 2 : 64;
 
     room = room < l->max_keys ? room : l->max_keys;
     l->entries = xrealloc(l->entries, room * sizeof(struct entry));

@@ -17,7 +17,8 @@
  *
  * Keys are known by their 64-bit keyed hash alone (base/map.h). Two keys with
  * the same hash share a bucket: with 100 000 keys the chance that any two do
- * is 3 in 10^10, and nobody outside can aim for it. At most 48 bytes a key. */
+ * is 3 in 10^10, and nobody outside can aim for it. At most 60 bytes a key, as
+ * soon as there are 64 of them (bench/limiter.c). */
 struct limit;
 
 /* count (> 0) at once, refilled evenly over window_ms (> 0). At max_keys

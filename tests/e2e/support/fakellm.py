@@ -8,6 +8,7 @@ the moment the other side closed.
 """
 
 import asyncio
+import functools
 import json
 import socket
 import struct
@@ -43,7 +44,7 @@ class Request:
         """The messages as (role, text)."""
         return [(m["role"], m["content"]) for m in self.messages]
 
-    @property
+    @functools.cached_property
     def question(self):
         """The last message's text; None when the body is something else."""
         try:

@@ -14,7 +14,7 @@ import struct
 import time
 from urllib.parse import urlencode
 
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidMessage
 from websockets.sync.client import connect
 
 from .rawhttp import RawConn
@@ -49,10 +49,15 @@ class Chat:
             more["ssl"] = create_default_context()
             more["ssl"].check_hostname = False
             more["ssl"].verify_mode = CERT_NONE
-        self.ws = connect(url, additional_headers=head, compression=None,
-                          max_size=None, ping_interval=None, proxy=None,
-                          open_timeout=10 * PATIENCE, close_timeout=2,
-                          legacy=True, **more)
+        try:
+            self.ws = connect(url, additional_headers=head, compression=None,
+                              max_size=None, ping_interval=None, proxy=None,
+                              open_timeout=10 * PATIENCE, close_timeout=2,
+                              legacy=True, **more)
+        except InvalidMessage as error:
+            if isinstance(error.__cause__, EOFError):  # it died before it answered
+                raise EOFError("no answer to the upgrade") from error
+            raise
         self.hello = self.recv() if first else None
         if first:
             assert self.hello["type"] == "connection_status", self.hello
