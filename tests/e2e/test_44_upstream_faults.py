@@ -94,11 +94,11 @@ def test_a_stream_cut_at_fifty_offsets_ends_once_and_as_it_is(chat, server, fake
 def test_bytes_that_drip_do_not_hold_a_turn_for_ever(spawn, connect, fake, question, begin,
                                                      finish):
     """A byte now and then is no silence; the whole has its limit all the same."""
-    server = spawn({**provider_env(fake), "LLM_FIRST_BYTE_TIMEOUT": "3s",
-                    "LLM_IDLE_TIMEOUT": "3s", "LLM_STREAM_TIMEOUT": "5s"})
+    server = spawn({**provider_env(fake), "LLM_FIRST_BYTE_TIMEOUT": "2500ms",
+                    "LLM_IDLE_TIMEOUT": "1500ms", "LLM_STREAM_TIMEOUT": "2500ms"})
     answer = raw(begin)
     drip = b"1" if b"\r\n\r\n" in begin else b"HTTP/1.1 200 " if not begin else b"X"
-    answer.steps += [("bytes", drip), ("trickle", b"0", 1.0)]
+    answer.steps += [("bytes", drip), ("trickle", b"0", 0.3)]
     fake.when(question, answer)
     one = connect(server)
     turn = one.turn(question, client_id="c", timeout=20)
@@ -170,7 +170,7 @@ def test_ten_thousand_tokens_a_second_into_a_slow_reader_leave_no_hole(
     """The model is faster than any reader, and nobody else takes its text:
     it has to wait, and memory does not grow with what it has to say."""
     server = spawn({**provider_env(fake), "LLM_MAX_ANSWER_SIZE": "64MiB"})
-    words = [f"{n:06d} " + "x" * 250 for n in range(50_000)]  # 12.5 MB of text
+    words = [f"{n:06d} " + "x" * 500 for n in range(25_000)]  # 12.7 MB of text
     fake.when(question, Answer().raw(b"".join(
         event(chunk({"content": word})) for word in words)).finish())
     before = server.memory()
