@@ -105,7 +105,7 @@ def test_bytes_that_drip_do_not_hold_a_turn_for_ever(spawn, connect, fake, quest
     assert judge(server, one, turn, fake.asked(question)) == finish
     assert len(fake.asked(question)) == 1
     assert fake.asked(question)[0].closed.wait(10), "the upstream connection is closed"
-    assert server.logged("llm_timeout")
+    assert server.wait_log("llm_timeout", session_id=one.session)
     assert one.turn("and now?", client_id="d").finish == "stop"
 
 
