@@ -245,11 +245,20 @@ static const struct {
     [FETCH_FAILED] = {UPSTREAM_REFUSED, true},
 };
 
+/* Whatever breaks a stream that has begun has cut it. */
+static enum upstream_end
+meaning(const struct upstream *u, enum fetch_end end)
+{
+    bool begun = u->state != NULL && fetch_ends[end].end == UPSTREAM_REFUSED;
+
+    return begun ? UPSTREAM_CUT : fetch_ends[end].end;
+}
+
 static void
 tell_fetch_end(struct upstream *u, enum fetch_end end)
 {
     struct upstream_failure why = {
-        .end = fetch_ends[end].end,
+        .end = meaning(u, end),
         .retryable = fetch_ends[end].retryable,
         .retry_after_ms = -1,
         .status = u->status,

@@ -10,6 +10,9 @@
 #include "base/xalloc.h"
 #include "net/fetch_internal.h"
 
+/* How often libcurl is reminded of a connection that it is opening. */
+#define NUDGE_MS 200
+
 void
 fetch_add(struct fetch *f)
 {
@@ -144,14 +147,17 @@ static void
 arm(struct fetch *f)
 {
     struct timers *timers = &f->pool->shard->timers;
-    struct limit l = next_limit(f);
     uint64_t now_ms = shard_now_ms(f->pool->shard);
+    uint64_t at_ms = next_limit(f).at_ms;
 
-    if (l.at_ms == UINT64_MAX ||
-        (timer_armed(&f->timer) && f->timer.at_ms <= l.at_ms)) {
+    if (f->state == FETCH_CONNECTING && at_ms > now_ms + NUDGE_MS) {
+        at_ms = now_ms + NUDGE_MS;
+    }
+    if (at_ms == UINT64_MAX ||
+        (timer_armed(&f->timer) && f->timer.at_ms <= at_ms)) {
         return;
     }
-    timer_start(timers, &f->timer, l.at_ms > now_ms ? l.at_ms - now_ms : 0);
+    timer_start(timers, &f->timer, at_ms > now_ms ? at_ms - now_ms : 0);
 }
 
 static void
@@ -163,6 +169,9 @@ on_time(struct timer *t)
     if (shard_now_ms(f->pool->shard) >= l.at_ms) {
         fetch_end(f, l.why);
     } else {
+        if (f->state == FETCH_CONNECTING && f->added) {
+            fetch_easy_nudge(f);
+        }
         arm(f);
     }
 }

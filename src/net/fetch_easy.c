@@ -7,6 +7,16 @@
 /* libcurl's own limits are far away: ours are in fetch.c. */
 #define FAR_MS (24L * 3600 * 1000)
 
+/* libcurl divides the time for connecting among the addresses of a name, so it
+ * must know it. */
+static long
+connect_timeout_ms(const struct fetch *f)
+{
+    return f->connect_timeout_ms > 0 && f->connect_timeout_ms < FAR_MS
+               ? (long)f->connect_timeout_ms
+               : FAR_MS;
+}
+
 /* Seconds or an HTTP date (RFC 9110 10.2.3); -1 when it is neither. */
 int64_t
 fetch_easy_retry_after_ms(struct str value)
@@ -31,7 +41,8 @@ fetch_easy_retry_after_ms(struct str value)
     return at_ms > 0 ? at_ms : 0;
 }
 
-static void
+/* False for 101, which libcurl would take for the real answer. */
+static bool
 tell_head(struct fetch *f)
 {
     struct fetch_head head = {.retry_after_ms = f->retry_after_ms};
@@ -40,16 +51,17 @@ tell_head(struct fetch *f)
 
     (void)curl_easy_getinfo(f->easy, CURLINFO_RESPONSE_CODE, &status);
     if (status < 200) {
-        return; /* interim (RFC 9110 15.2): the real one follows */
+        return status != 101; /* interim (RFC 9110 15.2): the real follows */
     }
     (void)curl_easy_getinfo(f->easy, CURLINFO_CONTENT_TYPE, &type);
     head.status = (int)status;
     head.content_type = str_from(type);
     f->head_done = true;
     f->events->on_head(f->cookie, &head);
+    return true;
 }
 
-static void
+static bool
 take_header(struct fetch *f, struct str line)
 {
     struct str name;
@@ -57,11 +69,12 @@ take_header(struct fetch *f, struct str line)
     if (str_starts(line, STR("HTTP/"))) {
         f->retry_after_ms = -1; /* of an interim answer: forgotten */
     } else if (str_trim(line).n == 0) {
-        tell_head(f);
+        return tell_head(f);
     } else if (str_split(&line, ':', &name) &&
                str_is_nocase(name, "retry-after")) {
         f->retry_after_ms = fetch_easy_retry_after_ms(line);
     }
+    return true;
 }
 
 static size_t
@@ -74,8 +87,8 @@ on_header(char *bytes, size_t size, size_t count, void *arg)
         return 0;
     }
     fetch_enter(f, FETCH_STREAMING);
-    if (!f->head_done) { /* otherwise: trailers */
-        take_header(f, (struct str){bytes, n});
+    if (!f->head_done && !take_header(f, (struct str){bytes, n})) {
+        return 0; /* (when head_done: trailers) */
     }
     return f->cancelled ? 0 : n;
 }
@@ -178,7 +191,7 @@ set_policy(struct fetch *f, const char *ca_file)
     SET(f, CURLOPT_NOPROGRESS, 1L);
     SET(f, CURLOPT_TCP_NODELAY, 1L);
     SET(f, CURLOPT_BUFFERSIZE, 16384L);
-    SET(f, CURLOPT_CONNECTTIMEOUT_MS, FAR_MS);
+    SET(f, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms(f));
     if (ca_file != NULL) {
         SET(f, CURLOPT_CAINFO, ca_file);
     }
@@ -218,6 +231,13 @@ fetch_easy_fini(struct fetch *f)
     f->headers = NULL;
 }
 
+void
+fetch_easy_nudge(struct fetch *f)
+{
+    (void)curl_easy_pause(f->easy, CURLPAUSE_RECV);
+    (void)curl_easy_pause(f->easy, CURLPAUSE_CONT); /* wakes what was paused */
+}
+
 bool
 fetch_easy_reused(const struct fetch *f)
 {
@@ -239,7 +259,7 @@ static const struct {
     enum fetch_end before_head;
     enum fetch_end after_head;
 } meanings[] = {
-    {CURLE_OK, FETCH_DONE, FETCH_DONE},
+    {CURLE_OK, FETCH_CONNECT_FAILED, FETCH_DONE}, /* hung up in the head */
     {CURLE_COULDNT_RESOLVE_PROXY, FETCH_RESOLVE_FAILED, FETCH_FAILED},
     {CURLE_COULDNT_RESOLVE_HOST, FETCH_RESOLVE_FAILED, FETCH_FAILED},
     {CURLE_COULDNT_CONNECT, FETCH_CONNECT_FAILED, FETCH_FAILED},

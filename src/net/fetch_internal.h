@@ -97,6 +97,11 @@ void fetch_easy_fini(struct fetch *f);
 /* Makes f->easy for nothing but a connection to origin. */
 void fetch_easy_connect(struct fetch *f, const char *origin);
 
+/* f->easy looks again at what it is waiting for. When an address of a name has
+ * had its time, libcurl 7.88 goes to the next one only when it is woken, which
+ * it asks for too late. */
+void fetch_easy_nudge(struct fetch *f);
+
 /* The value of Retry-After; -1 when there is none, or no valid one. */
 int64_t fetch_easy_retry_after_ms(struct str value);
 
@@ -120,7 +125,8 @@ void fetch_plain_resume(struct fetch *f);
 /* f->easy has connected. */
 void fetch_plain_connected(struct fetch *f);
 
-/* f's connection is readable, writable (UV_ bits). */
+/* f's connection is readable, writable (UV_ bits); 0: it has broken, what came
+ * before can still be read. */
 void fetch_plain_ready(struct fetch *f, int events);
 
 /* fetch_wire.c. Makes a connection of f out of libcurl's; NULL when it cannot
@@ -135,7 +141,7 @@ void fetch_wire_close(struct fetch_wire *w);
 void fetch_wire_watch(struct fetch_wire *w, int events);
 
 /* Takes it among the idle ones, and gives the newest of them that leads to
- * origin, or NULL. */
+ * origin and on which nothing has come meanwhile, or NULL. */
 void fetch_wire_keep(struct fetch_wire *w);
 struct fetch_wire *fetch_wire_kept(struct fetch *f, const char *origin);
 

@@ -29,6 +29,7 @@ struct fetch_plain {
     bool until_close;
     bool keep_alive;
     bool reused;
+    bool broken; /* nothing more can be sent */
 };
 
 /* --- the request -------------------------------------------------------- */
@@ -156,7 +157,7 @@ fetch_plain_free(struct fetch_plain *p)
 static void
 send_more(struct fetch_plain *p)
 {
-    while (p->sent < p->out.n) {
+    while (p->sent < p->out.n && !p->broken) {
         ssize_t n =
             sys_send(p->wire->fd, p->out.p + p->sent, p->out.n - p->sent);
 
@@ -165,21 +166,22 @@ send_more(struct fetch_plain *p)
         } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
             return;
         } else if (errno != EINTR) {
-            p->keep_alive = false;
-            p->sent = SIZE_MAX;
+            p->broken = true;
             return;
         }
     }
 }
 
-/* What we wait for. A paused one that has data is not watched at all. */
+/* What we wait for. A paused one that has data waits to send at most: a broken
+ * one, which would be ready all the time, for nothing. */
 static void
 watch(struct fetch *f)
 {
     struct fetch_plain *p = f->plain;
-    int events = f->held ? 0 : UV_READABLE;
+    bool sends = p->sent < p->out.n && !p->broken;
 
-    fetch_wire_watch(p->wire, events | (p->sent < p->out.n ? UV_WRITABLE : 0));
+    fetch_wire_watch(p->wire,
+                     (f->held ? 0 : UV_READABLE) | (sends ? UV_WRITABLE : 0));
 }
 
 static void
@@ -187,7 +189,7 @@ finish(struct fetch *f, bool rest)
 {
     struct fetch_plain *p = f->plain;
 
-    if (p->keep_alive && !rest && p->sent == p->out.n) {
+    if (p->keep_alive && !rest && !p->broken && p->sent == p->out.n) {
         fetch_wire_keep(p->wire);
         p->wire = NULL;
     }
@@ -213,6 +215,7 @@ hung_up(struct fetch *f, bool clean)
     fetch_wire_close(p->wire);
     p->wire = NULL;
     p->sent = 0;
+    p->broken = false;
     fetch_enter(f, FETCH_CONNECTING);
     fetch_plain_start(f);
 }
@@ -339,7 +342,8 @@ read_some(struct fetch *f)
     if (n < 0 && (errno == EAGAIN || errno == EINTR || errno == EWOULDBLOCK)) {
         watch(f);
     } else if (n <= 0) {
-        hung_up(f, n == 0);
+        /* The error itself may have been told to the sending before. */
+        hung_up(f, n == 0 && !f->plain->broken);
     } else {
         f->last_ms = shard_now_ms(f->pool->shard);
         if (p->in.n > 0) {
@@ -357,6 +361,10 @@ fetch_plain_ready(struct fetch *f, int events)
     if (f->cancelled) {
         fetch_wire_watch(f->plain->wire, 0);
         return;
+    }
+    if (events == 0) {
+        f->plain->broken = true;
+        events = UV_READABLE;
     }
     if ((events & UV_WRITABLE) != 0) {
         send_more(f->plain);

@@ -4,6 +4,7 @@
  * duplicated, so that nothing of libcurl outlives the connecting. */
 #include "base/xalloc.h"
 #include "net/fetch_internal.h"
+#include "net/sys.h"
 
 #include <fcntl.h>
 #include <string.h>
@@ -47,8 +48,8 @@ on_ready(uv_poll_t *poll, int status, int events)
     struct fetch_wire *w = CONTAINER_OF(poll, struct fetch_wire, poll);
 
     if (status < 0) {
-        w->events = 0; /* libuv stopped watching: reading tells the error */
-        events = UV_READABLE;
+        w->events = 0; /* libuv stopped watching */
+        events = 0;
     }
     if (w->user == NULL) {
         fetch_wire_close(w); /* closed, or it speaks without being asked */
@@ -117,21 +118,35 @@ fetch_wire_keep(struct fetch_wire *w)
     fetch_wire_watch(w, UV_READABLE);
 }
 
+/* Takes w from among the idle ones. */
+static void
+take(struct fetch_wire *w, struct fetch *f)
+{
+    list_remove(&w->link);
+    w->pool->idle_count--;
+    timer_cancel(&w->pool->shard->timers, &w->timer);
+    w->user = f;
+}
+
 struct fetch_wire *
 fetch_wire_kept(struct fetch *f, const char *origin)
 {
     struct list *idle = &f->pool->idle;
 
-    for (struct list *l = idle->prev; l != idle; l = l->prev) {
+    for (struct list *l = idle->prev; l != idle;) {
         struct fetch_wire *w = CONTAINER_OF(l, struct fetch_wire, link);
 
-        if (strcmp(w->origin, origin) == 0) {
-            list_remove(&w->link);
-            w->pool->idle_count--;
-            timer_cancel(&w->pool->shard->timers, &w->timer);
-            w->user = f;
+        l = l->prev;
+        if (strcmp(w->origin, origin) != 0) {
+            continue;
+        }
+        if (sys_is_silent(w->fd)) {
+            take(w, f);
             return w;
         }
+        /* What came unasked since the last turn of the loop would be read as
+         * the answer to f. */
+        fetch_wire_close(w);
     }
     return NULL;
 }

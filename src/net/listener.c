@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* Accepting. When descriptors run out the kernel keeps saying "readable": the
- * spare descriptor is given up to take one waiting peer and close it, so that
- * it is not left hanging, and then the listener looks away for a moment. */
+/* Accepting. Peers do not get the last descriptors, so that those who are
+ * inside can still be served. When descriptors run out all the same the kernel
+ * keeps saying "readable": the spare descriptor is given up to take one waiting
+ * peer and close it, so that it is not left hanging, and then the listener
+ * looks away for a moment. */
 #include "net/listener.h"
 
 #include "base/log.h"
@@ -11,15 +13,18 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 /* Connections taken in one turn of the loop before others have theirs. */
 #define ACCEPTS_MAX 64
 #define PAUSE_MS 100
+#define FEW 64 /* descriptors of which none can be spared */
 #define LOG_PAUSE_MS 1000
 
 struct listener {
@@ -83,6 +88,22 @@ turn_one_away(struct listener *l)
     l->spare_fd = open_spare();
 }
 
+/* The kernel gives the lowest descriptor that is free, so this one and those
+ * above it are what peers leave for the rest of the process. */
+static int
+first_reserved(void)
+{
+    struct rlimit limit;
+    rlim_t reserve;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur > INT_MAX) {
+        return INT_MAX;
+    }
+    reserve = limit.rlim_cur / 8;
+    reserve = reserve < LISTENER_RESERVE ? reserve : LISTENER_RESERVE;
+    return (int)limit.rlim_cur - (limit.rlim_cur < FEW ? 0 : (int)reserve);
+}
+
 static void
 begin(struct listener *l, int fd, const struct sockaddr *peer)
 {
@@ -137,6 +158,8 @@ on_ready(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = CONTAINER_OF(poll, struct listener, poll);
 
+    int reserved = first_reserved();
+
     (void)status;
     (void)events;
     for (int i = 0; i < ACCEPTS_MAX; i++) {
@@ -144,7 +167,10 @@ on_ready(uv_poll_t *poll, int status, int events)
         socklen_t n = sizeof(peer);
         int fd = accept4(l->fd, &peer.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
-        if (fd >= 0) {
+        if (fd >= reserved) {
+            complain(l, "only the reserve of descriptors is left");
+            (void)close(fd);
+        } else if (fd >= 0) {
             begin(l, fd, &peer.any);
         } else if (errno == EAGAIN) {
             return;

@@ -9,9 +9,12 @@
 #include <stdint.h>
 
 /* The listening socket of one shard (SO_REUSEPORT: one each). Accepting is
- * bounded per turn of the loop; when descriptors run out a reserve descriptor
- * is used to take and close one connection, and accepting pauses for 100 ms:
- * no busy loop. */
+ * bounded per turn of the loop. An eighth of the process's descriptors, at most
+ * LISTENER_RESERVE, are not for connections, which are closed when only those
+ * are left: files and requests to the outside go on. When descriptors run out a
+ * spare one is used to take and close one connection, and accepting pauses for
+ * 100 ms: no busy loop. */
+#define LISTENER_RESERVE 64
 struct conn;
 struct listener;
 struct shard;

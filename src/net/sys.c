@@ -80,3 +80,12 @@ sys_send(int fd, const void *from, size_t n)
     }
     return send(fd, from, n, MSG_NOSIGNAL);
 }
+
+bool
+sys_is_silent(int fd)
+{
+    char c;
+
+    return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
+           (errno == EAGAIN || errno == EWOULDBLOCK);
+}

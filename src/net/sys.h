@@ -2,6 +2,7 @@
 #ifndef CHATBOX_NET_SYS_H
 #define CHATBOX_NET_SYS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -12,5 +13,9 @@
  * NET_FAULTS_SEED makes a run repeatable. */
 ssize_t sys_recv(int fd, void *into, size_t n);
 ssize_t sys_send(int fd, const void *from, size_t n);
+
+/* Nothing can be read from a connected socket now: neither bytes nor its end
+ * nor an error. Takes nothing out of it. */
+bool sys_is_silent(int fd);
 
 #endif

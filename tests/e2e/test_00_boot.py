@@ -3,6 +3,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import sqlite3
@@ -10,13 +11,13 @@ import sqlite3
 import pytest
 
 from support.checks import assert_headers, assert_time
-from support.server import demo_env, minimal_env, provider_env, run_cli
+from support.server import ROOT, demo_env, minimal_env, provider_env, run_cli
 from support.tokens import SECRET
 from support.waiting import wait_for
 
 
 def test_serve_starts_answers_and_stops_cleanly(spawn):
-    """Req 5.1, 5.2, 5.3, 5.4: routes answer on the configured port until SIGTERM."""
+    """Req 5.1, 5.3, 5.4: it answers on the configured port until SIGTERM."""
     server = spawn(demo_env())
     answer = server.http.get("/healthz")
     assert answer.status_code == 200
@@ -25,6 +26,23 @@ def test_serve_starts_answers_and_stops_cleanly(spawn):
     assert_headers(answer)
     assert server.stop() == 0
     assert server.logged("stop")
+
+
+ROUTES = re.findall(r'^ROUTE\((\w+), "([^"]+)"',
+                    (ROOT / "src" / "gate" / "routes.def").read_text(), re.M)
+
+
+def test_every_route_is_there_when_the_server_is_ready(spawn):
+    """Req 5.1, 5.2: each path with each of its methods."""
+    assert len(ROUTES) > 20
+    server = spawn(demo_env())
+    for method, pattern in ROUTES:
+        path = re.sub(r"\{\w+\}", "x", pattern)
+        answer = server.http.request("TRACE", path)
+        assert answer.status_code == 405, (path, answer)
+        assert method in answer.headers["allow"].split(", "), (method, path)
+    answer = server.http.get("/no/such/path")
+    assert answer.status_code == 404 and "allow" not in answer.headers
 
 
 def test_the_start_line_names_the_address_really_bound(spawn):

@@ -185,7 +185,7 @@ def test_silence_before_text_is_a_timeout(chat, server, fake, question, make):
     one = chat()
     turn = one.turn(question, timeout=20)
     assert turn.end["type"] == "error" and turn.error["code"] == "LLM_TIMEOUT"
-    assert server.logged("llm_timeout")
+    assert len(server.wait_log("llm_timeout", session_id=one.session)) == 1
     assert fake.asked(question)[0].closed.wait(5), "the upstream connection is closed"
     assert len(fake.asked(question)) == 1, "a time limit is not asked again"
     assert_no_answer(server, one, question)
@@ -270,7 +270,7 @@ def test_a_whole_answer_has_a_time_limit(spawn, connect, fake, question):
     assert messages(server, one)[1]["content"] == turn.text
     assert messages(server, one)[1]["status"] == "interrupted"
     assert fake.asked(question)[0].closed.wait(5)
-    assert server.logged("llm_timeout")
+    assert len(server.wait_log("llm_timeout", session_id=one.session)) == 1
 
 
 def test_a_whole_answer_has_a_size_limit(spawn, connect, fake, question):

@@ -295,7 +295,7 @@ def test_the_same_device_replaces_its_older_connection(chat, server, user):
     two = chat(user, session_id=one.session, device_id="phone")
     assert one.closed() == 4409
     assert two.turn("still here").finish == "stop"
-    assert server.wait_log("connection_replaced")
+    server.wait_log("connection_replaced", session_id=one.session)
 
 
 def test_other_devices_and_none_stay(chat, user):

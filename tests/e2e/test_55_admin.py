@@ -11,7 +11,7 @@ import pytest
 from support.answer import Answer, plain
 from support.checks import assert_error, assert_id, assert_time
 from support.rawhttp import exchange, request
-from support.server import provider_env
+from support.server import minimal_env, provider_env, run_cli
 from support.tokens import token
 from support.waiting import wait_for
 from support.ws import fresh, is_end, upgrade
@@ -585,10 +585,19 @@ def test_the_buckets_of_operators_and_users_are_separate(strict):
     assert spend(other, "/admin/metrics", 4)[0] == 4
 
 
-def test_operators_have_the_stricter_limit(strict):
-    """Req 18.2."""
-    one = operator(strict)
-    assert spend(one, "/admin/audit", 4)[0] < spend(one, "/models", 6)[0]
+def test_operators_have_the_stricter_limit(spawn, fake):
+    """Req 18.2: as delivered, and whatever is configured."""
+    server = spawn(provider_env(fake), limits=False)
+    one = operator(server)
+    assert spend(one, "/admin/audit", 60)[0] < 60
+    assert [one.get("/models").status_code for _ in range(80)] == [200] * 80
+    for limit, window, good in (("9", "1m", True), ("10", "1m", False), ("9", "1s", False),
+                                ("500", "1h", True)):
+        said = run_cli("check", env={
+            **minimal_env(), "USER_HTTP_RATE_LIMIT": "10", "USER_HTTP_RATE_WINDOW": "1m",
+            "ADMIN_RATE_LIMIT": limit, "ADMIN_RATE_WINDOW": window})
+        assert (said.returncode == 0) == good, said.all
+        assert good or "limit.admin" in said.all
 
 
 def test_who_is_not_an_operator_spends_nothing_of_it(strict):

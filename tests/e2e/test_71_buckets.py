@@ -4,6 +4,7 @@
 import socket
 import time
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 
 import pytest
 
@@ -282,6 +283,26 @@ def test_the_purge_comes_at_its_interval_and_logs_what_it_removed(spawn, connect
         assert line["level"] == "info" and line["removed"] > 0 and line["left"] >= 0
 
 
+def at(line):
+    return datetime.fromisoformat(line["ts"].replace("Z", "+00:00")).timestamp()
+
+
+def test_the_time_between_two_purges_is_the_interval_that_was_set(spawn):
+    """Req 11.2; Property 10: not more often, and with an hour not at all."""
+    quick, slow = (spawn({**demo_env(), "RATE_LIMIT_CLEANUP_INTERVAL": interval,
+                          "SERVER_THREADS": "1", "USER_HTTP_RATE_LIMIT": "1000",
+                          "USER_HTTP_RATE_WINDOW": "1s"}) for interval in ("700ms", "1h"))
+
+    def purged():
+        for server in (quick, slow):
+            assert server.user(fresh()).get("/models").status_code == 200
+        return len(quick.logged("limiter_cleanup", limiter="user_http")) >= 4
+    wait_for(purged, 20, "four purges", interval=0.05)
+    times = [at(line) for line in quick.logged("limiter_cleanup", limiter="user_http")]
+    assert times[3] - times[0] > 2 * 0.7, "three times the interval, nearly"
+    assert slow.logged("limiter_cleanup") == []
+
+
 def test_a_key_that_is_not_full_again_is_not_removed(spawn, connect, fake):
     """Property 9 from the other side: a purge changes no answer."""
     server = spawn({**provider_env(fake), "RATE_LIMIT_CLEANUP_INTERVAL": "100ms",
@@ -311,7 +332,7 @@ def test_the_server_stops_at_once_with_purges_planned(spawn):
 # --- one connection too many
 
 def test_every_other_connection_hears_of_a_refused_one(spawn, connect, fake):
-    """2.8: a notification to the user's other connections, to nobody else."""
+    """Req 14.3; 2.8: a notification to each of the user's others, to nobody else."""
     server = spawn({**provider_env(fake), "MAX_CONNECTIONS_PER_USER": "3"})
     user = fresh()
     mine = [connect(server, user, session_id=name) for name in "aab"]

@@ -63,20 +63,23 @@ def left_alone(server, sockets=0):
 def test_origins_are_replaced_while_upgrades_are_judged(spawn, fake, tmp_path):
     """Req 13.1, 13.2, 13.3, 13.4, 13.5, Property 14: on all shards at the same time."""
     path = tmp_path / "chatbox.yaml"
-    lists = ["['https://one.example']", "['https://one.example', 'https://two.example']",
-             "[]"]
+    always, never = "https://always.example", "https://never.example"
+    lists = [f"['https://one.example', '{always}']",
+             f"['{always}', 'https://one.example', 'https://two.example']",
+             f"['{always}']"]
 
     def write(text):
         path.with_suffix(".new").write_text(f"ws:\n  allowed_origins: {text}\n")
         path.with_suffix(".new").rename(path)
     write(lists[0])
     server = spawn({**provider_env(fake), **FOUR, "CHATBOX_CONFIG": str(path)})
-    seen = []
+    seen, sure = [], []
 
     def judge():
         for n in range(30):
-            origin = ("https://one.example", "https://two.example")[n % 2]
-            seen.append(upgrade(server, headers={"Origin": origin}).status)
+            origin = ("https://one.example", "https://two.example", always, never)[n % 4]
+            (seen if n % 4 < 2 else sure).append(
+                (upgrade(server, headers={"Origin": origin}).status, origin))
 
     def replace():
         for n in range(30):
@@ -84,7 +87,8 @@ def test_origins_are_replaced_while_upgrades_are_judged(spawn, fake, tmp_path):
             server.signal(signal.SIGHUP)
             upgrade(server)
     together(replace, *[judge] * 6)
-    assert set(seen) <= {101, 403} and len(seen) == 180
+    assert {status for status, _ in seen} <= {101, 403} and len(seen) == 6 * 16
+    assert set(sure) == {(101, always), (403, never)}, "no check sees half a list"
     write(lists[1])
     server.signal(signal.SIGHUP)
     wait_for(lambda: upgrade(server, headers={"Origin": "https://two.example"}).status

@@ -28,7 +28,7 @@ class Answer:
         self.status = status
         self.headers = {"Content-Type": content_type}
         self.headers.update({k.replace("_", "-"): v for k, v in headers.items()})
-        self.framing = framing  # chunked, length or close
+        self.framing = framing  # chunked, length, close, or raw: steps are all of it
         self.steps = []
         self.pieces = None  # at most so many bytes per write
         self.early = []  # steps before the head

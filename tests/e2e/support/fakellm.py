@@ -237,6 +237,8 @@ class FakeLLM:
 
     @staticmethod
     def _head(peer, answer):
+        if answer.framing == "raw":
+            return  # the script writes it
         lines = [f"HTTP/1.1 {answer.status} Whatever"]
         lines += [f"{k}: {v}" for k, v in answer.headers.items()]
         if answer.framing == "chunked":

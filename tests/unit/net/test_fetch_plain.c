@@ -304,6 +304,113 @@ what_needs_more_is_left_to_libcurl(void **state)
     }
 }
 
+/* --- an answer that comes before the request has gone out ---------------- */
+
+/* Answers the first byte of a request, and resets when told. */
+struct hasty {
+    int listener;
+    const char *answer;
+    atomic_bool resets;
+};
+
+static void *
+answer_hastily(void *arg)
+{
+    struct hasty *h = arg;
+    int fd = accept(h->listener, NULL, NULL);
+    struct reply r = {.fd = fd};
+    char c;
+
+    assert_int_equal(recv(fd, &c, 1, 0), 1);
+    reply_text(&r, h->answer);
+    while (!h->resets) {
+        (void)sched_yield();
+    }
+    reply_reset(&r);
+    (void)close(fd);
+    return NULL;
+}
+
+static void
+count_time(struct timer *t)
+{
+    (void)t;
+}
+
+/* How often the loop turns in a tenth of a second. */
+static unsigned
+turns(void)
+{
+    struct timer t;
+    unsigned n = 0;
+
+    timer_init(&t, count_time);
+    timer_start(&f.shard.timers, &t, 100);
+    for (; timer_armed(&t); n++) {
+        (void)uv_run(&f.shard.loop, UV_RUN_ONCE);
+    }
+    return n;
+}
+
+static void
+begin_hasty(struct hasty *h, struct asker *a, bool pauses, pthread_t *thread)
+{
+    enum { SIZE = 48 << 20 }; /* more than any socket buffer takes */
+    struct sockaddr_in at = {.sin_family = AF_INET};
+    socklen_t n = sizeof(at);
+    char *bytes = pattern(SIZE);
+    char url[64];
+    struct fetch_request r = {
+        .method = "POST", .url = url, .body = {bytes, SIZE}};
+
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    h->listener = socket(AF_INET, SOCK_STREAM, 0);
+    assert_int_equal(bind(h->listener, (struct sockaddr *)&at, n), 0);
+    assert_int_equal(listen(h->listener, 1), 0);
+    assert_int_equal(getsockname(h->listener, (struct sockaddr *)&at, &n), 0);
+    (void)snprintf(url, sizeof(url), "http://127.0.0.1:%u/",
+                   ntohs(at.sin_port));
+    assert_int_equal(pthread_create(thread, NULL, answer_hastily, h), 0);
+    asker_init(a, &f);
+    a->at_data = pauses ? pause_here : NULL;
+    asker_start(a, &r);
+    xfree(bytes);
+    PUMP_UNTIL(&f, a->pieces == 1);
+}
+
+static void
+a_reset_before_the_request_has_gone_out_is_a_cut(void **state)
+{
+    static const char *const answers_begun[] = {
+        OK "Content-Length: 10\r\n\r\npart",
+        OK "Transfer-Encoding: chunked\r\n\r\n4\r\npart\r\n",
+        OK "\r\npart",
+    };
+
+    (void)state;
+    for (int i = 0; i < 2 * (int)COUNT_OF(answers_begun); i++) {
+        struct hasty h = {.answer = answers_begun[i / 2]};
+        bool pauses = i % 2 == 1;
+        pthread_t thread;
+        struct asker a;
+
+        begin_hasty(&h, &a, pauses, &thread);
+        h.resets = true;
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        if (pauses) { /* it waits, and does not turn in circles */
+            assert_in_range(turns(), 1, 50);
+            assert_int_equal(a.ends, 0);
+            fetch_resume(a.fetch);
+        }
+        PUMP_UNTIL(&f, a.ends == 1);
+        assert_int_equal(a.why, FETCH_CUT);
+        assert_true(asker_got(&a, "part"));
+        assert_int_equal(f.shard.fetch->idle_count, 0);
+        (void)close(h.listener);
+        buf_fini(&a.got);
+    }
+}
+
 int
 main(void)
 {
@@ -316,6 +423,7 @@ main(void)
         CASE(a_request_says_where_it_goes),
         CASE(a_long_target_goes_out_whole),
         CASE(what_needs_more_is_left_to_libcurl),
+        CASE(a_reset_before_the_request_has_gone_out_is_a_cut),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -4,6 +4,8 @@
 #include "fetch_fixture.h"
 #include "net/fetch_internal.h"
 
+#include <poll.h>
+
 static struct fixture f;
 static struct server server;
 static atomic_bool speak;   /* on the kept connection, without being asked */
@@ -18,7 +20,7 @@ answer(struct reply *r)
             (void)sched_yield();
         }
         if (speak) {
-            reply_text(r, "HTTP/1.1 408 Request Timeout\r\n\r\n");
+            reply_text(r, "HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil");
             reply_until_closed(r);
         }
         return false;
@@ -53,6 +55,12 @@ static size_t
 idle(void)
 {
     return f.shard.fetch->idle_count;
+}
+
+static struct fetch_wire *
+oldest(void)
+{
+    return CONTAINER_OF(f.shard.fetch->idle.next, struct fetch_wire, link);
 }
 
 static void
@@ -131,10 +139,28 @@ an_idle_connection_that_speaks_unasked_is_dropped(void **state)
     assert_int_equal(server.connections, 2);
 }
 
-static struct fetch_wire *
-oldest(void)
+/* An answer that nobody asked for must not become somebody else's. */
+static void
+what_came_unasked_in_this_turn_is_not_the_next_answer(void **state)
 {
-    return CONTAINER_OF(f.shard.fetch->idle.next, struct fetch_wire, link);
+    (void)state;
+    for (int ends = 0; ends < 2; ends++) {
+        struct pollfd ready = {.events = POLLIN};
+
+        speak = hang_up = false;
+        server.connections = server.requests = 0;
+        get("127.0.0.1", "/then");
+        assert_int_equal(idle(), 1);
+        ready.fd = oldest()->fd;
+        speak = ends == 0;
+        hang_up = ends == 1;
+        assert_int_equal(poll(&ready, 1, FIXTURE_DEADLINE_MS), 1);
+        get("127.0.0.1", "/"); /* the loop has not turned in between */
+        assert_int_equal(server.connections, 2);
+        assert_int_equal(server.requests, 2);
+        fetch_wire_close(oldest());
+        PUMP_UNTIL(&f, server.open == 0);
+    }
 }
 
 static void
@@ -170,6 +196,7 @@ main(void)
         CASE(requests_at_one_time_have_a_connection_each),
         CASE(an_idle_connection_that_its_server_closes_is_dropped),
         CASE(an_idle_connection_that_speaks_unasked_is_dropped),
+        CASE(what_came_unasked_in_this_turn_is_not_the_next_answer),
         CASE(an_idle_connection_is_dropped_after_its_time),
         CASE(beyond_the_most_the_oldest_goes),
     };

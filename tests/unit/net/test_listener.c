@@ -234,6 +234,51 @@ running_out_of_descriptors_turns_peers_away_and_recovers(void **state)
 }
 
 static void
+the_last_descriptors_are_not_for_peers(void **state)
+{
+    enum { LIMIT = 256, RESERVE = LIMIT / 8, PEERS = 5 };
+    uint16_t port;
+    struct listener *l = listen_on("127.0.0.1", &port);
+    struct rlimit old;
+    struct rlimit tight;
+    int taken[LIMIT];
+    int peers[PEERS];
+    int n = 0;
+    char byte;
+
+    (void)state;
+    for (int i = 0; i < PEERS; i++) {
+        peers[i] = dial(port);
+    }
+    do { /* three are left below the reserve */
+        taken[n] = dup(0);
+    } while (taken[n++] < LIMIT - RESERVE - 4);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    tight = old;
+    tight.rlim_cur = LIMIT;
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    PUMP_UNTIL(&f, accepted == 3 && metric_value(METRIC_ACCEPT_ERRORS, 0) == 2);
+    for (int i = 3; i < PEERS; i++) {
+        assert_int_equal(recv(peers[i], &byte, 1, 0), 0);
+        (void)close(peers[i]);
+    }
+    assert_int_equal(f.shard.timers.count, 0); /* it need not look away */
+    (void)close(taken[--n]);
+    peers[3] = dial(port);
+    PUMP_UNTIL(&f, accepted == 4);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    peers[4] = dial(port);
+    PUMP_UNTIL(&f, accepted == 5);
+    for (int i = 0; i < PEERS; i++) {
+        (void)close(peers[i]);
+    }
+    while (n > 0) {
+        (void)close(taken[--n]);
+    }
+    listener_stop(l);
+}
+
+static void
 stopping_leaves_open_connections_alone(void **state)
 {
     uint16_t port;
@@ -266,6 +311,7 @@ main(void)
         CASE(says_why_it_cannot_listen),
         CASE(the_unspecified_address_of_ipv6_takes_both_families),
         CASE(running_out_of_descriptors_turns_peers_away_and_recovers),
+        CASE(the_last_descriptors_are_not_for_peers),
         CASE(stopping_leaves_open_connections_alone),
     };
 

@@ -102,6 +102,25 @@ sending_to_a_peer_that_is_gone_is_an_error_not_a_signal(void **state)
     (void)close(fds[0]);
 }
 
+static void
+a_silent_socket_has_neither_bytes_nor_an_end(void **state)
+{
+    char c = 0;
+    int fds[2];
+
+    (void)state;
+    open_pair(fds);
+    assert_true(sys_is_silent(fds[1]));
+    assert_int_equal(send_patiently(fds[0], "x", 1), 1);
+    assert_false(sys_is_silent(fds[1]));
+    assert_int_equal(recv_patiently(fds[1], &c, 1), 1); /* it is still there */
+    assert_int_equal(c, 'x');
+    assert_true(sys_is_silent(fds[1]));
+    (void)close(fds[0]);
+    assert_false(sys_is_silent(fds[1]));
+    (void)close(fds[1]);
+}
+
 int
 main(void)
 {
@@ -110,6 +129,7 @@ main(void)
         cmocka_unit_test(an_empty_socket_is_eagain_and_a_closed_one_the_end),
         cmocka_unit_test(
             sending_to_a_peer_that_is_gone_is_an_error_not_a_signal),
+        cmocka_unit_test(a_silent_socket_has_neither_bytes_nor_an_end),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
