@@ -21,6 +21,9 @@ test('an answer that was cut says so', async ({ chat, page }) => {
   await expect(answer).toContainText('interrupted; this is what arrived');
   await page.reload();
   await expect(chat.answers).toContainText('interrupted');
+  await page.getByRole('button', { name: 'Write another answer' }).click();
+  await page.getByText('One earlier version').click();
+  await expect(page.locator('.old')).toContainText('interrupted');
 });
 
 test('a restart is told, survived, and what was written is sent', async ({
