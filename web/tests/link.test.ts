@@ -159,3 +159,37 @@ test('nothing is heard of a socket that was closed by us', () => {
   expect(link.state.at).toBe('idle');
   expect(link.send({ type: 'ping' })).toBe(false);
 });
+
+test('what was sent is answered soon, or the server is asked', () => {
+  FakeSocket.last.open().say({ type: 'x' });
+  const first = FakeSocket.last;
+  vi.advanceTimersByTime(25_000);
+  link.send({ type: 'user_message' });
+  vi.advanceTimersByTime(6_000);
+  link.send({ type: 'typing_indicator' });
+  expect(first.sent).toHaveLength(2);
+  vi.advanceTimersByTime(4_000);
+  expect(first.sent.at(-1)).toBe('{"type":"ping"}');
+  vi.advanceTimersByTime(10_000);
+  expect(first.closedWith).toBe(1000);
+});
+
+test('a frame after what was sent is answer enough', () => {
+  FakeSocket.last.open().say({ type: 'x' });
+  link.send({ type: 'user_message' });
+  FakeSocket.last.say({ type: 'ack' });
+  vi.advanceTimersByTime(29_000);
+  expect(FakeSocket.last.sent).toHaveLength(1);
+});
+
+test('when the network changed, an open socket is asked at once', () => {
+  FakeSocket.last.open().say({ type: 'x' });
+  const first = FakeSocket.last;
+  link.check();
+  expect(first.sent).toEqual(['{"type":"ping"}']);
+  vi.advanceTimersByTime(4_000);
+  expect(first.closedWith).toBe(1000);
+  expect(link.state.at).toBe('waiting');
+  link.check();
+  expect(FakeSocket.all).toHaveLength(2);
+});

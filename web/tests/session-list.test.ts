@@ -43,3 +43,48 @@ describe('SessionList', () => {
     expect(list.items.map((i) => i.id)).toEqual(['2']);
   });
 });
+
+describe('SessionList.refresh', () => {
+  const at = (n: number): Item => ({
+    id: `${n}`,
+    start_time: '',
+    last_activity: new Date(n * 1000).toISOString(),
+  });
+  const down = (from: number, to: number) =>
+    Array.from({ length: from - to + 1 }, (_, i) => at(from - i));
+
+  it('leaves what is listed below the newest hundred', async () => {
+    const { asked, api } = fakeApi([
+      { items: down(200, 101), next: 'a' },
+      { items: down(100, 51), next: 'b' },
+      { items: [at(201), ...down(200, 102)], next: 'c' },
+      { items: down(50, 1), next: undefined },
+    ]);
+    const list = new SessionList(api);
+    await list.refresh();
+    await list.more();
+    await list.refresh();
+    expect(list.items.map((i) => i.id)).toEqual(
+      down(201, 51).map((i) => i.id),
+    );
+    await list.more();
+    expect(asked).toEqual([undefined, 'a', undefined, 'b']);
+    expect(list.items).toHaveLength(201);
+  });
+
+  it('drops what is gone among the newest, and all when there is no more', async () => {
+    const { api } = fakeApi([
+      { items: down(9, 5), next: 'a' },
+      { items: down(4, 1), next: undefined },
+      { items: [at(9), ...down(7, 3)], next: 'b' },
+      { items: [at(9), at(3)], next: undefined },
+    ]);
+    const list = new SessionList(api);
+    await list.refresh();
+    await list.more();
+    await list.refresh();
+    expect(list.items.map((i) => i.id)).toEqual([...'9765432'].concat('1'));
+    await list.refresh();
+    expect(list.items.map((i) => i.id)).toEqual(['9', '3']);
+  });
+});

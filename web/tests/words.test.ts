@@ -1,7 +1,13 @@
 // SPDX-License-Identifier: MIT
 import { expect, test } from 'vitest';
 import { finishWords, problemOf } from '../src/core/problem';
-import { dayGroup, duration, secondsLeft, titleFrom } from '../src/core/words';
+import {
+  dayGroup,
+  duration,
+  endWords,
+  secondsLeft,
+  titleFrom,
+} from '../src/core/words';
 
 test.each([
   [0, '0 ms'],
@@ -57,4 +63,13 @@ test('a whole answer needs no words, a cut one does', () => {
   expect(finishWords(undefined)).toBe('');
   expect(finishWords('interrupted')).not.toBe('');
   expect(finishWords('something new')).not.toBe('');
+});
+
+test('a short answer is read out, and a cut one never called complete', () => {
+  expect(endWords('Yes.', 'stop')).toBe('Answer: Yes.');
+  expect(endWords('long '.repeat(99), 'stop')).toBe('The answer is complete.');
+  expect(endWords('Yes', 'cancelled')).toBe('The answer was stopped.');
+  expect(endWords('Yes', 'interrupted')).toContain('interrupted');
+  expect(endWords('Yes', 'provider_error')).toContain('error');
+  expect(endWords('', 'stop')).toBe('The answer is complete.');
 });

@@ -78,6 +78,32 @@ test.describe('phone', () => {
     expect(over).toBe(0);
   });
 
+  test('wide tables, code and words stay within the screen', async ({
+    chat,
+    page,
+  }) => {
+    const answer = await chat.ask(`something wide ${'question'.repeat(40)}`);
+    const over = await page
+      .getByRole('region', { name: 'Conversation' })
+      .evaluate((e) => e.scrollWidth - e.clientWidth);
+    expect(over).toBe(0);
+    for (const name of ['Table', 'Code, c']) {
+      const box = answer.getByRole('group', { name });
+      const hidden = await box.evaluate((e) => e.scrollWidth - e.clientWidth);
+      expect(hidden, `${name} scrolls by itself`).toBeGreaterThan(0);
+    }
+  });
+
+  test('the message field is as tall as its text', async ({ chat, page }) => {
+    const height = async () => (await chat.box.boundingBox()).height;
+    expect(await height()).toBeLessThan(60);
+    await chat.box.fill('many words '.repeat(14));
+    const upright = await height();
+    expect(upright).toBeGreaterThan(100);
+    await page.setViewportSize({ width: 720, height: 375 });
+    await expect.poll(height).toBeLessThan(upright);
+  });
+
   test('the list is a drawer', async ({ chat, page }) => {
     await chat.ask('from a phone');
     await expect(chat.list).toBeHidden();
@@ -127,6 +153,185 @@ test('the keyboard reaches everything', async ({ chat, page }) => {
     wanted.delete(await focusedName(page));
   }
   expect([...wanted]).toEqual([]);
+});
+
+/** Where the next key would go; '' when it would go nowhere. */
+async function focused(page) {
+  const name = await focusedName(page);
+  const lost = await page.evaluate(
+    () => document.activeElement === document.body,
+  );
+  return lost ? '' : name;
+}
+
+test('what has done its work gives the focus to the message field', async ({
+  chat,
+  page,
+}) => {
+  const press = async (name) => {
+    const button = page.getByRole('button', { name });
+    await button.focus();
+    await button.press('Enter');
+  };
+  await press('Write a small HTTP server in C');
+  await expect(chat.answers).toHaveCount(1);
+  await expect.poll(() => focused(page), 'after an example').toBe('Message');
+  await chat.settled();
+
+  await chat.box.fill('something slow');
+  await press('Send');
+  await expect.poll(() => focused(page), 'after Send').toBe('Message');
+  await expect(chat.answers.last()).toContainText('step2');
+  await press('Stop the answer');
+  await chat.settled();
+  await expect.poll(() => focused(page), 'after Stop').toBe('Message');
+
+  await press('Write another answer');
+  await expect(page.getByText('One earlier version')).toBeVisible();
+  await expect.poll(() => focused(page), 'after another').toBe('Message');
+  await chat.box.press('Escape');
+  await chat.settled();
+
+  await chat.ask('A rich answer please');
+  await page
+    .getByRole('region', { name: 'Conversation' })
+    .evaluate((e) => e.scrollTo(0, 0));
+  await press('Jump to latest');
+  await expect.poll(() => focused(page), 'after the jump').toBe('Message');
+
+  await chat.send('unavailable today');
+  await expect(page.getByRole('alert')).toBeVisible();
+  await press('Ask again');
+  await expect(page.getByRole('alert')).toBeVisible();
+  await expect.poll(() => focused(page), 'after asking again').not.toBe('');
+});
+
+test('a menu and a dialog give the focus back', async ({ chat, page }) => {
+  await chat.ask('for the focus');
+  const more = page.getByRole('button', { name: 'More about this chat' });
+  await more.focus();
+  await more.press('Enter');
+  await expect(page.getByRole('menuitem', { name: 'Rename' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(more).toBeFocused();
+  await more.press('Enter');
+  await page.keyboard.press('Enter');
+  await expect(chat.dialog.getByRole('textbox', { name: 'Name' })).toBeFocused();
+  await page.keyboard.press('Escape');
+  await expect(chat.dialog).toBeHidden();
+  await expect(more).toBeFocused();
+});
+
+test('keys of an input method neither send nor stop', async ({
+  chat,
+  page,
+  context,
+}) => {
+  await chat.send('something slow');
+  await expect(chat.answers.last()).toContainText('step2');
+  await chat.box.focus();
+  const browser = await context.newCDPSession(page);
+  await browser.send('Input.imeSetComposition', {
+    text: 'にほんご',
+    selectionStart: 4,
+    selectionEnd: 4,
+  });
+  await expect(chat.box).toHaveValue('にほんご');
+  // As browsers tell of the keys that an input method takes, and as one that
+  // says so by the key code alone.
+  for (const how of [{ isComposing: true }, { keyCode: 229 }])
+    for (const key of ['Enter', 'Escape'])
+      await chat.box.dispatchEvent('keydown', { key, ...how });
+  const steps = (await chat.steps()).length;
+  await expect(chat.answers.last()).toContainText(`step${steps + 10} `);
+  await expect(chat.questions).toHaveCount(1);
+  await browser.send('Input.insertText', { text: '日本語' });
+  await expect(chat.box).toHaveValue('日本語');
+  await chat.box.press('Enter');
+  await expect(chat.questions.last()).toHaveText('日本語');
+  await chat.stop.click();
+});
+
+test('who listens hears of an answer, not of its every word', async ({
+  chat,
+  page,
+}) => {
+  const live = page.locator('chatbox-chat .live');
+  await live.evaluate((e) => {
+    globalThis.heard = [];
+    const note = () => globalThis.heard.push(e.textContent);
+    new MutationObserver(note).observe(e, { childList: true });
+  });
+  const heard = () => page.evaluate(() => globalThis.heard.splice(0));
+  await expect(
+    page.getByRole('region', { name: 'Conversation' }),
+  ).not.toHaveAttribute('aria-live', /./);
+  await chat.ask('a short one');
+  await expect(live).toContainText('to “a short one”.');
+  const words = await chat.text();
+  expect(await heard()).toEqual([
+    'The model is answering.',
+    `Answer: ${words.trim()}`,
+  ]);
+  await chat.send('something slow');
+  await expect(chat.answers.last()).toContainText('step20');
+  await chat.stop.click();
+  await expect(live).toHaveText('The answer was stopped.');
+  expect(await heard()).toHaveLength(2);
+  await chat.ask('a cut answer');
+  await expect(live).toContainText('interrupted');
+  const answer = await chat.ask('A rich answer please');
+  await expect(live).toHaveText('The answer is complete.');
+  await answer.getByRole('button', { name: 'Copy this c code' }).click();
+  await expect(live).toHaveText(/Code copied|could not be copied/);
+});
+
+test('text runs in its own direction, and code from left to right', async ({
+  chat,
+  page,
+}) => {
+  const answer = await chat.ask('مرحبا arabic please');
+  const direction = (element) =>
+    element.evaluate((e) => getComputedStyle(e).direction);
+  const shown = [
+    [answer.getByRole('heading', { name: 'كيف' }), 'rtl'],
+    [answer.getByText('ينتظر الخادم').last(), 'rtl'],
+    [answer.getByRole('list'), 'rtl'],
+    [answer.locator('pre'), 'ltr'],
+    [answer.getByText('this paragraph is English'), 'ltr'],
+    [chat.questions.getByText('arabic'), 'rtl'],
+  ];
+  for (const [element, expected] of shown)
+    expect(await direction(element)).toBe(expected);
+  await chat.box.fill('مرحبا');
+  expect(await direction(chat.box)).toBe('rtl');
+  expect(await chat.findings()).toEqual([]);
+  await page.keyboard.press('Control+a');
+  await chat.box.fill('');
+});
+
+test('nothing moves for who wants no motion', async ({ chat, page }) => {
+  await page.emulateMedia({ reducedMotion: 'reduce' });
+  await chat.send('something slow');
+  await expect(chat.answers.last()).toContainText('step2');
+  const endless = () =>
+    page.evaluate(() => {
+      // Animations are told by each tree for itself.
+      const within = (root) =>
+        [...root.querySelectorAll('*')]
+          .filter((e) => e.shadowRoot)
+          .flatMap((e) => [
+            ...e.shadowRoot.getAnimations(),
+            ...within(e.shadowRoot),
+          ]);
+      return within(document).filter(
+        (a) => a.effect.getTiming().iterations === Infinity,
+      ).length;
+    });
+  expect(await endless()).toBe(0);
+  await page.emulateMedia({ reducedMotion: 'no-preference' });
+  await expect.poll(endless).toBeGreaterThan(0);
+  await chat.stop.click();
 });
 
 test('the shortcuts are listed', async ({ chat, page }) => {

@@ -74,6 +74,8 @@ test('a shared chat is read by anybody until sharing stops', async ({
     .inputValue();
   expect(link).toContain('#shared=');
   await chat.dialog.getByRole('button', { name: 'Copy link' }).click();
+  await expect(chat.dialog.getByRole('status')).toHaveText('Copied');
+  await chat.dialog.getByRole('button', { name: 'Close' }).click();
   await expect(chat.dialog).toBeHidden();
 
   const stranger = await (await browser.newContext()).newPage();

@@ -69,6 +69,33 @@ and [fine](https://good.example/page).
 ![by reference][reference] <https://good.example/auto> end of hostile text.
 `;
 
+const ARABIC = `## كيف ينتظر الخادم
+
+ينتظر الخادم **أشياء كثيرة** في وقت واحد، ويستعمل \`epoll\` لذلك.
+
+1. الأول
+2. الثاني
+
+\`\`\`c
+int n = poll(&p, 1, timeout_ms);
+\`\`\`
+
+And this paragraph is English.
+`;
+
+const WIDE = `A table, a line and a word, each wider than the screen.
+
+| ${Array.from({ length: 14 }, (_, i) => `column ${i + 1}`).join(' | ')} |
+|${'--|'.repeat(14)}
+| ${Array.from({ length: 14 }, (_, i) => `value ${i * 7919}`).join(' | ')} |
+
+\`\`\`c
+${'wide(); '.repeat(60)}
+\`\`\`
+
+${'unbroken'.repeat(60)} \`${'code'.repeat(80)}\` https://example.org/${'path/'.repeat(40)}
+`;
+
 function longAnswer(words) {
   const parts = [];
   for (let i = 0; i < words; i += 100) {
@@ -101,6 +128,8 @@ export function plan(question, model) {
   if (has('unavailable')) return { status: 503, pieces: [], delayMs: 0 };
   if (has('rich')) return { pieces: pieces(RICH, 6), delayMs: 12 };
   if (has('hostile')) return { pieces: pieces(HOSTILE, 9), delayMs: 3 };
+  if (has('arabic')) return { pieces: pieces(ARABIC, 6), delayMs: 3 };
+  if (has('wide')) return { pieces: pieces(WIDE, 40), delayMs: 3 };
   if (has('novel'))
     return { pieces: pieces(longAnswer(20_000), 60), delayMs: 1 };
   if (has('slow')) {

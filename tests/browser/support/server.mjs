@@ -9,6 +9,7 @@ import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { newState, startMock } from '../mock/server.mjs';
 import { startFakeModel } from './fake-model.mjs';
+import { SECRET } from './token.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
 const BINARY = resolve(process.env.CHATBOX_BIN ?? join(ROOT, 'build/chatbox'));
@@ -20,11 +21,17 @@ const WINDOW_S = 6;
  * Gives { link, stop(), start() }: `link` opens the page with a user's token;
  * stop() and start() again keep the port and the data, as a restart does;
  * kill() is a stop without any warning; dispose() ends everything. `prefix`
- * is the path prefix, `messages` how many a user may send in `WINDOW_S`.
+ * is the path prefix, `messages` how many a user may send in `WINDOW_S`,
+ * `env` more settings (the mock has none).
  */
-export async function startServer({ prefix = '/chatbox', messages } = {}) {
+export async function startServer(options = {}) {
   const Server = process.env.CHATBOX_MOCK === '1' ? MockServer : RealServer;
-  const server = new Server({ prefix, messages: messages ?? 10_000 });
+  const server = new Server({
+    prefix: '/chatbox',
+    messages: 10_000,
+    env: {},
+    ...options,
+  });
   await server.prepare();
   await server.start();
   return server;
@@ -89,6 +96,8 @@ class RealServer {
       RATE_LIMIT: String(this.messages),
       RATE_LIMIT_WINDOW: `${WINDOW_S}s`,
       MAX_CONNECTIONS_PER_USER: '100',
+      JWT_SECRET: SECRET,
+      ...this.env,
     };
   }
 

@@ -112,6 +112,11 @@ export class Chat {
     );
   }
 
+  /** The numbers of the steps that a slow answer has come to. */
+  async steps() {
+    return (await this.text()).match(/step\d+/g) ?? [];
+  }
+
   async newChat() {
     await this.page.getByRole('button', { name: 'New chat' }).click();
     await expect(this.questions).toHaveCount(0);

@@ -9,9 +9,11 @@ import type { Frame, Model } from './frame';
 import { randomId } from './ids';
 import { Link } from './link';
 import type { LinkState } from './link';
-import { loadOutbox, saveOutbox } from './outbox';
+import { loadDraft, loadOutbox, saveDraft, saveOutbox } from './outbox';
+import type { Place } from './outbox';
 import { endsTurn, problemOf } from './problem';
 import type { Problem } from './problem';
+import { readClaims } from './token';
 import { Transcript } from './transcript';
 import type { Entry } from './transcript';
 
@@ -49,6 +51,7 @@ export class Conversation extends EventTarget {
   private confirmedModel = '';
   private posted = new Set<string>(); // client ids, on this connection
   private holes = new Set<string>();
+  private keptAsNew = false; // the outbox 'new' is ours
   private generation = 0; // of open(): answers to older ones are dropped
   private dirty = false;
   private typedAt = 0;
@@ -67,6 +70,7 @@ export class Conversation extends EventTarget {
       onRefused: () => void this.findOutWhy(),
     });
     addEventListener('online', this.wake);
+    addEventListener('offline', this.wake);
     document.addEventListener('visibilitychange', this.wake);
   }
 
@@ -83,13 +87,23 @@ export class Conversation extends EventTarget {
     return this.fresh && this.transcript.empty ? undefined : this.sessionId;
   }
 
-  /** Opens a session from the list, or a new one. */
-  start(sessionId: string | undefined): void {
+  /** Somebody must stay for what was written to be sent. */
+  get unsent(): boolean {
+    const { at } = this.link.state;
+    const trying = at === 'connecting' || at === 'waiting' || at === 'open';
+    return trying && !this.halt && this.transcript.queued().length > 0;
+  }
+
+  /**
+   * Opens a session from the list, or a new one; the first one of a page
+   * takes up what was not sent before there was a name to keep it under.
+   */
+  start(sessionId: string | undefined, firstOfPage = true): void {
     this.generation++;
     this.fresh = sessionId === undefined;
     this.sessionId = sessionId;
     this.epoch = sessionId ? loadEpoch(sessionId) : undefined;
-    if (this.fresh) void this.connectFresh();
+    if (this.fresh) this.connectFresh(firstOfPage);
     else void this.loadAndConnect();
   }
 
@@ -98,6 +112,7 @@ export class Conversation extends EventTarget {
     this.generation++;
     this.link.close();
     removeEventListener('online', this.wake);
+    removeEventListener('offline', this.wake);
     document.removeEventListener('visibilitychange', this.wake);
   }
 
@@ -128,6 +143,15 @@ export class Conversation extends EventTarget {
     this.saveQueue();
     this.changed();
     return entry.content;
+  }
+
+  /** What is being written here and was not sent. */
+  get draft(): string {
+    return loadDraft(this.place(this.address ?? 'new'));
+  }
+
+  set draft(text: string) {
+    saveDraft(this.place(this.address ?? 'new'), text);
   }
 
   stop(): void {
@@ -193,7 +217,7 @@ export class Conversation extends EventTarget {
   }
 
   private readonly wake = () => {
-    if (document.visibilityState === 'visible') this.link.retryNow();
+    if (document.visibilityState === 'visible') this.link.check();
   };
 
   private changed(): void {
@@ -225,9 +249,9 @@ export class Conversation extends EventTarget {
   }
 
   /** A new chat: an id that the server does not know makes it begin one. */
-  private async connectFresh(): Promise<void> {
+  private connectFresh(firstOfPage: boolean): void {
     this.sessionId = randomId();
-    this.restoreQueue('new');
+    if (firstOfPage) this.restoreQueue('new');
     this.link.connect();
   }
 
@@ -274,10 +298,10 @@ export class Conversation extends EventTarget {
 
   /** Reloaded before the first message of a new chat had arrived. */
   private neverStored(): boolean {
-    const t = this.transcript;
-    if (t.hasStored() || t.queued().length === 0) return false;
-    this.fresh = true;
-    return true;
+    if (this.transcript.hasStored()) return false;
+    this.restoreQueue('new');
+    this.fresh = this.transcript.queued().length > 0;
+    return this.fresh;
   }
 
   private onFrame(frame: Frame): void {
@@ -352,6 +376,7 @@ export class Conversation extends EventTarget {
   }
 
   private onOther(frame: Frame): void {
+    if (frame.type === 'loading') this.announce('The model is answering.');
     if (frame.type === 'admin_join')
       this.adminName = frame.metadata?.admin_name || 'An operator';
     if (frame.type === 'admin_leave') this.adminName = undefined;
@@ -483,14 +508,22 @@ export class Conversation extends EventTarget {
       content: e.content,
     }));
     const key = this.queueKey();
-    saveOutbox(key, unsent);
-    if (key !== 'new' && this.fresh) saveOutbox('new', []);
+    const asNew = key === 'new' && unsent.length > 0;
+    if (this.keptAsNew && !asNew) saveOutbox(this.place('new'), []);
+    if (key !== 'new' || asNew) saveOutbox(this.place(key), unsent);
+    this.keptAsNew = asNew;
+  }
+
+  private place(session: string): Place {
+    const claims = readClaims(this.token() ?? '');
+    return { user: claims?.user_id ?? claims?.sub ?? '', session };
   }
 
   private restoreQueue(key: string): void {
     if (this.transcript.queued().length > 0) return;
-    for (const unsent of loadOutbox(key))
+    for (const unsent of loadOutbox(this.place(key)))
       this.transcript.queue(unsent.clientId, unsent.content, Date.now());
+    this.keptAsNew ||= key === 'new' && this.transcript.queued().length > 0;
   }
 
   private say(error: unknown): void {

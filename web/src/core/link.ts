@@ -9,6 +9,7 @@ import type { Frame } from './frame';
 
 const SILENCE_MS = 30_000; // then we ask with a ping
 const PATIENCE_MS = 10_000; // for the pong, and for the first frame
+const HURRY_MS = 4_000; // for the pong, when the network has just changed
 const STEADY_MS = 5_000; // open for so long: the next failure is a first one
 
 export type LinkState =
@@ -34,6 +35,7 @@ export class Link {
   private socket?: WebSocket;
   private attempt = 0;
   private openSince = 0;
+  private expecting = false; // something was sent, nothing came since
   private retryTimer?: ReturnType<typeof setTimeout>;
   private quietTimer?: ReturnType<typeof setTimeout>;
 
@@ -51,6 +53,12 @@ export class Link {
     if (this.state.at === 'waiting') this.open();
   }
 
+  /** The network came or went: tries now, or asks whether the socket lives. */
+  check(): void {
+    if (this.state.at === 'open') this.ask(HURRY_MS);
+    else this.retryNow();
+  }
+
   close(): void {
     this.drop();
     this.become({ at: 'idle' });
@@ -66,7 +74,15 @@ export class Link {
   send(frame: object): boolean {
     if (this.socket?.readyState !== WebSocket.OPEN) return false;
     this.socket.send(JSON.stringify(frame));
+    this.expect();
     return true;
+  }
+
+  /** What was sent is answered soon, or the socket only looks alive. */
+  private expect(): void {
+    if (this.state.at !== 'open' || this.expecting) return;
+    this.expecting = true;
+    this.watch(PATIENCE_MS, () => this.ask());
   }
 
   private become(state: LinkState): void {
@@ -84,6 +100,7 @@ export class Link {
 
   private open(): void {
     clearTimeout(this.retryTimer);
+    this.expecting = false;
     const { url, protocols } = this.events.target();
     this.become({ at: 'connecting', attempt: this.attempt });
     const socket = new WebSocket(url, protocols);
@@ -102,6 +119,7 @@ export class Link {
   private onMessage(data: unknown): void {
     const frame = typeof data === 'string' ? parseFrame(data) : undefined;
     if (!frame) return;
+    this.expecting = false;
     this.watch(SILENCE_MS, () => this.ask());
     if (this.state.at !== 'open') {
       this.openSince = Date.now();
@@ -134,9 +152,10 @@ export class Link {
     this.quietTimer = setTimeout(then, ms);
   }
 
-  private ask(): void {
+  private ask(patienceMs = PATIENCE_MS): void {
+    this.expecting = true;
     this.send({ type: 'ping' });
-    this.watch(PATIENCE_MS, () => this.lost());
+    this.watch(patienceMs, () => this.lost());
   }
 
   /** Nothing came back: the socket only looks alive. */

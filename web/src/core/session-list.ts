@@ -3,6 +3,9 @@
 import { ApiError } from './api';
 import type { Api, Item } from './api';
 
+/** No page is larger. */
+const LARGEST = 100;
+
 export class SessionList extends EventTarget {
   items: Item[] = [];
   query = '';
@@ -16,10 +19,10 @@ export class SessionList extends EventTarget {
     super();
   }
 
-  /** The first page anew, with at least as many rows as are shown. */
+  /** The newest rows anew; what was listed below them stays. */
   async refresh(): Promise<void> {
-    const want = Math.min(100, Math.max(30, this.items.length));
-    await this.fetch(undefined, want);
+    const want = Math.min(LARGEST, Math.max(30, this.items.length));
+    await this.fetch(undefined, want, true);
   }
 
   async search(query: string): Promise<void> {
@@ -50,15 +53,21 @@ export class SessionList extends EventTarget {
     this.changed();
   }
 
-  private async fetch(cursor: string | undefined, limit: number) {
+  private async fetch(
+    cursor: string | undefined,
+    limit: number,
+    keepBelow = false,
+  ) {
     const round = ++this.round;
     this.loading = true;
     this.changed();
     try {
       const page = await this.page(cursor, limit, round);
       if (round !== this.round) return;
+      const below = keepBelow && page.next ? this.olderThan(page.items) : [];
       this.take(page.items, cursor !== undefined);
-      this.next = page.next;
+      this.take(below, true);
+      if (below.length === 0) this.next = page.next;
       this.failed = false;
       this.loaded = true;
     } catch (error) {
@@ -75,6 +84,11 @@ export class SessionList extends EventTarget {
     while (page.items.length === 0 && page.next && round === this.round)
       page = await this.api.sessions(this.query, page.next, limit);
     return page;
+  }
+
+  private olderThan(items: Item[]): Item[] {
+    const end = items.at(-1)?.last_activity ?? '';
+    return this.items.filter((item) => item.last_activity < end);
   }
 
   /** A chat that moved up between two pages is shown once. */

@@ -9,6 +9,7 @@ const KEY = 'chatbox:token';
 
 export interface Claims {
   user_id?: string;
+  sub?: string;
   name?: string;
   roles?: string[];
   exp?: number;

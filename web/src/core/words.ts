@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 // What the page says about the state of things, and how it writes figures.
 import type { Conversation } from './conversation';
+import { finishWords } from './problem';
 import type { Entry } from './transcript';
 
 export interface Notice {
@@ -83,6 +84,19 @@ function stopNotice(code: number): Notice {
         action: 'retry',
       };
   }
+}
+
+/** A longer answer is not read out: its reader goes through it. */
+const READ_OUT = 300;
+
+/** What somebody who listens is told when an answer ends. */
+export function endWords(answer: string, reason: string | undefined): string {
+  if (reason === 'cancelled') return 'The answer was stopped.';
+  const words = finishWords(reason);
+  if (words) return words;
+  return answer && answer.length <= READ_OUT
+    ? `Answer: ${answer}`
+    : 'The answer is complete.';
 }
 
 export function secondsLeft(until: number | undefined, now: number): number {

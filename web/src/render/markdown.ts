@@ -146,6 +146,7 @@ export function frameCode(pre: HTMLPreElement): HTMLElement {
   const language = /language-(\S+)/.exec(pre.firstElementChild?.className ?? '');
   const box = document.createElement('div');
   box.className = 'code';
+  box.dir = 'ltr';
   const head = document.createElement('div');
   head.className = 'code-head';
   const name = document.createElement('span');

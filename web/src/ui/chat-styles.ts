@@ -30,6 +30,7 @@ export const chatStyles = css`
     white-space: nowrap;
     font-size: 1rem;
     font-weight: 600;
+    text-align: left;
     letter-spacing: -0.005em;
   }
 

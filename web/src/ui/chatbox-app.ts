@@ -63,6 +63,7 @@ export class ChatboxApp extends LitElement {
   @query('chatbox-sessions') private sessions?: ChatboxSessions;
   @query('chatbox-dialog') private dialog!: ChatboxDialog;
 
+  private unseen = new Set<Conversation>(); // left with something to send
   private endParent = () => {};
   private readonly size = new ResizeObserver(([entry]) => {
     this.narrow = (entry?.contentRect.width ?? NARROW_PX) < NARROW_PX;
@@ -83,7 +84,14 @@ export class ChatboxApp extends LitElement {
     removeEventListener('keydown', this.onKey);
     removeEventListener('hashchange', this.onHash);
     removeEventListener('focus', this.onFocus);
+    this.disposeAll();
+  }
+
+  private disposeAll(): void {
+    for (const c of this.unseen) c.dispose();
+    this.unseen.clear();
     this.conversation?.dispose();
+    this.conversation = undefined;
   }
 
   /** A guest gets its token, and later another one, by the property. */
@@ -284,25 +292,48 @@ export class ChatboxApp extends LitElement {
 
   private begin(session: string | undefined): void {
     this.list = undefined;
-    this.openChat(session);
+    this.disposeAll();
+    this.openChat(session, true);
     this.list = new SessionList(this.conversation!.api);
     this.list.addEventListener('change', () => this.requestUpdate());
-    this.list.addEventListener('token-needed', this.onTokenNeeded);
+    this.list.addEventListener('token-needed', () => this.onListRefused());
     void this.list.refresh();
   }
 
-  private openChat(session: string | undefined): void {
-    this.conversation?.dispose();
+  private openChat(session: string | undefined, firstOfPage = false): void {
+    this.leave(this.conversation);
+    this.conversation =
+      this.takeBack(session) ?? this.connect(session, firstOfPage);
+    void this.updateComplete.then(() => this.focusChat());
+  }
+
+  /** What was written there and waits is sent, though nobody looks on. */
+  private leave(c: Conversation | undefined): void {
+    if (!c?.unsent) return c?.dispose();
+    this.unseen.add(c);
+    c.addEventListener('change', () => {
+      if (c.unsent || !this.unseen.delete(c)) return;
+      c.dispose();
+    });
+  }
+
+  private takeBack(session: string | undefined): Conversation | undefined {
+    if (!session) return undefined;
+    const c = [...this.unseen].find((one) => one.address === session);
+    if (c) this.unseen.delete(c);
+    return c;
+  }
+
+  private connect(session: string | undefined, firstOfPage: boolean) {
     const base = this.base
       ? normaliseBase(this.base, location.href)
       : baseOf(location);
     const c = new Conversation(base, () => this.token);
-    this.conversation = c;
     c.addEventListener('change', () => this.onConversation(c));
     c.addEventListener('stored', () => void this.list?.refresh());
     c.addEventListener('token-needed', () => this.onExpiring());
-    c.start(session);
-    void this.updateComplete.then(() => this.focusChat());
+    c.start(session, firstOfPage);
+    return c;
   }
 
   /** Not on a touch screen, where the keyboard would cover the page. */
@@ -352,13 +383,21 @@ export class ChatboxApp extends LitElement {
   /** The live connection goes on for a minute: a parent page may renew. */
   private onExpiring(): void {
     askParent('chatbox:token-needed');
+    this.dispatchEvent(new CustomEvent('chatbox-token-needed'));
     this.requestUpdate();
+  }
+
+  /** The open chat goes on as long as the server lets it. */
+  private onListRefused(): void {
+    if (!this.conversation?.open) return this.onTokenNeeded();
+    if (this.conversation.tokenExpiring) return;
+    this.conversation.tokenExpiring = true;
+    this.onExpiring();
   }
 
   private readonly onTokenNeeded = () => {
     if (!this.conversation) return;
-    this.conversation.dispose();
-    this.conversation = undefined;
+    this.disposeAll();
     this.list = undefined;
     this.expired = true;
     this.token = '';
@@ -390,11 +429,12 @@ export class ChatboxApp extends LitElement {
         'later, until you stop sharing it.',
       input: { label: 'Link', value: link, maxLength: link.length },
       action: 'Copy link',
+      stay: async (dialog) =>
+        (await copyText(link, dialog)) ? 'Copied' : 'Not copied',
       aside: 'Stop sharing',
       cancel: 'Close',
     });
-    if (chosen) await copyText(link);
-    else if (chosen === '') await this.attempt(() => api.unshare(item.id));
+    if (chosen === '') await this.attempt(() => api.unshare(item.id));
   }
 
   private async export({ item, format }: ExportRequest): Promise<void> {

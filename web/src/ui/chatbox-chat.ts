@@ -11,7 +11,7 @@ import { baseOf, normaliseBase } from '../core/address';
 import { Conversation } from '../core/conversation';
 import type { Frame } from '../core/frame';
 import type { Entry } from '../core/transcript';
-import { noticeOf, secondsLeft } from '../core/words';
+import { endWords, noticeOf, secondsLeft } from '../core/words';
 import type { Notice } from '../core/words';
 import { chatStyles } from './chat-styles';
 import './chatbox-composer';
@@ -50,6 +50,7 @@ export class ChatboxChat extends LitElement {
 
   private own?: Conversation; // the element stands alone
   private bound?: Conversation;
+  private drafted?: Conversation; // whose draft the composer has
   private stick?: Stick;
   private ticker = 0;
   private anchor?: { element: Element; top: number };
@@ -84,8 +85,11 @@ export class ChatboxChat extends LitElement {
     return running !== undefined;
   }
 
+  /** The same words twice are told twice: the text must differ for that. */
   say(text: string): void {
-    if (this.live) this.live.textContent = text;
+    if (!this.live) return;
+    const again = this.live.textContent === text;
+    this.live.textContent = again ? `${text}\u00a0` : text;
   }
 
   protected override willUpdate(changed: PropertyValues<this>): void {
@@ -94,14 +98,36 @@ export class ChatboxChat extends LitElement {
     if (this.conversation !== this.bound) this.bind(this.conversation);
   }
 
+  /** The button that had the focus may go away by what it did. */
+  protected override update(changed: PropertyValues<this>): void {
+    const had = this.shadowRoot?.activeElement;
+    super.update(changed);
+    if (!had || (had.isConnected && !had.matches(':disabled, [hidden]')))
+      return;
+    if (matchMedia('(pointer: coarse)').matches) this.scroller?.focus();
+    else void this.focusComposer();
+  }
+
   protected override updated(): void {
     // Without a conversation there is nothing to scroll yet.
     if (this.scroller && !this.stick) {
       const tell = (following: boolean) => (this.following = following);
       this.stick = new Stick(this.scroller, this.inner, tell);
     }
+    this.takeDraft();
     this.keepPlace();
     this.planTick();
+  }
+
+  /** What was being written when this chat was left, or the page reloaded. */
+  private takeDraft(): void {
+    const c = this.conversation;
+    if (!c || !this.composer || this.drafted === c) return;
+    this.drafted = c;
+    void this.composer.updateComplete.then(() => {
+      if (this.drafted !== c || this.composer.text === c.draft) return;
+      this.composer.text = c.draft;
+    });
   }
 
   protected override render() {
@@ -111,12 +137,15 @@ export class ChatboxChat extends LitElement {
       <div class="live visually-hidden" role="status"></div>
       <header>
         <slot name="lead"></slot>
-        <h1 title=${this.heading}>${this.heading}</h1>
+        <h1 title=${this.heading} dir="auto">${this.heading}</h1>
         ${this.helpTemplate(c)}
         <slot name="actions"></slot>
       </header>
       ${c.adminName ? this.operatorTemplate(c.adminName) : nothing}
-      <div class="stage">
+      <div
+        class="stage"
+        @chatbox-announce=${(e: CustomEvent<string>) => this.say(e.detail)}
+      >
         <div
           class="scroll"
           tabindex="0"
@@ -154,6 +183,7 @@ export class ChatboxChat extends LitElement {
         @chatbox-send=${(e: CustomEvent<string>) => this.onSend(e.detail)}
         @chatbox-stop=${() => c.stop()}
         @chatbox-model=${(e: CustomEvent<string>) => c.selectModel(e.detail)}
+        @chatbox-draft=${(e: CustomEvent<string>) => (c.draft = e.detail)}
         @chatbox-typing=${() => c.typing()}
       ></chatbox-composer>
     `;
@@ -169,7 +199,7 @@ export class ChatboxChat extends LitElement {
       ${c.transcript.nextBeforeSeq !== undefined
         ? html`<button
             class="outline earlier"
-            ?disabled=${c.loadingOlder}
+            aria-disabled=${c.loadingOlder ? 'true' : 'false'}
             @click=${this.onEarlier}
           >
             ${c.loadingOlder ? 'Loading…' : 'Show earlier messages'}
@@ -369,8 +399,8 @@ export class ChatboxChat extends LitElement {
   ];
 
   private onAnswered(frame: Frame): void {
-    const stopped = frame.finish_reason === 'cancelled';
-    this.say(stopped ? 'The answer was stopped.' : 'The answer is complete.');
+    const answer = this.conversation?.transcript.find(frame.message_id ?? '');
+    this.say(endWords(answer?.content ?? '', frame.finish_reason));
   }
 
   /** Countdowns need a new picture every second, nothing else does. */
@@ -381,6 +411,7 @@ export class ChatboxChat extends LitElement {
     const counting =
       (noticeOf(c, navigator.onLine)?.until ?? 0) > Date.now() ||
       c.othersTypeUntil > Date.now() ||
+      c.transcript.queued().length > 0 ||
       c.transcript.turns().some((t) => this.isCounting(t.head));
     const forgotten = c.open && !c.transcript.running();
     const ms = counting ? 1000 : forgotten ? 5000 : 0;

@@ -4,6 +4,7 @@ import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
 import type { Model } from '../core/frame';
 import { icon } from './icons';
+import { isComposing } from './shortcuts';
 import { basics } from './styles';
 
 /** The server's default limit; a server may be configured otherwise. */
@@ -19,6 +20,10 @@ export class ChatboxComposer extends LitElement {
   @property() placeholder = 'Write a message';
   @state() private length = 0;
   @query('textarea') private area!: HTMLTextAreaElement;
+  @query('.bar') private bar!: HTMLElement;
+
+  /** Of the bar, which is as wide as the text and does not grow with it. */
+  private readonly width = new ResizeObserver(() => this.fit());
 
   override focus(): void {
     this.area?.focus();
@@ -33,6 +38,16 @@ export class ChatboxComposer extends LitElement {
     this.onInput();
   }
 
+  override connectedCallback(): void {
+    super.connectedCallback();
+    void this.updateComplete.then(() => this.width.observe(this.bar));
+  }
+
+  override disconnectedCallback(): void {
+    super.disconnectedCallback();
+    this.width.disconnect();
+  }
+
   protected override render() {
     const empty = this.length === 0;
     return html`
@@ -42,6 +57,7 @@ export class ChatboxComposer extends LitElement {
           id="text"
           rows="1"
           autocomplete="off"
+          dir="auto"
           enterkeyhint="send"
           aria-describedby="hint"
           placeholder=${this.placeholder}
@@ -57,7 +73,7 @@ export class ChatboxComposer extends LitElement {
                 class="round stop"
                 title="Stop (Esc)"
                 aria-label="Stop the answer"
-                @click=${() => this.emit('chatbox-stop')}
+                @click=${this.onStop}
               >
                 ${icon('stop')}
               </button>`
@@ -69,7 +85,7 @@ export class ChatboxComposer extends LitElement {
                 title="Send (Enter)"
                 aria-label="Send"
                 ?disabled=${empty || this.disabled}
-                @click=${this.send}
+                @click=${this.onSend}
               >
                 ${icon('send')}
               </button>`}
@@ -117,16 +133,38 @@ export class ChatboxComposer extends LitElement {
   private onInput(): void {
     const area = this.area;
     this.length = area.value.trim() ? [...area.value].length : 0;
-    area.style.height = 'auto';
-    area.style.height = `${Math.min(TALLEST_PX, area.scrollHeight)}px`;
+    this.fit();
+    this.emit('chatbox-draft', area.value);
     if (this.length > 0) this.emit('chatbox-typing');
   }
 
+  /** As tall as the text is at the present width. */
+  private fit(): void {
+    const { style } = this.area;
+    style.height = 'auto';
+    style.height = `${Math.min(TALLEST_PX, this.area.scrollHeight)}px`;
+  }
+
   private onKey(event: KeyboardEvent): void {
-    // An Enter that ends a composition (Japanese, Chinese) is not ours.
-    if (event.key !== 'Enter' || event.shiftKey || event.isComposing) return;
+    if (event.key !== 'Enter' || event.shiftKey || isComposing(event)) return;
     event.preventDefault();
     this.send();
+  }
+
+  /** The buttons go away or are disabled by what they do. */
+  private onSend(): void {
+    this.send();
+    this.focusUnlessTouch();
+  }
+
+  private onStop(): void {
+    this.emit('chatbox-stop');
+    this.focusUnlessTouch();
+  }
+
+  /** On a touch screen the keyboard would cover the answer. */
+  private focusUnlessTouch(): void {
+    if (!matchMedia('(pointer: coarse)').matches) this.focus();
   }
 
   private send(): void {
@@ -164,6 +202,7 @@ export class ChatboxComposer extends LitElement {
 
       .card:has(textarea:focus) {
         border-color: var(--accent);
+        outline: 2px solid transparent; /* seen where colours are forced */
         box-shadow: 0 0 0 3px var(--accent-soft);
       }
 

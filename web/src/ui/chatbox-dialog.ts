@@ -10,6 +10,8 @@ export interface Question {
   body?: string | TemplateResult;
   input?: { label: string; value: string; maxLength: number };
   action: string;
+  /** The action leaves the question open; gives what there is to say then. */
+  stay?: (dialog: HTMLElement) => Promise<string>;
   aside?: string; // another way out; the answer is '' then
   danger?: boolean;
   cancel?: false | string; // the way out's name, default Cancel; or none
@@ -18,6 +20,7 @@ export interface Question {
 @customElement('chatbox-dialog')
 export class ChatboxDialog extends LitElement {
   @state() private question?: Question;
+  @state() private said = ''; // by an action that left the question open
   @query('dialog') private dialog!: HTMLDialogElement;
   @query('input') private input?: HTMLInputElement;
   private answer?: (value: string | undefined) => void;
@@ -29,6 +32,7 @@ export class ChatboxDialog extends LitElement {
   /** The text ('yes' without an input, '' aside); undefined: called off. */
   async ask(question: Question): Promise<string | undefined> {
     this.question = question;
+    this.said = '';
     await this.updateComplete;
     this.dialog.showModal();
     this.input?.select();
@@ -52,6 +56,7 @@ export class ChatboxDialog extends LitElement {
                     <input
                       id="line"
                       autocomplete="off"
+                      dir="auto"
                       required
                       maxlength=${q.input.maxLength}
                       .value=${q.input.value}
@@ -81,17 +86,23 @@ export class ChatboxDialog extends LitElement {
                   class=${q.danger ? 'danger' : 'primary'}
                   ?autofocus=${!q.input}
                 >
-                  ${q.action}
+                  ${this.said || q.action}
                 </button>
               </div>
+              <div class="visually-hidden" role="status">${this.said}</div>
             </form>`
           : nothing}
       </dialog>
     `;
   }
 
-  private onSubmit(event: Event): void {
+  private async onSubmit(event: Event): Promise<void> {
     event.preventDefault();
+    const stay = this.question?.stay;
+    if (stay) {
+      this.said = await stay(this.dialog);
+      return;
+    }
     const value = this.input ? this.input.value.trim() : 'yes';
     if (!value) return;
     this.settle(value);
@@ -162,9 +173,14 @@ export class ChatboxDialog extends LitElement {
 
       .buttons {
         display: flex;
+        flex-wrap: wrap;
         justify-content: flex-end;
         gap: 0.6rem;
         margin-top: 0.5rem;
+      }
+
+      .buttons button {
+        white-space: nowrap;
       }
 
       .aside {

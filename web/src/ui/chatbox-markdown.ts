@@ -96,6 +96,7 @@ export class ChatboxMarkdown extends LitElement {
   private appendBlock(fragment: DocumentFragment): void {
     const block = document.createElement('div');
     block.className = 'block';
+    block.dir = 'auto';
     block.append(fragment);
     this.body.append(block);
   }
@@ -125,6 +126,7 @@ export class ChatboxMarkdown extends LitElement {
     if (!this.tail) {
       this.tail = document.createElement('div');
       this.tail.className = 'block open';
+      this.tail.dir = 'auto';
       this.body.append(this.tail);
     }
     return this.tail;

@@ -102,7 +102,7 @@ export class ChatboxMenu extends LitElement {
       Home: 0,
       End: all.length - 1,
     };
-    if (event.key === 'Tab') this.menu.hidePopover();
+    if (event.key === 'Tab' || event.key === 'Escape') this.leave();
     if (event.key === 'Escape') event.stopPropagation();
     const next = steps[event.key];
     if (next === undefined) return;
@@ -111,9 +111,14 @@ export class ChatboxMenu extends LitElement {
   }
 
   private choose(item: MenuItem): void {
+    this.leave();
+    item.run();
+  }
+
+  /** Back to the button: from there Tab goes on. */
+  private leave(): void {
     this.menu.hidePopover();
     this.button.focus();
-    item.run();
   }
 
   static override styles = [

@@ -137,6 +137,7 @@ export class ChatboxSessions extends LitElement {
         <a
           href="#session=${item.id}"
           title=${name}
+          dir="auto"
           aria-current=${here ? 'page' : nothing}
           @click=${(e: MouseEvent) => this.onOpen(e, item)}
         >
@@ -270,7 +271,7 @@ export class ChatboxSessions extends LitElement {
       input:focus {
         border-color: var(--accent);
         background: var(--raised);
-        outline: none;
+        outline: 2px solid transparent; /* seen where colours are forced */
       }
 
       nav {
@@ -317,6 +318,7 @@ export class ChatboxSessions extends LitElement {
         overflow: hidden;
         color: inherit;
         font-size: 0.94rem;
+        text-align: left; /* a list of many directions has one edge */
         text-decoration: none;
         text-overflow: ellipsis;
         white-space: nowrap;

@@ -48,7 +48,7 @@ export class ChatboxShared extends LitElement {
 
   protected override render() {
     return html`
-      <header><h1>${this.name || 'A shared chat'}</h1></header>
+      <header><h1 dir="auto">${this.name || 'A shared chat'}</h1></header>
       <main class="stage">
         <div
           class="scroll"

@@ -198,6 +198,7 @@ export const markdownStyles = css`
   }
 
   :not(pre) > code {
+    unicode-bidi: isolate;
     padding: 0.14em 0.38em;
     border-radius: 0.35em;
     background: var(--code-ground);

@@ -12,23 +12,29 @@ export function announce(from: EventTarget, text: string): void {
   );
 }
 
-/** False when the browser does not let us. */
-export async function copyText(text: string): Promise<boolean> {
+/**
+ * False when the browser does not let us. `within` is the open modal dialog,
+ * if there is one: nothing outside of it can be selected.
+ */
+export async function copyText(
+  text: string,
+  within: Node = document.body,
+): Promise<boolean> {
   try {
     await navigator.clipboard.writeText(text);
     return true;
   } catch {
-    return copyBySelection(text);
+    return copyBySelection(text, within);
   }
 }
 
 /** For pages over plain http on another host than localhost. */
-function copyBySelection(text: string): boolean {
+function copyBySelection(text: string, within: Node): boolean {
   const area = document.createElement('textarea');
   area.value = text;
   area.style.position = 'fixed';
   area.style.opacity = '0';
-  document.body.append(area);
+  within.appendChild(area);
   area.select();
   const done = document.execCommand('copy');
   area.remove();

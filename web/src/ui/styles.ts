@@ -93,7 +93,8 @@ export const basics = css`
     background: var(--hover);
   }
 
-  button:disabled {
+  button:disabled,
+  button[aria-disabled='true'] {
     cursor: default;
     color: var(--muted);
   }

@@ -30,6 +30,7 @@ export function turnState(turn: Turn, act: TurnActions): unknown[] {
     if (!e) continue;
     state.push(e.key, e.content, e.status, e.superseded, e.messageId, e.usage);
     state.push(e.problem, secondsLeft(e.problem?.retryAt, now));
+    state.push(isHanging(e, now));
   }
   if (last && turn.head && turn.answers.length === 0)
     state.push(isForgotten(turn.head, now));
@@ -58,12 +59,24 @@ function headTemplate(entry: Entry, act: TurnActions): TemplateResult {
       <h2 class=${operator ? 'who' : 'visually-hidden'}>
         ${operator ? 'Operator' : 'You wrote'}
       </h2>
-      <div class="bubble" dir="auto">${entry.content}</div>
-      ${entry.status === 'queued' && !act.open
-        ? html`<p class="small">Will be sent when the server is back.</p>`
-        : nothing}
+      <div class="bubble"><div dir="auto">${entry.content}</div></div>
+      ${waitingTemplate(entry, act)}
     </div>
   `;
+}
+
+function waitingTemplate(entry: Entry, act: TurnActions) {
+  if (entry.status !== 'queued') return nothing;
+  if (!act.open)
+    return html`<p class="small">Will be sent when the connection is back.</p>`;
+  return isHanging(entry, act.now)
+    ? html`<p class="small">Being sent…</p>`
+    : nothing;
+}
+
+/** Usually the acknowledgement comes before anybody could read this. */
+function isHanging(entry: Entry, now: number): boolean {
+  return entry.status === 'queued' && now - (entry.time ?? 0) > 1_500;
 }
 
 function olderTemplate(older: Entry[]): TemplateResult {
@@ -78,6 +91,7 @@ function olderTemplate(older: Entry[]): TemplateResult {
         (answer) => html`
           <div class="old">
             <chatbox-markdown .text=${answer.content}></chatbox-markdown>
+            ${endingTemplate(answer)}
           </div>
         `,
       )}
@@ -110,13 +124,10 @@ const thinking = html`
 `;
 
 function footTemplate(answer: Entry, act: TurnActions): TemplateResult {
-  const words = finishWords(answer.finishReason ?? reasonOf(answer));
   const again = act.last && act.idle && act.open && answer.messageId;
   const copied = act.copied === answer;
   return html`
-    ${words
-      ? html`<p class="ending ${answer.status}">${words}</p>`
-      : nothing}
+    ${endingTemplate(answer)}
     <div class="foot">
       ${answer.content
         ? html`<button
@@ -141,6 +152,13 @@ function footTemplate(answer: Entry, act: TurnActions): TemplateResult {
       <span class="usage">${usageLine(answer, act.modelName(answer.modelId))}</span>
     </div>
   `;
+}
+
+function endingTemplate(answer: Entry) {
+  const words = finishWords(answer.finishReason ?? reasonOf(answer));
+  return words
+    ? html`<p class="ending ${answer.status}">${words}</p>`
+    : nothing;
 }
 
 /** Old rows may have a status without a reason. */
