@@ -84,8 +84,7 @@ name_it(const struct blame *b, size_t n,
 }
 
 void
-blame_at(struct str frame, size_t at,
-             char field[static PROTO_FIELD_NAME_MAX])
+blame_at(struct str frame, size_t at, char field[static PROTO_FIELD_NAME_MAX])
 {
     struct blame b = {frame.p, frame.p, at};
 

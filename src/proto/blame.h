@@ -12,7 +12,7 @@
 /* The byte at offset at is what is wrong: of a name that stands there for the
  * second time, of a number that is too large. frame is JSON. */
 void blame_at(struct str frame, size_t at,
-                  char field[static PROTO_FIELD_NAME_MAX]);
+              char field[static PROTO_FIELD_NAME_MAX]);
 
 /* frame is not valid with PROTO_DEPTH_MAX levels: the member that has a lone
  * surrogate or is nested too deep, if that is all that is wrong with it. Else
