@@ -114,6 +114,7 @@ what_cannot_be_handled_is_one_error_and_nothing_else(void **state)
         {"{\"type\":\"admin_join\"}", "INSUFFICIENT_PERMISSIONS", ""},
         {"{\"type\":\"admin_leave\"}", "INSUFFICIENT_PERMISSIONS", ""},
         {"{\"type\":\"auth\",\"token\":\"bad\"}", "INVALID_TOKEN", ""},
+        {"{\"type\":\"auth\",\"token\":\"later\"}", "SERVICE_ERROR", ""},
         {"{\"type\":\"auth\"}", "MISSING_FIELD", "token"},
     };
     struct house h;
