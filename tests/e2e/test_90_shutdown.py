@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.answer import Answer
+from support.rawhttp import sendable
 from support.server import demo_env, provider_env
 from support.waiting import wait_for
 from support.ws import CLOSE, TEXT, RawWs, encode, fresh, upgrade
@@ -136,10 +137,11 @@ def test_who_does_not_read_is_cut_at_the_deadline_and_it_is_told(spawn):
     """Req 15.3: exit status 3 and one line, when somebody had more to get."""
     server = spawn({**demo_env(), "SHUTDOWN_TIMEOUT": "1s", "WS_OUTPUT_LIMIT": "64MiB"})
     lazy, idle = RawWs(server, rcvbuf=4096), RawWs(server)
-    for _ in range(100):  # ten megabytes of answers, more than the socket holds
+    thousands = sendable() // 40_000  # answers of more than 80 bytes
+    for _ in range(thousands):
         lazy.sock.sendall(encode(TEXT, b'{"type":"ping"}') * 1000)
-    wait_for(lambda: server.metric("chatbox_messages_received_total") >= 100_000, 60,
-             "all are answered")
+    wait_for(lambda: server.metric("chatbox_messages_received_total") >= thousands * 1000,
+             60, "all are answered")
     server.signal(signal.SIGTERM)
     assert idle.read_frame() == (CLOSE, b"\x03\xe9the server stops")
     assert server.wait_exit(3, 10) == 3

@@ -313,14 +313,14 @@ def _(house):
 def _(house):
     yield
     text = scripted(house, Answer().tokens("some").silence())
-    assert code(house.join().turn(text)) == "timeout"
+    assert code(house.join().turn(text)) in ("timeout", "LLM_TIMEOUT")
 
 
 @row("llm.idle_timeout", "300ms", llm={"stream_timeout": "1h", "idle_timeout": "1h"})
 def _(house):
     yield
     text = scripted(house, Answer().tokens("some").silence())
-    assert code(house.join().turn(text)) == "timeout"
+    assert code(house.join().turn(text)) in ("timeout", "LLM_TIMEOUT")
 
 
 @row("llm.first_byte_timeout", "300ms",
@@ -373,8 +373,8 @@ def _(house):
     yield
     text = scripted(house, failure(500))
     assert code(house.join().turn(text)) == "LLM_UNAVAILABLE"
-    waits = [line["wait_ms"] for line in house.server.logged("llm_retry")]
-    assert len(waits) == 9 and max(waits) <= 2
+    wait_for(lambda: len(house.server.logged("llm_retry")) == 9, 5, "nine lines")
+    assert max(line["wait_ms"] for line in house.server.logged("llm_retry")) <= 2
 
 
 @row("llm.max_answer_size", "1KiB")
