@@ -415,13 +415,8 @@ def endless(wfile):
 
 ANSWERS = {
     "500": good_set("HTTP/1.1 500 Oh\nContent-Length: {}\n\n"),
-    "404": good_set("HTTP/1.1 404 No\nContent-Length: {}\n\n"),
     "elsewhere": good_set("HTTP/1.1 302 There\nLocation: /other\nContent-Length: {}\n\n"),
-    "moved": good_set("HTTP/1.1 308 There\nLocation: https://127.0.0.1:1/\n"
-                      "Content-Length: {}\n\n"),
     "cut": good_set("HTTP/1.1 200 OK\nContent-Length: 1{}\n\n"),
-    "no HTTP": b"220 mail.example ready\r\n",
-    "nothing": b"",
 }
 
 

@@ -159,7 +159,7 @@ PAUSES, MERGED = "chatbox_upstream_pauses_total", "chatbox_output_merged_total"
 @pytest.mark.timeout(180)
 def test_one_slow_device_of_two_does_not_pause_the_answer(patient, connect, fake, question):
     """2.2: the slow one gets merged deltas, the quick one each as it comes."""
-    blocks = 600
+    blocks = 3 * sendable() // len(BLOCK)
     let_go = in_blocks(fake, question, blocks)
     quick = connect(patient)
     quick.turn("first")

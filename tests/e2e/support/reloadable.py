@@ -15,16 +15,20 @@ class Reloadable:
 
     def __init__(self, spawn, fake, path, settings, threads=None, wait=True):
         self.fake, self.path = fake, path
-        self.values = {
+        self.values = self.defaults()
+        self.merge(settings)
+        self.server = spawn({"CHATBOX_CONFIG": str(path), "LOG_LEVEL": None,
+                             "LLM_RETRY_DELAY": None, "LLM_RETRY_MAX_DELAY": None,
+                             "TRUSTED_PROXIES": "127.0.0.1",
+                             "SERVER_THREADS": THREADS if threads is None else threads},
+                            limits=False, wait=wait)
+
+    def defaults(self):
+        return {
             "limit": {"messages": HUGE, "public": HUGE, "user_http": HUGE,
                       "failures": HUGE},
             "ws": {}, "session": {}, "server": {}, "log": {"level": "info"},
             "llm": {"providers": [self.provider("fake")]}}
-        self.merge(settings)
-        self.server = spawn({"CHATBOX_CONFIG": str(path), "LOG_LEVEL": None,
-                             "LLM_RETRY_DELAY": None, "LLM_RETRY_MAX_DELAY": None,
-                             "SERVER_THREADS": THREADS if threads is None else threads},
-                            limits=False, wait=wait)
 
     def provider(self, name, **more):
         return {"id": name, "name": name.title(), "type": "openai",
