@@ -463,7 +463,7 @@ def _(house):
 @pytest.fixture(scope="module")
 def house(spawn_module, fake, tmp_path_factory):
     return House(spawn_module, fake, tmp_path_factory.mktemp("rows") / "c.yaml", {},
-                 threads="1")
+                 threads="1", TRUSTED_PROXIES="127.0.0.1")
 
 
 @pytest.mark.parametrize("path", ROWS)

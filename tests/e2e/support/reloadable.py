@@ -13,14 +13,15 @@ HUGE = 1_000_000
 class Reloadable:
     """A server whose settings stand in a file. `with_` changes and reloads."""
 
-    def __init__(self, spawn, fake, path, settings, threads=None, wait=True):
+    def __init__(self, spawn, fake, path, settings, threads=None, wait=True,
+                 **env):
         self.fake, self.path = fake, path
         self.values = self.defaults()
         self.merge(settings)
         self.server = spawn({"CHATBOX_CONFIG": str(path), "LOG_LEVEL": None,
                              "LLM_RETRY_DELAY": None, "LLM_RETRY_MAX_DELAY": None,
-                             "TRUSTED_PROXIES": "127.0.0.1",
-                             "SERVER_THREADS": THREADS if threads is None else threads},
+                             "SERVER_THREADS": THREADS if threads is None else threads,
+                             **env},
                             limits=False, wait=wait)
 
     def defaults(self):
