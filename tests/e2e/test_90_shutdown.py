@@ -266,13 +266,18 @@ def test_sighup_changes_the_log_level(reloadable):
     wait_for(lambda: upgrade(reloadable) and debug_lines(), 5, "debug lines")
 
 
-@pytest.mark.parametrize("more", ["session:\n  warn_count: 0\n", "nonsense: true\n",
-                                  "server: [\n", "limit:\n  max_keys: few\n"])
-def test_an_invalid_reload_changes_nothing_and_says_why(reloadable, connect, more):
+@pytest.mark.parametrize("more,blamed", [
+    ("session:\n  warn_count: 0\n", "session.warn_count"), ("nonsense: true\n", "nonsense"),
+    ("server: [\n", "chatbox.yaml"), ("limit:\n  max_keys: few\n", "limit.max_keys")])
+def test_an_invalid_reload_changes_nothing_and_says_why(reloadable, connect, more, blamed):
     one = connect(reloadable)
-    reloadable.write(origins="https://two.example", more=more)
+    reloadable.write(origins="https://two.example", level="debug", more=more)
     reloadable.signal(signal.SIGHUP)
-    reloadable.wait_log("reload_failed")
+    (failed,) = reloadable.wait_log("reload_failed")
+    why, *_ = reloadable.logged("config_error")
+    assert failed["level"] == why["level"] == "error" and blamed in why["msg"]
+    upgrade(reloadable)
+    assert [line for line in reloadable.logs if line["level"] == "debug"] == []
     assert passes(reloadable, "https://one.example")
     assert not passes(reloadable, "https://two.example")
     assert one.turn("still here").finish == "stop"
