@@ -10,9 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.answer import Answer
+from support.rawhttp import sendable
 from support.server import demo_env, provider_env
 from support.waiting import wait_for
-from support.ws import CLOSE, TEXT, RawWs, encode, fresh, upgrade
+from support.ws import CLOSE, PING, RawWs, encode, fresh, upgrade
 
 
 def messages(server, chat):
@@ -136,9 +137,11 @@ def test_who_does_not_read_is_cut_at_the_deadline_and_it_is_told(spawn):
     """Req 15.3: exit status 3 and one line, when somebody had more to get."""
     server = spawn({**demo_env(), "SHUTDOWN_TIMEOUT": "1s", "WS_OUTPUT_LIMIT": "64MiB"})
     lazy, idle = RawWs(server, rcvbuf=4096), RawWs(server)
-    for _ in range(100):  # ten megabytes of answers, more than the socket holds
-        lazy.sock.sendall(encode(TEXT, b'{"type":"ping"}') * 1000)
-    wait_for(lambda: server.metric("chatbox_messages_received_total") >= 100_000, 60,
+    ping = encode(PING, b"x" * 125)  # and a pong of as many bytes
+    for _ in range(2 * sendable() // 125_000):
+        lazy.sock.sendall(ping * 1000)
+    lazy.text({"type": "ping"})
+    wait_for(lambda: server.metric("chatbox_messages_received_total") == 1, 60,
              "all are answered")
     server.signal(signal.SIGTERM)
     assert idle.read_frame() == (CLOSE, b"\x03\xe9the server stops")
@@ -264,13 +267,18 @@ def test_sighup_changes_the_log_level(reloadable):
     wait_for(lambda: upgrade(reloadable) and debug_lines(), 5, "debug lines")
 
 
-@pytest.mark.parametrize("more", ["session:\n  warn_count: 0\n", "nonsense: true\n",
-                                  "server: [\n", "limit:\n  max_keys: few\n"])
-def test_an_invalid_reload_changes_nothing_and_says_why(reloadable, connect, more):
+@pytest.mark.parametrize("more,blamed", [
+    ("session:\n  warn_count: 0\n", "session.warn_count"), ("nonsense: true\n", "nonsense"),
+    ("server: [\n", "chatbox.yaml"), ("limit:\n  max_keys: few\n", "limit.max_keys")])
+def test_an_invalid_reload_changes_nothing_and_says_why(reloadable, connect, more, blamed):
     one = connect(reloadable)
-    reloadable.write(origins="https://two.example", more=more)
+    reloadable.write(origins="https://two.example", level="debug", more=more)
     reloadable.signal(signal.SIGHUP)
-    reloadable.wait_log("reload_failed")
+    (failed,) = reloadable.wait_log("reload_failed")
+    why, *_ = reloadable.logged("config_error")
+    assert failed["level"] == why["level"] == "error" and blamed in why["msg"]
+    upgrade(reloadable)
+    assert [line for line in reloadable.logs if line["level"] == "debug"] == []
     assert passes(reloadable, "https://one.example")
     assert not passes(reloadable, "https://two.example")
     assert one.turn("still here").finish == "stop"

@@ -5,11 +5,17 @@ import json
 import re
 import socket
 import ssl
+from pathlib import Path
 
 from .waiting import PATIENCE
 
 HEADER = re.compile(rb"^([!#$%&'*+\-.^_`|~0-9A-Za-z]+):[ \t]*(.*?)[ \t]*$", re.S)
 STATUS = re.compile(rb"^HTTP/1\.1 ([1-5][0-9][0-9]) ([\x20-\x7e]*)$")
+
+
+def sendable():
+    """How many bytes the system keeps for one socket that nobody reads from, at most."""
+    return int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
 
 
 class Response:

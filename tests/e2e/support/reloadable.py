@@ -13,18 +13,23 @@ HUGE = 1_000_000
 class Reloadable:
     """A server whose settings stand in a file. `with_` changes and reloads."""
 
-    def __init__(self, spawn, fake, path, settings, threads=None, wait=True):
+    def __init__(self, spawn, fake, path, settings, threads=None, wait=True,
+                 **env):
         self.fake, self.path = fake, path
-        self.values = {
+        self.values = self.defaults()
+        self.merge(settings)
+        self.server = spawn({"CHATBOX_CONFIG": str(path), "LOG_LEVEL": None,
+                             "LLM_RETRY_DELAY": None, "LLM_RETRY_MAX_DELAY": None,
+                             "SERVER_THREADS": THREADS if threads is None else threads,
+                             **env},
+                            limits=False, wait=wait)
+
+    def defaults(self):
+        return {
             "limit": {"messages": HUGE, "public": HUGE, "user_http": HUGE,
                       "failures": HUGE},
             "ws": {}, "session": {}, "server": {}, "log": {"level": "info"},
             "llm": {"providers": [self.provider("fake")]}}
-        self.merge(settings)
-        self.server = spawn({"CHATBOX_CONFIG": str(path), "LOG_LEVEL": None,
-                             "LLM_RETRY_DELAY": None, "LLM_RETRY_MAX_DELAY": None,
-                             "SERVER_THREADS": THREADS if threads is None else threads},
-                            limits=False, wait=wait)
 
     def provider(self, name, **more):
         return {"id": name, "name": name.title(), "type": "openai",
