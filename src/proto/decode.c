@@ -121,16 +121,6 @@ refuse_duplicate(struct decoding *d, struct str frame, size_t position)
     return refuse(d, ERR_INVALID_FORMAT, name);
 }
 
-bool
-proto_lacked_memory(struct str text, int code)
-{
-    struct str s = str_trim(text);
-    bool container = s.n > 0 && (s.p[0] == '{' || s.p[0] == '[');
-
-    return code == json_error_out_of_memory || code == json_error_unknown ||
-           (code == json_error_invalid_syntax && container);
-}
-
 /* An integer beyond 64 bits becomes a real number. */
 static json_t *
 load(struct str frame, json_error_t *why)
@@ -148,7 +138,7 @@ load(struct str frame, json_error_t *why)
 static enum err
 parse(struct decoding *d, struct str frame, json_t **root_out)
 {
-    json_error_t why = {.line = 0}; /* or its code could be anything */
+    json_error_t why;
     json_t *root;
 
     /* Stricter than jansson, which lets a NUL byte pass behind a number. */
@@ -158,9 +148,6 @@ parse(struct decoding *d, struct str frame, json_t **root_out)
     root = load(frame, &why);
     if (root == NULL && json_error_code(&why) == json_error_duplicate_key) {
         return refuse_duplicate(d, frame, (size_t)why.position);
-    }
-    if (root == NULL && proto_lacked_memory(frame, json_error_code(&why))) {
-        return refuse(d, ERR_SERVICE_ERROR, "");
     }
     if (!json_is_object(root)) {
         json_decref(root);
