@@ -11,7 +11,7 @@ Small allocations that fail end the process by design (base/xalloc.h), and so
 does libuv when the kernel will not watch a descriptor. Then the same must hold
 after the next start, and no other end is accepted.
 
-CHATBOX_LONG=1 takes every n and many k; that needs most of an hour.
+CHATBOX_LONG=1 takes every n and many k; memory alone takes six minutes.
 """
 
 import errno
