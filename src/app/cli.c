@@ -16,6 +16,7 @@
 #include "guard/token.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -339,6 +340,8 @@ cli_run(char **argv, const char *const *environment)
     struct str name = str_from(argv[0] != NULL ? argv[1] : NULL);
     char why[WHY_BYTES];
 
+    /* Without memory jansson leaves out a byte of a text and says nothing. */
+    json_set_alloc_funcs(xmalloc, xfree);
     if (name.p == NULL) {
         return complain("a command is missing", NULL);
     }

@@ -7,7 +7,6 @@
 #include "codec/json.h"
 #include "codec/utf8.h"
 #include "gate/reply.h"
-#include "proto/message.h"
 
 #include <stdio.h>
 
@@ -195,7 +194,6 @@ bool
 input_object(struct request *r, json_t **out)
 {
     struct str body = str_trim(buf_str(&r->body));
-    json_error_t why = {.line = 0}; /* or its code could be anything */
 
     if (body.n == 0) {
         *out = json_object();
@@ -206,11 +204,7 @@ input_object(struct request *r, json_t **out)
         *out = json_loadb(body.p, body.n,
                           JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL |
                               JSON_DECODE_INT_AS_REAL,
-                          &why);
-        if (*out == NULL && proto_lacked_memory(body, json_error_code(&why))) {
-            reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
-            return false;
-        }
+                          NULL);
     }
     if (json_is_object(*out)) {
         return true;

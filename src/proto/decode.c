@@ -104,16 +104,6 @@ refuse_key(struct decoding *d, struct str key)
 
 /* --- the frame as a whole ----------------------------------------------- */
 
-bool
-proto_lacked_memory(struct str text, int code)
-{
-    struct str s = str_trim(text);
-    bool container = s.n > 0 && (s.p[0] == '{' || s.p[0] == '[');
-
-    return code == json_error_out_of_memory || code == json_error_unknown ||
-           (code == json_error_invalid_syntax && container);
-}
-
 /* An integer beyond 64 bits becomes a real number. */
 static json_t *
 load(struct str frame, json_error_t *why)
@@ -132,12 +122,9 @@ load(struct str frame, json_error_t *why)
 static enum err
 take_root(struct decoding *d, struct str frame, json_t **root_out)
 {
-    json_error_t why = {.line = 0}; /* or its code could be anything */
+    json_error_t why;
     json_t *root = load(frame, &why);
 
-    if (root == NULL && proto_lacked_memory(frame, json_error_code(&why))) {
-        return refuse(d, ERR_SERVICE_ERROR, "");
-    }
     if (root == NULL) {
         /* A double name, or a number beyond all real ones: jansson stops
          * right behind it. */

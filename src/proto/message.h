@@ -62,7 +62,7 @@ struct proto_rules {
 
 /* Why a frame was refused. field is "" when it was not JSON. */
 struct proto_fault {
-    enum err err; /* INVALID_FORMAT, MISSING_FIELD; SERVICE_ERROR: no memory */
+    enum err err; /* INVALID_FORMAT or MISSING_FIELD */
     char field[PROTO_FIELD_NAME_MAX];
     enum message_type type; /* MESSAGE_TYPES while unknown */
 };
@@ -73,11 +73,6 @@ struct proto_fault {
 enum err proto_decode(struct str frame, const struct proto_rules *rules,
                       struct proto_message *out,
                       struct proto_fault *fault) MUST_CHECK;
-
-/* Whether jansson refused a text that json_valid had passed for lack of
- * memory; code is its json_error_code. It has a code for that and rarely uses
- * it: mostly it calls such a text malformed, which it is not. */
-bool proto_lacked_memory(struct str text, int code);
 
 void proto_message_fini(struct proto_message *m);
 

@@ -3,7 +3,6 @@
 
 #include "base/xalloc.h"
 
-#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -395,35 +394,6 @@ refuses_a_frame_cut_at_every_position(void **state)
     }
 }
 
-/* What json_valid passes and jansson refuses, and why. */
-static void
-only_lack_of_memory_is_called_so(void **state)
-{
-    static const struct {
-        const char *text;
-        int code;
-        bool memory;
-    } rows[] = {
-        {"{}", json_error_out_of_memory, true},
-        {"{}", json_error_unknown, true},
-        {" [1]", json_error_invalid_syntax, true},
-        {"{\"a\":1}", json_error_invalid_syntax, true},
-        {"1", json_error_invalid_syntax, false},
-        {" \"a\"", json_error_invalid_syntax, false},
-        {"", json_error_invalid_syntax, false},
-        {"{}", json_error_duplicate_key, false},
-        {"{}", json_error_numeric_overflow, false},
-        {"{}", json_error_null_byte_in_key, false},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        assert_int_equal(
-            proto_lacked_memory(str_from(rows[i].text), rows[i].code),
-            rows[i].memory);
-    }
-}
-
 int
 main(void)
 {
@@ -439,7 +409,6 @@ main(void)
         cmocka_unit_test(lets_an_operator_claim_admin),
         cmocka_unit_test(refuses_a_nul_byte_between_tokens),
         cmocka_unit_test(refuses_a_frame_cut_at_every_position),
-        cmocka_unit_test(only_lack_of_memory_is_called_so),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
