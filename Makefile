@@ -34,7 +34,7 @@ fuzz: ## every parser's fuzzer, 30 seconds each
 	@tools/setup test
 	@tools/suites.py fuzzing
 
-soak: ## the long runs of docs/soak.md: an hour and a half, two cores
+soak: ## the long runs of docs/soak.md: an hour or two on two cores
 	@tools/setup test
 	@tools/suites.py soak
 	@tools/build release chatbox bench/load_slow

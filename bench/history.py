@@ -12,7 +12,7 @@ import pathlib
 import subprocess
 import tempfile
 
-from relay import PORT, SECRET, load, server, stop
+from relay import PORT, SECRET, cpu_seconds, load, server, stop
 
 ROOMY = {"USER_HTTP_RATE_LIMIT": "100000000"}
 
@@ -36,6 +36,8 @@ def main():
             for _ in range(args.rounds):
                 load(build, "load_history", "--port", PORT, "--secret", SECRET,
                      "--requests", args.requests)
+            took = cpu_seconds(process) / args.rounds / args.requests / 2
+            print(f"server: {took * 1e6:.0f} us CPU a page")
         finally:
             stop(process)
 

@@ -73,10 +73,17 @@ def stop(process):
     process.wait()
 
 
+def cpu_seconds(process):
+    """User and system time of a program so far."""
+    stat = pathlib.Path(f"/proc/{process.pid}/stat").read_text()
+    user, system = stat.rpartition(")")[2].split()[11:13]
+    return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
+
+
 def load(build, program, *options):
     out = subprocess.run(["taskset", "-c", "1", str(build / "bench" / program),
                           *map(str, options)], check=True,
-                         capture_output=True, text=True).stdout
+                         stdout=subprocess.PIPE, text=True).stdout
     print("   ", out.strip().replace("\n", "; "), flush=True)
     return out
 

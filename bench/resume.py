@@ -13,7 +13,7 @@ import pathlib
 import tempfile
 
 from history import fill
-from relay import PORT, SECRET, load, server, stop
+from relay import PORT, SECRET, cpu_seconds, load, server, stop
 
 
 def main():
@@ -29,6 +29,8 @@ def main():
         try:
             load(build, "load_resume", "--port", PORT, "--secret", SECRET,
                  "--clients", args.clients, "--waves", args.waves)
+            took = cpu_seconds(process) / args.waves / args.clients
+            print(f"server: {took * 1e6:.0f} us CPU a client that resumes")
         finally:
             stop(process)
 

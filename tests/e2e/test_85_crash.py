@@ -226,6 +226,8 @@ def check_log(server, one):
 
 def check_repeats(server, model, one):
     """Sends the questions of the crash again, all of them twice."""
+    if one.session is None:
+        return  # the server died while it was connecting
     again = [*one.open, *[c for c in one.acks if c not in one.open][-3:]]
     old = {row["cid"]: row["_id"] for row in stored_messages(server, one)}
     answered = {row["replyTo"] for row in stored_messages(server, one)} - {None}
