@@ -10,6 +10,7 @@
 struct life;
 struct outlet;
 struct session;
+struct times;
 struct turn;
 
 /* life.c: a shard's sessions, in a folder of their own. */
@@ -27,5 +28,14 @@ void life_turn_end(struct session *s, struct turn *t);
 void life_kill(struct session *s);
 bool life_holds(const struct life *l, const char *id);
 void life_counts(const struct life *l, int64_t counts_out[6]);
+
+/* times.c: sessions in a database, and what it keeps of an answer's duration.
+ * Gives the average; counts_out: how many are kept, the longest ever. */
+struct times *times_open(const char *dir);
+void times_close(struct times *t);
+unsigned times_session(struct times *t);
+double times_answer(struct times *t, unsigned session, int64_t duration_ms,
+                    size_t most, char list_out[static 4096],
+                    int64_t counts_out[2]);
 
 #endif

@@ -371,15 +371,20 @@ struct tls_server {
     uint16_t port;
 };
 
+static const char *_Atomic tls_answer;
+static atomic_bool tls_cut; /* hang up without close_notify */
+
 static void
 serve_tls(SSL *ssl)
 {
-    static const char text[] = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    const char *text = tls_answer;
     char request[4096];
 
     if (SSL_accept(ssl) == 1 && SSL_read(ssl, request, sizeof(request)) > 0) {
-        (void)SSL_write(ssl, text, sizeof(text) - 1);
-        (void)SSL_shutdown(ssl);
+        (void)SSL_write(ssl, text, (int)strlen(text));
+        if (!tls_cut) {
+            (void)SSL_shutdown(ssl);
+        }
     }
     ERR_clear_error();
 }
@@ -407,6 +412,8 @@ tls_server_start(struct tls_server *s, const char *name)
     struct sockaddr_in a = {.sin_family = AF_INET};
     socklen_t n = sizeof(a);
 
+    tls_answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+    tls_cut = false;
     pair_make(&s->files, name);
     s->ctx = SSL_CTX_new(TLS_server_method());
     assert_int_equal(SSL_CTX_use_certificate_chain_file(s->ctx, s->files.cert),
@@ -467,6 +474,58 @@ a_certificate_counts_only_when_it_is_trusted_and_names_the_host(void **state)
     }
 }
 
+/* libcurl does not ask for close_notify: a body without a length ends with its
+ * connection, as without TLS. */
+static void
+an_answer_over_tls_is_whole_or_cut(void **state)
+{
+    static const struct {
+        const char *answer;
+        enum fetch_end ended; /* with close_notify */
+        enum fetch_end cut;
+    } cases[] = {
+        {"HTTP/1.1 200 OK\r\n\r\nok", FETCH_DONE, FETCH_DONE},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", FETCH_DONE,
+         FETCH_DONE},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nok", FETCH_CUT,
+         FETCH_CUT},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n"
+         "0\r\n\r\n",
+         FETCH_DONE, FETCH_DONE},
+        {"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\n",
+         FETCH_CUT, FETCH_CUT},
+        {"HTTP/1.1 200 OK\r\nContent", FETCH_CONNECT_FAILED,
+         FETCH_CONNECT_FAILED},
+        {"HTTP/1.1 101 x\r\n\r\nok", FETCH_FAILED, FETCH_FAILED},
+    };
+    struct tls_server s;
+
+    (void)state;
+    tls_server_start(&s, "127.0.0.1");
+    for (size_t i = 0; i < 2 * COUNT_OF(cases); i++) {
+        struct asker a;
+        char url[64];
+        struct fetch_request r = {
+            .method = "GET", .url = url, .ca_file = s.files.cert};
+        enum fetch_end want = i % 2 ? cases[i / 2].cut : cases[i / 2].ended;
+
+        tls_answer = cases[i / 2].answer;
+        tls_cut = i % 2 == 1;
+        (void)snprintf(url, sizeof(url), "https://127.0.0.1:%u/", s.port);
+        asker_init(&a, &f);
+        asker_start(&a, &r);
+        PUMP_UNTIL(&f, a.ends == 1);
+        if (a.why != want ||
+            !asker_got(&a,
+                       want == FETCH_DONE || want == FETCH_CUT ? "ok" : "")) {
+            fail_msg("case %zu: %s, '%.*s'", i, fetch_end_word(a.why),
+                     STR_ARG(buf_str(&a.got)));
+        }
+        buf_fini(&a.got);
+    }
+    tls_server_stop(&s);
+}
+
 int
 main(void)
 {
@@ -481,6 +540,7 @@ main(void)
         CASE(a_reset_inside_the_body_is_a_cut),
         CASE(what_cannot_be_reached_says_how),
         CASE(a_certificate_counts_only_when_it_is_trusted_and_names_the_host),
+        CASE(an_answer_over_tls_is_whole_or_cut),
     };
 
     (void)signal(SIGPIPE, SIG_IGN); /* the test's TLS server writes plainly */

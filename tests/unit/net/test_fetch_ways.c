@@ -195,17 +195,18 @@ no_answer_spoils_the_next_one(void **state)
 
 /* --- floods -------------------------------------------------------------- */
 
-static const char *flood;
+static const char *_Atomic flood;
 
 /* A head, and then the same again and again, as long as somebody reads. */
 static bool
 send_without_end(struct reply *r)
 {
     char block[65536];
-    size_t n = strlen(flood);
+    const char *again = flood;
+    size_t n = strlen(again);
 
     for (size_t i = 0; i < sizeof(block); i++) {
-        block[i] = flood[i % n];
+        block[i] = again[i % n];
     }
     reply_text(r, answer);
     while (send(r->fd, block, sizeof(block) / n * n, MSG_NOSIGNAL) > 0) {
