@@ -94,6 +94,16 @@ test.describe('phone', () => {
     }
   });
 
+  test('the welcome begins at its top', async ({ page, chat }) => {
+    await page.setViewportSize({ width: 360, height: 500 });
+    await expect(chat.box).toBeVisible();
+    const region = page.getByRole('region', { name: 'Conversation' });
+    await expect
+      .poll(() => region.evaluate((e) => e.scrollHeight - e.clientHeight))
+      .toBeGreaterThan(0);
+    expect(await region.evaluate((e) => e.scrollTop)).toBe(0);
+  });
+
   test('the message field is as tall as its text', async ({ chat, page }) => {
     const height = async () => (await chat.box.boundingBox()).height;
     expect(await height()).toBeLessThan(60);

@@ -354,6 +354,10 @@ alone.describe('a token that expires', () => {
     await open(page, linkFor(server, 3));
     const notice = page.getByText('Your sign-in has expired');
     await expect(notice).toBeVisible(PATIENT);
+    // The list is fetched anew and refused; the open chat must not mind.
+    const refused = page.waitForResponse((r) => r.status() === 401);
+    await page.evaluate(() => dispatchEvent(new Event('focus')));
+    await refused;
     await chat.box.fill('half a thought');
     const steps = (await chat.steps()).length;
     await expect(chat.answers.last()).toContainText(`step${steps + 10} `);

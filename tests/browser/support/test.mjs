@@ -98,7 +98,7 @@ export class Chat {
     return this.answers.last();
   }
 
-  async settled(timeout = 10_000) {
+  async settled(timeout = 30_000) {
     const last = this.answers.last();
     await expect(last).toHaveAttribute('aria-busy', 'false', { timeout });
     await expect(this.stop).toHaveCount(0);

@@ -391,6 +391,8 @@ export class Conversation extends EventTarget {
   private afterApply(frame: Frame): void {
     if (frame.seq !== undefined) this.fresh = false;
     if (frame.type === 'ack') this.saveQueue();
+    // Not of a message: the token was taken, whatever was said before.
+    if (frame.type === 'ack' && !frame.client_id) this.tokenExpiring = false;
     if (frame.sender === 'admin') this.othersTypeUntil = 0;
     const done = frame.metadata?.done === 'true';
     if (frame.type === 'ack' || done)

@@ -114,6 +114,8 @@ export class ChatboxChat extends LitElement {
       const tell = (following: boolean) => (this.following = following);
       this.stick = new Stick(this.scroller, this.inner, tell);
     }
+    if (this.stick)
+      this.stick.resting = this.conversation?.transcript.empty ?? true;
     this.takeDraft();
     this.keepPlace();
     this.planTick();

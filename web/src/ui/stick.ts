@@ -5,6 +5,8 @@
 const NEAR_PX = 48;
 
 export class Stick {
+  /** What is there is no conversation: it is shown from its beginning. */
+  resting = false;
   private following = true;
   private lastTop = 0;
   private readonly watcher: ResizeObserver;
@@ -34,7 +36,7 @@ export class Stick {
   }
 
   private toEnd(): void {
-    this.scroller.scrollTop = this.scroller.scrollHeight;
+    this.scroller.scrollTop = this.resting ? 0 : this.scroller.scrollHeight;
     this.lastTop = this.scroller.scrollTop;
   }
 
