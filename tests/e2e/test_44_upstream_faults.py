@@ -181,7 +181,8 @@ def test_ten_thousand_tokens_a_second_into_a_slow_reader_leave_no_hole(
         for _ in range(3):  # a second each, a kilobyte of it
             slow.buffer += slow.sock.recv(1024)
             wait_for(lambda: server.metric(pauses) >= 1, 20, "the model has to wait")
-        assert server.memory() - before < 10_000_000
+        assert not fake.asked(question)[0].answered.is_set(), "it is not read ahead"
+        assert server.memory() - before < 30_000_000  # (of a sanitizer's, too)
         text, chunks, end = [], 0, None
         while end is None:
             frame = slow.json()
