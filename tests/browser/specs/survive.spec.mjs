@@ -394,6 +394,33 @@ alone.describe('a token that expires', () => {
   });
 });
 
+test('a new link in mid-answer is not overlooked', async ({
+  chat,
+  page,
+}) => {
+  await chat.send('something slow while a link is pasted');
+  await expect(chat.answers.last()).toContainText('step2');
+  const token = signToken({ seconds: 600 });
+  const taken = page.waitForRequest(
+    (r) => r.headers().authorization === `Bearer ${token}`,
+    PATIENT,
+  );
+  // Between the new fragment and the event that tells of it, the page draws.
+  await page.evaluate((hash) => {
+    const frame = globalThis.requestAnimationFrame;
+    globalThis.requestAnimationFrame = (draw) =>
+      frame((now) => {
+        globalThis.requestAnimationFrame = frame;
+        location.hash = hash;
+        draw(now);
+      });
+  }, `#token=${token}`);
+  await taken;
+  await expect.poll(() => page.url()).toContain('#session=');
+  await chat.stop.click();
+  await chat.settled();
+});
+
 test('a draft survives a reload and a look at another chat', async ({
   chat,
   page,

@@ -63,6 +63,7 @@ export class ChatboxApp extends LitElement {
   @query('chatbox-sessions') private sessions?: ChatboxSessions;
   @query('chatbox-dialog') private dialog!: ChatboxDialog;
 
+  private named?: string; // the session that the address bar was given
   private unseen = new Set<Conversation>(); // left with something to send
   private endParent = () => {};
   private readonly size = new ResizeObserver(([entry]) => {
@@ -302,6 +303,7 @@ export class ChatboxApp extends LitElement {
 
   private openChat(session: string | undefined, firstOfPage = false): void {
     this.leave(this.conversation);
+    this.named = session;
     this.conversation =
       this.takeBack(session) ?? this.connect(session, firstOfPage);
     void this.updateComplete.then(() => this.focusChat());
@@ -362,9 +364,18 @@ export class ChatboxApp extends LitElement {
     if (c !== this.conversation) return;
     const state = c.linkState;
     if (state.at === 'stopped' && state.code === 4401) this.onTokenNeeded();
-    if (this.page && c.address && c.halt !== 'gone')
-      this.setAddress(c.address, 'replace');
+    if (this.page && c.address && c.halt !== 'gone') this.name(c.address);
     this.requestUpdate();
+  }
+
+  /**
+   * Once, when the session gets its name: later the address bar may hold a
+   * new link, or where the back button led, and onHash has not yet come.
+   */
+  private name(session: string): void {
+    if (session === this.named) return;
+    this.named = session;
+    this.setAddress(session, 'replace');
   }
 
   /** The address changed by hand, by the back button, or a pasted link. */
