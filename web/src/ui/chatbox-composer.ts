@@ -252,12 +252,11 @@ export class ChatboxComposer extends LitElement {
       }
 
       .keys {
-        opacity: 0;
-        transition: opacity 200ms;
+        visibility: hidden;
       }
 
       .card:focus-within .keys {
-        opacity: 1;
+        visibility: visible;
       }
 
       .round {
