@@ -162,7 +162,12 @@ upgrade(struct echo *e, struct str bytes)
         return bytes.n;
     }
     buf_init(&b, ANSWER_MAX);
-    ws_handshake_write(&b, handshake.key, STR(""));
+    why = ws_handshake_write(&b, handshake.key, STR(""));
+    if (why != ERR_OK) {
+        buf_fini(&b);
+        refuse(e, why);
+        return bytes.n;
+    }
     answer(e, &b);
     e->upgraded = true;
     return used;
@@ -261,6 +266,10 @@ serve(int fd, uint16_t port, const char *host)
     stop_on(&s, &term, SIGTERM);
     stop_on(&s, &interrupt, SIGINT);
     listener = listener_start(&s, fd, on_accept, NULL);
+    if (listener == NULL) {
+        (void)fprintf(stderr, "ws-echo: cannot listen\n");
+        return 1;
+    }
     (void)printf("listening on %s:%u\n", host, port);
     (void)fflush(stdout);
     shard_run(&s);
