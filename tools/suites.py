@@ -95,10 +95,19 @@ def meson(variant, name, slower=1):
                  (count_meson, log))
 
 
-TWO = ("-n", "2", "--dist", "loadfile")
+def workers(count):
+    """A file's tests stay together; most of their time they wait."""
+    return ("-n", str(count), "--dist", "loadfile")
 
 
-def pytest(variant, name, where="tests/e2e", targets=(), how=TWO, **env):
+# Commands that end at once: no second thread, and no socket.
+WITHOUT_COMMANDS = tuple(
+    f"--ignore=tests/e2e/{name}.py" for name in
+    ("test_05_config_rows", "test_06_config_sources", "test_07_commands"))
+
+
+def pytest(variant, name, where="tests/e2e", targets=(), how=workers(2),
+           **env):
     """A suite of pytest's, against one variant's program."""
     junit = OUT / f"{name}.xml"
     run = [".venv/bin/python", "-m", "pytest", "-q", *how,
@@ -150,11 +159,14 @@ SUITES = {
     "tidy": tap("tidy", "tools/tidy", prepared=builds("release")),
     "asan-unit": meson("asan", "unit", 5),
     "asan-corpus": meson("asan", "fuzz", 5),
-    "asan-e2e": pytest("asan", "asan-e2e", CHATBOX_TEST_PATIENCE="4"),
+    "asan-e2e": pytest("asan", "asan-e2e", how=workers(3),
+                       CHATBOX_TEST_PATIENCE="4"),
     "tsan-unit": meson("tsan", "unit", 10),
-    "tsan-e2e": pytest("tsan", "tsan-e2e", CHATBOX_TEST_THREADS="4",
-                       CHATBOX_TEST_PATIENCE="6"),
-    "faults-e2e": pytest("faults", "faults-e2e", CHATBOX_TEST_PATIENCE="2"),
+    "tsan-e2e": pytest("tsan", "tsan-e2e", how=workers(4) + WITHOUT_COMMANDS,
+                       CHATBOX_TEST_THREADS="4", CHATBOX_TEST_PATIENCE="6"),
+    "faults-e2e": pytest("faults", "faults-e2e",
+                         how=workers(3) + WITHOUT_COMMANDS,
+                         CHATBOX_TEST_PATIENCE="3"),
     "cov-unit": meson("cov", "unit", 3),
     "cov-corpus": meson("cov", "fuzz", 3),
     "cov-property": pytest("cov", "cov-property", "tests/property", PROPERTY),
