@@ -95,9 +95,9 @@ def meson(variant, name, slower=1):
                  (count_meson, log))
 
 
-def workers(count):
-    """A file's tests stay together; most of their time they wait."""
-    return ("-n", str(count), "--dist", "loadfile")
+def workers(count, by="loadfile"):
+    """Most of their time the tests wait; by: what stays together."""
+    return ("-n", str(count), "--dist", by)
 
 
 # Commands that end at once: no second thread, and no socket.
@@ -151,8 +151,9 @@ SUITES = {
     "web": node("web", "web", "npx vitest run --reporter=default "
                 "--reporter=junit --outputFile.junit={junit}"),
     "types": tap("types", "tools/types"),
-    "e2e": pytest("release", "e2e"),
-    "property": pytest("release", "property", "tests/property", PROPERTY),
+    "e2e": pytest("release", "e2e", how=workers(3)),
+    "property": pytest("release", "property", "tests/property", PROPERTY,
+                       how=workers(3, by="load")),
     "browser": node("tests/browser", "browser",
                     "npx playwright test --reporter=list,junit",
                     {"PLAYWRIGHT_JUNIT_OUTPUT_FILE": "{junit}"}),

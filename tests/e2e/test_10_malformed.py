@@ -10,7 +10,7 @@ import pytest
 
 from support.checks import assert_error, assert_headers
 from support.malformed import FRAMING, HANDSHAKES, HEADS, ODD_TARGETS
-from support.rawhttp import RawConn, exchange
+from support.rawhttp import RawConn, answered, exchange
 from support.tokens import token
 
 
@@ -36,7 +36,7 @@ def test_a_malformed_head_is_refused_and_the_connection_closed(server, text, sta
 
 @pytest.mark.parametrize("text,statuses", rows(ODD_TARGETS))
 def test_an_odd_target_leads_nowhere(server, text, statuses):
-    answer, _ = exchange(server, fill(server, text))
+    answer = answered(server, fill(server, text))
     assert answer.status in statuses, answer
     assert_error(answer, answer.status)
 
@@ -55,7 +55,7 @@ def test_an_ambiguous_body_is_refused_and_nothing_after_it_answered(server, text
 @pytest.mark.parametrize("text,statuses", rows(HANDSHAKES))
 def test_a_malformed_handshake_is_refused(server, text, statuses):
     method = text.split(" ", 1)[0]
-    answer, _ = exchange(server, fill(server, text), method)
+    answer = answered(server, fill(server, text), method)
     assert answer.status in statuses, answer
     assert_headers(answer)
     if method != "HEAD":
@@ -91,7 +91,7 @@ GOOD = [
 
 @pytest.mark.parametrize("text", [pytest.param(t, id=n) for n, t in GOOD])
 def test_an_unusual_but_correct_head_is_served(server, text):
-    answer, _ = exchange(server, fill(server, text))
+    answer = answered(server, fill(server, text))
     assert answer.status == 200, answer
 
 

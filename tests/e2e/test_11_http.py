@@ -6,7 +6,7 @@ import json
 import pytest
 
 from support.checks import assert_error, assert_headers
-from support.rawhttp import RawConn, exchange, request
+from support.rawhttp import RawConn, answered, exchange, request
 from support.tokens import token
 from support.waiting import PATIENCE
 
@@ -58,7 +58,7 @@ def test_a_wrong_method_is_405_with_allow(server, method, path, allowed):
 def test_head_answers_as_get_without_a_body(server, path):
     bearer = token("u")
     head = (("Authorization", f"Bearer {bearer}"),)
-    get, _ = exchange(server, request(server, "GET", server.prefix + path, head))
+    get = answered(server, request(server, "GET", server.prefix + path, head))
     with RawConn(server) as conn:
         data = request(server, "HEAD", server.prefix + path, head)
         conn.send(data + data)
@@ -120,7 +120,7 @@ def test_a_request_line_over_8_kib_is_414(server):
 def test_a_request_line_just_below_8_kib_is_served(server):
     path = f"{server.prefix}/healthz?"
     room = 8192 - len(f"GET {path} HTTP/1.1\r\n")
-    answer, _ = exchange(server, request(server, "GET", path + "x" * room))
+    answer = answered(server, request(server, "GET", path + "x" * room))
     assert answer.status == 200
 
 
@@ -137,7 +137,7 @@ def numbered(count):
 
 def test_100_headers_are_served_and_101_are_431(server):
     path = server.prefix + "/healthz"
-    good, _ = exchange(server, request(server, "GET", path, numbered(99)))
+    good = answered(server, request(server, "GET", path, numbered(99)))
     assert good.status == 200
     bad, closed = exchange(server, request(server, "GET", path, numbered(100)))
     assert_error(bad, 431, "PAYLOAD_TOO_LARGE")
@@ -156,7 +156,7 @@ def test_more_than_16_kib_of_headers_are_431(server, headers):
 
 def test_15_kib_of_headers_are_served(server):
     data = request(server, "GET", server.prefix + "/healthz", [("X-B", "v" * 15000)])
-    assert exchange(server, data)[0].status == 200
+    assert answered(server, data).status == 200
 
 
 def authorised(user="u"):
@@ -295,7 +295,7 @@ def test_a_refusal_comes_instead_of_100_continue(server, headers, status):
 
 
 def test_an_unknown_expectation_is_refused(server):
-    answer, _ = exchange(server, request(server, "GET", server.prefix + "/healthz",
+    answer = answered(server, request(server, "GET", server.prefix + "/healthz",
                                          [("Expect", "the-unexpected")]))
     assert answer.status in (400, 417)
 

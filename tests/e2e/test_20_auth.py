@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from support.checks import assert_error
 from support.forged import ACCEPTED, REFUSED
-from support.rawhttp import exchange, request
+from support.rawhttp import answered, request
 from support.server import demo_env
 from support.tokens import SECRET, claims, forge, token
 from support.ws import Chat, upgrade
@@ -20,7 +20,7 @@ from support.ws import Chat, upgrade
 def test_a_forged_token_is_refused_on_both_doors(server, make, code):
     forged = make()
     head = [("Authorization", f"Bearer {forged}")]
-    answer, _ = exchange(server, request(server, "GET", server.prefix + "/models", head))
+    answer = answered(server, request(server, "GET", server.prefix + "/models", head))
     assert_error(answer, 401, code)
     assert_error(upgrade(server, bearer=forged), 401, code)
 
@@ -40,7 +40,7 @@ def test_no_token_is_unauthorized(server):
 @pytest.mark.parametrize("value", ["Basic dTpw", "Token abc", "Bearer", "Bearer "])
 def test_another_scheme_is_unauthorized(server, value):
     head = [("Authorization", value)]
-    answer, _ = exchange(server, request(server, "GET", server.prefix + "/models", head))
+    answer = answered(server, request(server, "GET", server.prefix + "/models", head))
     assert_error(answer, 401)
 
 
@@ -55,7 +55,7 @@ def test_two_authorization_headers_are_refused(server):
     head = [("Authorization", f"Bearer {token('a')}"),
             ("Authorization", f"Bearer {token('b')}")]
     data = request(server, "GET", server.prefix + "/models", head)
-    assert exchange(server, data)[0].status in (400, 401)
+    assert answered(server, data).status in (400, 401)
 
 
 def test_the_user_of_the_token_is_the_user(server, chat):

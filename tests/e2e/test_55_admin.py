@@ -10,7 +10,7 @@ import pytest
 
 from support.answer import Answer, plain
 from support.checks import assert_error, assert_id, assert_time
-from support.rawhttp import exchange, request
+from support.rawhttp import answered, request
 from support.server import minimal_env, provider_env, run_cli
 from support.tokens import token
 from support.waiting import wait_for
@@ -262,7 +262,7 @@ def test_every_user_id_can_be_asked_for(server, name):
     made = make(server, name)
     head = [("Authorization", f"Bearer {token(fresh('op'), roles=['admin'])}")]
     path = f"{server.prefix}/admin/users/{quote(name, safe='')}/sessions"
-    answer, _ = exchange(server, request(server, "GET", path, head))
+    answer = answered(server, request(server, "GET", path, head))
     assert answer.status == 200, answer
     assert {item["user_id"] for item in answer.json()} == {name}
     assert set(made) <= {item["id"] for item in answer.json()}

@@ -162,6 +162,13 @@ def request(server, method, path, headers=(), body=b"", host=None):
     return "\r\n".join(lines).encode("latin-1") + b"\r\n\r\n" + body
 
 
+def answered(server, data, method="GET", timeout=10):
+    """Send bytes on a new connection and return the answer."""
+    with RawConn(server, timeout, tls=server.scheme == "https") as conn:
+        conn.send_slack(data)
+        return conn.read_response(method)
+
+
 def exchange(server, data, method="GET", timeout=10):
     """Send bytes on a new connection and return (answer, closed afterwards?)."""
     with RawConn(server, timeout, tls=server.scheme == "https") as conn:

@@ -269,6 +269,8 @@ class Server:
                    if key == name or key.startswith(name + "{"))
 
     def descriptors(self):
+        """How many are open; the first shard answers before the last one has its own."""
+        wait_for(lambda: self.logged("start"), 15, "all shards have started")
         return len(os.listdir(f"/proc/{self.process.pid}/fd"))
 
     def memory(self):
