@@ -8,6 +8,7 @@
 #include "codec/json.h"
 
 #include <stdio.h>
+#include <string.h>
 
 #define NOWHERE SIZE_MAX
 
@@ -100,21 +101,10 @@ half_at(const char *p, const char *end)
     if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || (p[2] | 0x20) != 'd') {
         return NO_HALF;
     }
-    if (p[3] >= '8' && p[3] <= '9') {
+    if (memchr("89abAB", p[3], 6) != NULL) {
         return HIGH_HALF;
     }
-    switch (p[3] | 0x20) {
-    case 'a':
-    case 'b':
-        return HIGH_HALF;
-    case 'c':
-    case 'd':
-    case 'e':
-    case 'f':
-        return LOW_HALF;
-    default:
-        return NO_HALF;
-    }
+    return memchr("cdefCDEF", p[3], 8) != NULL ? LOW_HALF : NO_HALF;
 }
 
 /* A half without its other half becomes a letter. */
