@@ -162,8 +162,7 @@ struct facts {
     struct http1_head *head;
     bool host;
     bool length;
-    bool close;
-    bool keep_alive;
+    struct http1_persistence connection;
     bool unknown_expectation;
 };
 
@@ -206,15 +205,27 @@ see_transfer_encoding(struct facts *f, struct str value)
     return ERR_OK;
 }
 
-static enum err
-see_connection(struct facts *f, struct str value)
+void
+http1_head_see_connection(struct http1_persistence *p, struct str value)
 {
     struct str item;
 
     while (http1_head_next_item(&value, &item)) {
-        f->close = f->close || str_is_nocase(item, "close");
-        f->keep_alive = f->keep_alive || str_is_nocase(item, "keep-alive");
+        p->close = p->close || str_is_nocase(item, "close");
+        p->keep_alive = p->keep_alive || str_is_nocase(item, "keep-alive");
     }
+}
+
+bool
+http1_head_persists(const struct http1_persistence *p, int minor)
+{
+    return !p->close && (minor == 1 || p->keep_alive);
+}
+
+static enum err
+see_connection(struct facts *f, struct str value)
+{
+    http1_head_see_connection(&f->connection, value);
     return ERR_OK;
 }
 
@@ -268,7 +279,7 @@ conclude(struct facts *f)
     if (head->target.authority.n > 0) {
         head->host = head->target.authority;
     }
-    head->keep_alive = !f->close && (head->minor == 1 || f->keep_alive);
+    head->keep_alive = http1_head_persists(&f->connection, head->minor);
     if (head->framing != HTTP1_CHUNKED && head->content_length == 0) {
         head->expect_continue = false;
     }

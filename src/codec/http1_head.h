@@ -109,4 +109,17 @@ bool http1_head_lists(const struct http1_head *head, const char *name,
  * Borrows. */
 bool http1_head_next_item(struct str *rest, struct str *item_out);
 
+/* What the Connection fields of a message say, begun as {0}. */
+struct http1_persistence {
+    bool close;
+    bool keep_alive;
+};
+
+/* Adds one field's value. */
+void http1_head_see_connection(struct http1_persistence *p, struct str value);
+
+/* Whether the connection goes on behind a message of HTTP/1.minor; RFC 9112
+ * section 9.3. */
+bool http1_head_persists(const struct http1_persistence *p, int minor);
+
 #endif

@@ -44,8 +44,7 @@ struct facts {
     struct http1_response *r;
     bool length;
     bool chunked;
-    bool close;
-    bool keep_alive;
+    struct http1_persistence connection;
 };
 
 /* RFC 9112 section 6.3: the same length said twice is one length. */
@@ -82,12 +81,7 @@ see_transfer_encoding(struct facts *f, struct str value)
 static enum err
 see_connection(struct facts *f, struct str value)
 {
-    struct str item;
-
-    while (http1_head_next_item(&value, &item)) {
-        f->close = f->close || str_is_nocase(item, "close");
-        f->keep_alive = f->keep_alive || str_is_nocase(item, "keep-alive");
-    }
+    http1_head_see_connection(&f->connection, value);
     return ERR_OK;
 }
 
@@ -142,7 +136,7 @@ conclude(const struct facts *f, bool to_head)
 {
     struct http1_response *r = f->r;
 
-    r->keep_alive = !f->close && (r->minor == 1 || f->keep_alive);
+    r->keep_alive = http1_head_persists(&f->connection, r->minor);
     if (to_head || r->status < 200 || r->status == 204 || r->status == 304) {
         r->framing = HTTP1_NO_BODY;
     } else if (f->chunked) {
