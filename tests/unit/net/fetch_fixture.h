@@ -331,4 +331,25 @@ asker_got(const struct asker *a, const char *text)
     return str_is(buf_str(&a->got), text);
 }
 
+/* A shard that can fetch, and a server that answers so. */
+static inline int
+fetch_setup(struct fixture *f, struct server *server, script *run)
+{
+    fixture_open(f);
+    assert_int_equal(fetch_pool_prepare(), ERR_OK);
+    fetch_pool_init(&f->shard);
+    server_start(server, run);
+    return 0;
+}
+
+static inline int
+fetch_teardown(struct fixture *f, struct server *server)
+{
+    fetch_pool_fini(&f->shard);
+    fetch_pool_forget();
+    server_stop(server);
+    fixture_close(f);
+    return 0;
+}
+
 #endif

@@ -32,23 +32,15 @@ static int
 setup(void **state)
 {
     (void)state;
-    fixture_open(&f);
-    assert_int_equal(fetch_pool_prepare(), ERR_OK);
-    fetch_pool_init(&f.shard);
-    server_start(&server, answer);
     speak = hang_up = false;
-    return 0;
+    return fetch_setup(&f, &server, answer);
 }
 
 static int
 teardown(void **state)
 {
     (void)state;
-    fetch_pool_fini(&f.shard);
-    fetch_pool_forget();
-    server_stop(&server);
-    fixture_close(&f);
-    return 0;
+    return fetch_teardown(&f, &server);
 }
 
 static size_t
