@@ -36,6 +36,7 @@ turn_show_later(struct session *s)
 {
     if (list_empty(&s->dirty)) {
         list_push_back(&s->user->chat->dirty, &s->dirty);
+        shard_again(s->user->chat->shard); /* a queue drains after our phase */
     }
 }
 

@@ -44,6 +44,43 @@ the_provider_waits_only_when_nobody_can_take_more(void **state)
     house_close(&h);
 }
 
+/* As a socket's queue that is written whole at the end of a turn. */
+static void
+drain(void *cookie)
+{
+    struct recorder *r = cookie;
+
+    if (r->queued > 0) {
+        r->queued = 0;
+        chat_on_drain(&r->outlet);
+    }
+}
+
+/* Nothing else wakes the shard for the next second. */
+static void
+a_queue_that_drains_at_once_stops_nobody(void **state)
+{
+    struct house h;
+    struct recorder a;
+
+    (void)state;
+    house_open(&h);
+    script.words = 1000;
+    script.given = 1;
+    recorder_join(&h, &a, "anna");
+    recorder_say(&a, ASK("one"));
+    WAIT_FOR(&h, count_type(&a, "ai_response") == 1);
+    a.queued = FULL;
+    script.given = 2;
+    WAIT_FOR(&h, paused(&a));
+    shard_at_phase(&h.shard, SHARD_PHASE_NET, drain, &a);
+    (void)uv_run(&h.shard.loop, UV_RUN_NOWAIT);
+    assert_false(paused(&a));
+    shard_at_phase(&h.shard, SHARD_PHASE_NET, NULL, NULL);
+    recorder_fini(&a);
+    house_close(&h);
+}
+
 static void
 a_paused_answer_goes_on_when_the_last_slow_reader_leaves(void **state)
 {
@@ -149,6 +186,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_provider_waits_only_when_nobody_can_take_more),
+        cmocka_unit_test(a_queue_that_drains_at_once_stops_nobody),
         cmocka_unit_test(
             a_paused_answer_goes_on_when_the_last_slow_reader_leaves),
         cmocka_unit_test(the_end_waits_for_nobody_and_leaves_no_hole),
