@@ -8,7 +8,6 @@
 #include "codec/json.h"
 
 #include <stdio.h>
-#include <string.h>
 
 #define NOWHERE SIZE_MAX
 
@@ -101,10 +100,13 @@ half_at(const char *p, const char *end)
     if (end - p < 6 || p[0] != '\\' || p[1] != 'u' || (p[2] | 0x20) != 'd') {
         return NO_HALF;
     }
-    if (memchr("89abAB", p[3], 6) != NULL) {
+    if (p[3] >= '8' && p[3] <= '9') {
         return HIGH_HALF;
     }
-    return memchr("cdefCDEF", p[3], 8) != NULL ? LOW_HALF : NO_HALF;
+    if ((p[3] | 0x20) < 'a' || (p[3] | 0x20) > 'f') {
+        return NO_HALF;
+    }
+    return (p[3] | 0x20) < 'c' ? HIGH_HALF : LOW_HALF;
 }
 
 /* A half without its other half becomes a letter. */
