@@ -462,6 +462,15 @@ check_expiry(struct socket *k, uint64_t now)
 }
 
 static void
+drop_silent(struct socket *k)
+{
+    metric_count(METRIC_PEERS_SILENT);
+    log_debug(EVENT_CONNECTION_CLOSED, "dropping a silent peer",
+              log_int("conn", (int64_t)conn_id(k->conn)));
+    conn_abort(k->conn);
+}
+
+static void
 on_timer(struct timer *timer)
 {
     struct socket *k = CONTAINER_OF(timer, struct socket, timer);
@@ -475,8 +484,7 @@ on_timer(struct timer *timer)
         k->heard_ms = now; /* it is we who do not listen */
     }
     if (now >= k->heard_ms + k->gate->settings->pong_wait_ms) {
-        metric_count(METRIC_PEERS_SILENT);
-        conn_abort(k->conn);
+        drop_silent(k);
         return;
     }
     if (now >= k->pinged_ms + k->gate->settings->ping_period_ms) {
