@@ -271,6 +271,7 @@ gate_close_all(struct shard *s, int code, const char *reason,
     g->on_empty = on_empty;
     g->on_empty_cookie = cookie;
     keys_close(g);
+    http_refuse_rest(g);
     socket_close_all(g, code, reason);
     gate_check_empty(g);
 }

@@ -579,3 +579,18 @@ http_drain(struct gate *g)
         }
     }
 }
+
+void
+http_refuse_rest(struct gate *g)
+{
+    LIST_FOREACH (it, &g->https) {
+        struct http *h = CONTAINER_OF(it, struct http, link);
+
+        if (h->state == HEAD_STATE && h->begun) {
+            refuse(h, ERR_SERVICE_UNAVAILABLE);
+        } else if (h->state == BODY_STATE) {
+            h->state = BUSY_STATE;
+            reply_error(h->request, ERR_SERVICE_UNAVAILABLE, NULL);
+        }
+    }
+}

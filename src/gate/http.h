@@ -50,4 +50,7 @@ struct conn *http_take_conn(struct request *r);
 /* Shutdown: idle ones close now, others behind their answer. */
 void http_drain(struct gate *g);
 
+/* Then: who is still sending a request is answered 503, not waited for. */
+void http_refuse_rest(struct gate *g);
+
 #endif

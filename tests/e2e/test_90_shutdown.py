@@ -10,8 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.answer import Answer
-from support.rawhttp import sendable
+from support.checks import assert_error
+from support.rawhttp import RawConn, request, sendable
 from support.server import demo_env, provider_env
+from support.tokens import token
 from support.waiting import wait_for
 from support.ws import CLOSE, PING, RawWs, encode, fresh, upgrade
 
@@ -149,6 +151,25 @@ def test_who_does_not_read_is_cut_at_the_deadline_and_it_is_told(spawn):
     (line,) = server.logged("shutdown_forced")
     assert line["level"] == "warn" and line["cut"] == 1
     lazy.close()
+
+
+def test_who_is_still_sending_a_request_is_refused_and_not_waited_for(spawn):
+    """Req 15.2, 15.5: half a head, half a body; the stop has an hour's time."""
+    server = spawn({**demo_env(), "SHUTDOWN_TIMEOUT": "1h"})
+    path = f"{server.prefix}/healthz"
+    bearer = ("Authorization", f"Bearer {token(fresh())}")
+    with RawConn(server) as head, RawConn(server) as body:
+        head.send(request(server, "GET", path) + b"GET / HTTP/1.1\r\nHo")
+        assert head.read_response().status == 200, "and the rest has been read"
+        body.send(request(server, "POST", f"{server.prefix}/sessions", [
+            bearer, ("Content-Type", "application/json"), ("Content-Length", "100"),
+            ("Expect", "100-continue")]) + b'{"name":')
+        assert body.read_response().status == 100
+        server.signal(signal.SIGTERM)
+        for conn in (head, body):
+            assert_error(conn.read_response(), 503, "SERVICE_UNAVAILABLE")
+            assert conn.closed_by_peer()
+    assert server.wait_exit(0, 20) == 0
 
 
 def test_shutdown_before_any_text_is_a_service_error(spawn, connect, fake, question):
