@@ -3,13 +3,18 @@
  * and which time it waits for, we say when they are ready. */
 #include "base/xalloc.h"
 #include "net/fetch_internal.h"
+#include "net/sys.h"
 
 #include <signal.h>
+#include <unistd.h>
 
+/* A duplicate is watched: a socket that never connected is closed by libcurl
+ * 7.88 before it says so, and then its number may be another shard's. */
 struct watch {
     uv_poll_t poll;
     struct fetch_pool *pool;
-    curl_socket_t fd;
+    curl_socket_t fd; /* libcurl's name of it */
+    int own_fd;
     int events;
     bool closed;
 };
@@ -77,25 +82,36 @@ on_closed(uv_handle_t *handle)
 static void
 unwatch(struct fetch_pool *pool, struct watch *w)
 {
+    int fd;
+
     if (w == NULL) {
         return;
     }
+    fd = w->own_fd;
     w->closed = true;
     (void)curl_multi_assign(pool->multi, w->fd, NULL);
     if (!pool->shard->ended) {
         CHECK(uv_poll_stop(&w->poll) == 0);
     }
     shard_close_handle(pool->shard, (uv_handle_t *)&w->poll, on_closed);
+    (void)close(fd);
 }
 
 static struct watch *
 new_watch(struct fetch_pool *pool, curl_socket_t fd)
 {
-    struct watch *w = xcalloc(1, sizeof(*w));
+    int own_fd = sys_dup(fd);
+    struct watch *w;
 
+    if (own_fd < 0) {
+        return NULL;
+    }
+    w = xcalloc(1, sizeof(*w));
     w->pool = pool;
     w->fd = fd;
-    if (uv_poll_init_socket(&pool->shard->loop, &w->poll, fd) != 0) {
+    w->own_fd = own_fd;
+    if (uv_poll_init_socket(&pool->shard->loop, &w->poll, own_fd) != 0) {
+        (void)close(own_fd);
         xfree(w);
         return NULL;
     }
@@ -103,8 +119,9 @@ new_watch(struct fetch_pool *pool, curl_socket_t fd)
     return w;
 }
 
-/* A socket that the loop will not watch (no memory for epoll) runs into its
- * transfer's time limit; telling libcurl would end every other transfer too.
+/* A socket that the loop will not watch (no descriptor, no memory for epoll)
+ * runs into its transfer's time limit; telling libcurl would end every other
+ * transfer too.
  */
 static int
 on_socket(CURL *easy, curl_socket_t fd, int what, void *arg, void *fd_arg)

@@ -6,7 +6,6 @@
 #include "net/fetch_internal.h"
 #include "net/sys.h"
 
-#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -83,11 +82,10 @@ fetch_wire_take_over(struct fetch *f, CURL *easy, const char *origin)
         theirs == CURL_SOCKET_BAD) {
         return NULL;
     }
-    fd = dup(theirs); /* F_DUPFD_CLOEXEC would hide it from TSan */
+    fd = sys_dup(theirs);
     if (fd < 0) {
         return NULL;
     }
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
     w = xcalloc(1, sizeof(*w));
     if (uv_poll_init_socket(&f->pool->shard->loop, &w->poll, fd) != 0) {
         (void)close(fd);

@@ -4,7 +4,9 @@
 #include "net/sys.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #ifdef NET_FAULTS
 
@@ -88,4 +90,15 @@ sys_is_silent(int fd)
 
     return recv(fd, &c, 1, MSG_PEEK | MSG_DONTWAIT) < 0 &&
            (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+int
+sys_dup(int fd)
+{
+    int other = dup(fd); /* F_DUPFD_CLOEXEC would hide it from TSan */
+
+    if (other >= 0) {
+        (void)fcntl(other, F_SETFD, FD_CLOEXEC);
+    }
+    return other;
 }

@@ -18,4 +18,7 @@ ssize_t sys_send(int fd, const void *from, size_t n);
  * nor an error. Takes nothing out of it. */
 bool sys_is_silent(int fd);
 
+/* Another descriptor of the same socket, closed on exec; -1 with errno. */
+int sys_dup(int fd);
+
 #endif

@@ -188,6 +188,47 @@ many_transfers_run_at_once(void **state)
     }
 }
 
+static atomic_bool busy;
+
+/* Takes and gives back the lowest numbers that are free. */
+static void *
+use_descriptors(void *arg)
+{
+    (void)arg;
+    while (busy) {
+        int fd = dup(STDERR_FILENO);
+
+        if (fd >= 0) {
+            (void)close(fd);
+        }
+    }
+    return NULL;
+}
+
+/* ThreadSanitizer is the judge: it knows whose a descriptor is. */
+static void
+a_connection_that_is_given_up_touches_no_descriptor_of_others(void **state)
+{
+    pthread_t other;
+
+    (void)state;
+    busy = true;
+    assert_int_equal(pthread_create(&other, NULL, use_descriptors, NULL), 0);
+    for (int i = 0; i < 300; i++) {
+        struct asker a;
+
+        asker_init(&a, &f);
+        asker_get(&a, &server, "/given-up");
+        (void)uv_run(&f.shard.loop, UV_RUN_NOWAIT);
+        asker_cancel(&a);
+        (void)uv_run(&f.shard.loop, UV_RUN_NOWAIT);
+        buf_fini(&a.got);
+    }
+    busy = false;
+    assert_int_equal(pthread_join(other, NULL), 0);
+    assert_int_equal(fetch_pool_active(&f.shard), 0);
+}
+
 static void
 a_proxy_of_the_environment_is_used(void **state)
 {
@@ -251,6 +292,7 @@ main(void)
         CASE(a_request_that_a_new_connection_loses_too_has_failed),
         CASE(what_came_before_a_reset_is_not_lost),
         CASE(many_transfers_run_at_once),
+        CASE(a_connection_that_is_given_up_touches_no_descriptor_of_others),
         CASE(a_proxy_of_the_environment_is_used),
         CASE(taking_the_pool_down_cancels_what_runs),
     };
