@@ -86,6 +86,17 @@ arm_wake(struct timers *ts)
                          at_ms > now_ms ? at_ms - now_ms : 0, 0) == 0);
 }
 
+/* Sockets are looked at before the rest fires: not 0, by which libuv would
+ * call again at once. */
+static void
+look_around(struct timers *ts)
+{
+    if (!uv_is_closing((const uv_handle_t *)&ts->wake)) {
+        ts->wake_ms = 0;
+        CHECK(uv_timer_start(&ts->wake, on_wake, 1, 0) == 0);
+    }
+}
+
 static void
 on_wake(uv_timer_t *wake)
 {
@@ -93,9 +104,14 @@ on_wake(uv_timer_t *wake)
     uint64_t now_ms = uv_now(ts->loop);
 
     ts->wake_ms = UINT64_MAX;
-    while (ts->count > 0 && ts->heap[1]->at_ms <= now_ms) {
+    for (int fired = 0; ts->count > 0 && ts->heap[1]->at_ms <= now_ms;
+         fired++) {
         struct timer *t = ts->heap[1];
 
+        if (fired == TIMERS_AT_ONCE) {
+            look_around(ts);
+            return;
+        }
         take_out(ts, t);
         t->fire(t);
     }

@@ -9,7 +9,10 @@
 
 /* Timers as members of objects: 24 bytes each, a binary heap per shard over
  * one uv_timer, so that arming costs O(log n) and no allocation beyond the
- * heap's growth. Monotonic milliseconds. One shard's thread only. */
+ * heap's growth. Monotonic milliseconds. One shard's thread only. Of many that
+ * are due together TIMERS_AT_ONCE fire, then sockets are served for a
+ * millisecond: thousands of peers whose time is up delay nobody else. */
+#define TIMERS_AT_ONCE 32
 struct timer {
     void (*fire)(struct timer *);
     uint64_t at_ms;

@@ -182,6 +182,35 @@ a_timer_may_start_itself_without_starving_the_loop(void **state)
     assert_int_equal(p.fired, 4);
 }
 
+static int
+fired(const struct probe *p, size_t count)
+{
+    int sum = 0;
+
+    for (size_t i = 0; i < count; i++) {
+        sum += p[i].fired;
+    }
+    return sum;
+}
+
+static void
+of_many_that_are_due_some_fire_before_the_loop_looks_around(void **state)
+{
+    struct probe p[TIMERS_AT_ONCE * 3] = {0};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(p); i++) {
+        start(&p[i], 0);
+    }
+    while (uv_hrtime() / 1000000 <= p[COUNT_OF(p) - 1].at_ms) {
+        continue; /* until all are due */
+    }
+    (void)uv_run(&t.loop, UV_RUN_NOWAIT);
+    assert_int_equal(fired(p, COUNT_OF(p)), TIMERS_AT_ONCE);
+    run();
+    assert_int_equal(fired(p, COUNT_OF(p)), COUNT_OF(p));
+}
+
 /* Against a plain array searched from end to end. */
 static void
 agrees_with_a_simple_model_over_random_operations(void **state)
@@ -232,6 +261,7 @@ main(void)
         CASE(a_cancelled_timer_does_not_fire),
         CASE(starting_again_moves_in_both_directions),
         CASE(a_timer_may_start_itself_without_starving_the_loop),
+        CASE(of_many_that_are_due_some_fire_before_the_loop_looks_around),
         CASE(agrees_with_a_simple_model_over_random_operations),
     };
 
