@@ -5,6 +5,7 @@ import pytest
 
 from support import server as server_module
 from support.fakellm import FakeLLM
+from support.operators import operator
 from support.server import Server, provider_env
 from support.ws import Chat, RawWs, fresh
 
@@ -97,6 +98,12 @@ def chat(server):
     factory = closing(lambda *a, **k: Chat(server, *a, **k))
     yield factory
     factory.close()
+
+
+@pytest.fixture
+def admin(server):
+    """An operator's HTTP client of the module's server."""
+    return operator(server)
 
 
 @pytest.fixture

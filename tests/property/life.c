@@ -2,24 +2,15 @@
 /* The sessions of one shard for test_life.py: a chat whose loop never turns,
  * so that its clock stands where the test puts it and nothing happens but what
  * the test does. */
+#include "life.h"
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
-#include "chat/session.h"
 #include "chat/turn_parts.h"
 #include "chat/user.h"
-#include "loop/shard.h"
-#include "pure.h"
 
 #include <stdlib.h>
 #include <string.h>
-
-struct life {
-    struct shard shard;
-    struct store *store;
-    struct chat_settings settings;
-    struct chat_population population;
-};
 
 static const struct provider_ops nobody_ops = {.type = "nobody"};
 static const struct provider_config nobody = {

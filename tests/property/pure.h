@@ -29,6 +29,14 @@ void life_kill(struct session *s);
 bool life_holds(const struct life *l, const char *id);
 void life_counts(const struct life *l, int64_t counts_out[6]);
 
+/* purge.c: the clean-up of the limiter of messages. */
+void purge_begin(struct life *l, uint64_t interval_ms);
+size_t purge_end(struct life *l);
+void purge_use(struct life *l, const char *key, size_t n);
+size_t purge_keys(const struct life *l);
+int64_t purge_planned_ms(const struct life *l);
+int64_t purge_await(struct life *l);
+
 /* times.c: sessions in a database, and what it keeps of an answer's duration.
  * Gives the average; counts_out: how many are kept, the longest ever. */
 struct times *times_open(const char *dir);

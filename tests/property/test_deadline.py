@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: MIT
+"""However a model stops in its answer without ending it, the request's time
+limits end it: with an error, or as interrupted when there was text."""
+
+import pathlib
+import sys
+
+import pytest
+from hypothesis import given, strategies as st
+
+from pure import CASES
+
+sys.path.append(str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
+from support.answer import Answer, chunk, event  # noqa: E402
+from support.fakellm import FakeLLM  # noqa: E402
+from support.server import Server, provider_env  # noqa: E402
+from support.ws import Chat, fresh  # noqa: E402
+
+LIMITS = {"LLM_FIRST_BYTE_TIMEOUT": "20ms", "LLM_IDLE_TIMEOUT": "15ms",
+          "LLM_STREAM_TIMEOUT": "40ms", "RATE_LIMIT": "1000000"}
+WORD = event(chunk({"content": "word "}))
+
+
+@pytest.fixture(scope="module")
+def house():
+    model = FakeLLM()
+    with Server({**provider_env(model), **LIMITS}) as server:
+        yield server, model
+    model.close()
+
+
+def no_head(framing, words, cut):
+    return Answer(framing=framing).silence_before_head()
+
+
+def silence(framing, words, cut):
+    """After so many words, and so much of the next one."""
+    return Answer(framing=framing).tokens(*words).raw(WORD[:cut]).silence()
+
+
+def comments(framing, words, cut):
+    """What keeps the connection busy is no text."""
+    answer = Answer(framing=framing).tokens(*words)
+    return answer._add("trickle", b": still here\n\n"[:cut + 1], 0.005)
+
+
+def drip(framing, words, cut):
+    """Text that never ends."""
+    return Answer(framing=framing).tokens(*words).trickle("on ", 0.005)
+
+
+scripts = st.lists(st.tuples(
+    st.sampled_from([no_head, silence, comments, drip]),
+    st.sampled_from(["chunked", "close"]),
+    st.lists(st.text("ab é漢", min_size=1, max_size=9), max_size=4),
+    st.integers(0, len(WORD) - 1)), min_size=1, max_size=2)
+
+
+@CASES
+@given(scripts)
+def test_a_request_that_does_not_end_is_ended_by_its_time_limits(house, sequence):
+    """Req 8.1, 8.2, 8.3, 8.5. Property 4, 5."""
+    server, model = house
+    with Chat(server) as chat:
+        for make, *rest in sequence:
+            question = fresh("question")
+            model.when(question, make(*rest))
+            turn = chat.turn(question)
+            assert model.wait_asked(question).closed.wait(10), "the request is given up"
+            assert len(model.asked(question)) == 1, "a time limit is not asked again"
+            if turn.end["type"] == "error":
+                assert turn.error["code"] == "LLM_TIMEOUT" and not turn.text
+            else:
+                assert turn.finish == "timeout" and turn.text
+                assert ("".join(rest[1]) + "on " * 1000).startswith(turn.text)
+            assert turn.frames.count(turn.end) == 1
+        assert chat.quiet() == [], "each has ended once"
