@@ -226,7 +226,7 @@ run_wave(struct client *clients, int number)
     for (int i = 0; i < opt.clients; i++) {
         load_abort(clients[i].fd);
     }
-    usleep(1000000);
+    usleep(1000000); /* the server buries them; the next wave is its own */
 }
 
 static void
