@@ -36,7 +36,7 @@ def test_the_fake_streams_its_script_and_records_the_request(fake, question):
     seen = fake.wait_asked(question)
     assert seen.headers["x-probe"] == "1" and seen.path == "/v1/chat/completions"
     assert seen.pairs == [("user", question)]
-    assert seen.answered.is_set() and not seen.gone_early
+    assert seen.answered.wait(5) and not seen.gone_early
 
 
 @pytest.mark.parametrize("framing", ["chunked", "length", "close"])
