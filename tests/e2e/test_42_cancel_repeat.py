@@ -2,7 +2,6 @@
 """cancel, repeated client_id, regenerate: protocol.md 2.4 to 2.6."""
 
 import threading
-import time
 
 import pytest
 
@@ -36,14 +35,12 @@ def test_cancel_closes_the_upstream_and_keeps_the_text(chat, server, fake, quest
     held(fake, question, "part ", "one")
     one = chat()
     begun(one, question, "part one")
-    began = time.monotonic()
     one.send("cancel")
     end = one.rest_of_turn().end
     assert end["finish_reason"] == "cancelled" and end["seq"] == 2
     assert end["usage"]["completion_tokens"] > 0
     assert fake.asked(question)[0].closed.wait(2)
     assert fake.asked(question)[0].gone_early
-    assert time.monotonic() - began < 2
     answer = messages(server, one)[1]
     assert answer["content"] == "part one" and answer["status"] == "cancelled"
     assert answer["finish_reason"] == "cancelled"

@@ -16,7 +16,15 @@ import threading
 import time
 
 from .answer import Answer, plain
-from .waiting import wait_for
+from .waiting import PATIENCE, wait_for
+
+
+class Moment(threading.Event):
+    """Something that happens, waited for as patiently as all else."""
+
+    def wait(self, timeout=None):
+        return super().wait(timeout and timeout * PATIENCE)
+
 
 class Request:
     """One request as it arrived."""
@@ -27,8 +35,8 @@ class Request:
         self.headers = headers
         self.body = body
         self.at = time.monotonic()
-        self.answered = threading.Event()  # the script ran to its end
-        self.closed = threading.Event()  # the peer closed, also while answering
+        self.answered = Moment()  # the script ran to its end
+        self.closed = Moment()  # the peer closed, also while answering
         self.gone_early = False  # the peer closed before the script's end
 
     @property
