@@ -37,24 +37,27 @@ API_KEY = "sk-9f3b1c77d2e84a06"
 LIVE = []  # every server of this process that was not forgotten yet
 
 
-def port_range():
-    """Below the ports of outgoing connections; each of eight workers has its own, so
-    that no two choose the same one before either listens."""
-    worker = re.fullmatch(r"gw([0-7])", os.environ.get("PYTEST_XDIST_WORKER", ""))
-    first = 10000 + 2750 * int(worker[1]) if worker else 10000
-    return first, first + 2749 if worker else 31999
+def reserve_port():
+    """A socket that keeps a port for us: nobody listens there, and no other test, of
+    this or another worker, gets it while the socket is open. It is below the ports of
+    outgoing connections; what keeps it is UDP, so that a server can listen by TCP."""
+    while True:
+        port = random.SystemRandom().randint(10000, 32000)
+        kept = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        with socket.socket() as probe:
+            try:
+                kept.bind(("127.0.0.1", port))
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                kept.close()
+                continue
+        return kept
 
 
 def free_port():
     """A port nobody listens on."""
-    while True:
-        port = random.SystemRandom().randint(*port_range())
-        with socket.socket() as probe:
-            try:
-                probe.bind(("127.0.0.1", port))
-            except OSError:
-                continue
-            return port
+    with reserve_port() as kept:
+        return kept.getsockname()[1]
 
 
 def base_env():
@@ -105,7 +108,8 @@ class Server:
                  cwd=None, wait=True):
         self.own_data = data is None
         self.data = data or tempfile.mkdtemp(prefix="chatbox-e2e-")
-        self.port = free_port()
+        self.kept = reserve_port()
+        self.port = self.kept.getsockname()[1]
         defaults = {"JWT_SECRET": SECRET, "SERVER_HOST": "127.0.0.1",
                     "SERVER_PORT": str(self.port), "SERVER_THREADS": THREADS,
                     "DATA_DIR": self.data, "LOG_LEVEL": "debug",
@@ -200,6 +204,7 @@ class Server:
         finally:
             if self.process.poll() is None:
                 self.kill9()
+            self.kept.close()
             if self.own_data:
                 shutil.rmtree(self.data, ignore_errors=True)
 
