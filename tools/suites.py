@@ -112,6 +112,8 @@ def pytest(variant, name, where="tests/e2e", targets=(), how=workers(2),
     junit = OUT / f"{name}.xml"
     run = [".venv/bin/python", "-m", "pytest", "-q", *how,
            f"--junitxml={junit}", *where.split()]
+    if "CHATBOX_TEST_PATIENCE" in env:  # the limit of a test waits as well
+        env["PYTEST_TIMEOUT"] = str(60 * int(env["CHATBOX_TEST_PATIENCE"]))
     env = {**SANITIZER_ENV, **env,
            "CHATBOX_BUILD": str(ROOT / folder(variant)),
            "CHATBOX_BIN": str(ROOT / folder(variant) / "chatbox")}
