@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
 """However a model stops in its answer without ending it, the request's time
-limits end it: with an error, or as interrupted when there was text."""
+limits end it: with an error, or as cut by time when there was text."""
 
 import pathlib
 import sys
@@ -40,8 +40,8 @@ def silence(framing, words, cut):
 
 def comments(framing, words, cut):
     """What keeps the connection busy is no text."""
-    answer = Answer(framing=framing).tokens(*words)
-    return answer._add("trickle", b": still here\n\n"[:cut + 1], 0.005)
+    return Answer(framing=framing).tokens(*words).trickle_raw(
+        b": still here\n\n"[:cut + 1], 0.005)
 
 
 def drip(framing, words, cut):

@@ -89,7 +89,10 @@ class Answer:
 
     def trickle(self, text, seconds):
         """The same token again and again, so far apart, until the peer goes."""
-        return self._add("trickle", event(chunk({"content": text})), seconds)
+        return self.trickle_raw(event(chunk({"content": text})), seconds)
+
+    def trickle_raw(self, data, seconds):
+        return self._add("trickle", data, seconds)
 
     def fin(self):
         return self._add("fin",)

@@ -44,6 +44,21 @@ the_provider_waits_only_when_nobody_can_take_more(void **state)
     house_close(&h);
 }
 
+/* An answer of so many words of which one was sent; the next has to wait. */
+static void
+pause_it(struct house *h, struct recorder *a, size_t words)
+{
+    house_open(h);
+    script.words = words;
+    script.given = 1;
+    recorder_join(h, a, "anna");
+    recorder_say(a, ASK("one"));
+    WAIT_FOR(h, count_type(a, "ai_response") == 1);
+    a->queued = FULL;
+    script.given = 2;
+    WAIT_FOR(h, paused(a));
+}
+
 /* As a socket's queue that is written whole at the end of a turn. */
 static void
 drain(void *cookie)
@@ -64,15 +79,7 @@ a_queue_that_drains_at_once_stops_nobody(void **state)
     struct recorder a;
 
     (void)state;
-    house_open(&h);
-    script.words = 1000;
-    script.given = 1;
-    recorder_join(&h, &a, "anna");
-    recorder_say(&a, ASK("one"));
-    WAIT_FOR(&h, count_type(&a, "ai_response") == 1);
-    a.queued = FULL;
-    script.given = 2;
-    WAIT_FOR(&h, paused(&a));
+    pause_it(&h, &a, 1000);
     shard_at_phase(&h.shard, SHARD_PHASE_NET, drain, &a);
     (void)uv_run(&h.shard.loop, UV_RUN_NOWAIT);
     assert_false(paused(&a));
@@ -88,15 +95,7 @@ a_paused_answer_goes_on_when_the_last_slow_reader_leaves(void **state)
     struct recorder a;
 
     (void)state;
-    house_open(&h);
-    script.words = 20;
-    script.given = 1;
-    recorder_join(&h, &a, "anna");
-    recorder_say(&a, ASK("one"));
-    WAIT_FOR(&h, count_type(&a, "ai_response") == 1);
-    a.queued = FULL;
-    script.given = 2;
-    WAIT_FOR(&h, paused(&a));
+    pause_it(&h, &a, 20);
     script.given = SIZE_MAX;
     recorder_leave(&a);
     WAIT_FOR(&h, chat_turns(h.shard.chat) == 0);
