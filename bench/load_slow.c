@@ -25,7 +25,6 @@
 #define DRIP_EVERY_S 2.0 /* each slow peer */
 #define SETTLE_S 1.0     /* after slow peers have come or gone */
 #define GREETING_MS 10000
-#define BACK_AT_ONCE 2 /* so that this program keeps no client waiting */
 #define SAMPLES_MAX (1 << 20)
 #define KINDS 2
 
@@ -52,12 +51,13 @@ static double samples[KINDS][SAMPLES_MAX];
 static size_t sample_count[KINDS];
 static bool measuring;
 static long comebacks;
-static int poller;
+static int clients_poller, slow_poller;
 
 static void
 watch(struct client *c)
 {
     struct epoll_event e = {.events = EPOLLIN, .data = {.ptr = c}};
+    int poller = c->slow ? slow_poller : clients_poller;
 
     if (epoll_ctl(poller, EPOLL_CTL_ADD, c->fd, &e) != 0) {
         load_die("epoll_ctl");
@@ -206,18 +206,11 @@ static void
 turn_loop(struct client *all, int count)
 {
     struct epoll_event events[64];
-    int n = epoll_wait(poller, events, 64, 0);
-    int back = 0;
+    int n = epoll_wait(clients_poller, events, 64, 0);
     double now;
 
     for (int i = 0; i < n; i++) {
-        struct client *c = events[i].data.ptr;
-
-        if (!c->slow) {
-            take_answer(c);
-        } else if (back++ < BACK_AT_ONCE) {
-            come_back(c); /* the others are told of again */
-        }
+        take_answer(events[i].data.ptr);
     }
     now = load_now();
     for (int i = 0; i < count; i++) {
@@ -227,8 +220,19 @@ turn_loop(struct client *all, int count)
     }
 }
 
-/* One byte of one peer at a time, so that the clients are not kept waiting by
- * this program. */
+/* One peer at a time, so that the clients are not kept waiting by this
+ * program. */
+static void
+welcome_back(void)
+{
+    struct epoll_event event;
+
+    if (epoll_wait(slow_poller, &event, 1, 0) == 1) {
+        come_back(event.data.ptr);
+    }
+}
+
+/* One byte of one peer at a time, for the same reason. */
 static void
 drip(struct client *slow, int count, double *next, int *turn)
 {
@@ -250,6 +254,8 @@ run(struct client *all, struct client *slow, int slow_count, double seconds)
     while (load_now() < end) {
         turn_loop(all, opt.clients);
         drip(slow, slow_count, &next, &turn);
+        turn_loop(all, opt.clients);
+        welcome_back();
     }
 }
 
@@ -340,7 +346,8 @@ main(int argc, char **argv)
     opt.rounds = (int)values['r'];
     opt.seconds = (double)values['t'];
     load_raise_files();
-    poller = epoll_create1(0);
+    clients_poller = epoll_create1(0);
+    slow_poller = epoll_create1(0);
     all = calloc((size_t)opt.clients, sizeof(*all));
     slow = calloc((size_t)opt.slow, sizeof(*slow));
     for (int i = 0; i < opt.slow; i++) {

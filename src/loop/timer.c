@@ -86,36 +86,59 @@ arm_wake(struct timers *ts)
                          at_ms > now_ms ? at_ms - now_ms : 0, 0) == 0);
 }
 
-/* Sockets are looked at before the rest fires: not 0, by which libuv would
- * call again at once. */
-static void
-look_around(struct timers *ts)
+static bool
+any_due(const struct timers *ts)
 {
-    if (!uv_is_closing((const uv_handle_t *)&ts->wake)) {
-        ts->wake_ms = 0;
-        CHECK(uv_timer_start(&ts->wake, on_wake, 1, 0) == 0);
+    return ts->count > 0 && ts->heap[1]->at_ms <= uv_now(ts->loop);
+}
+
+static void
+fire_first(struct timers *ts)
+{
+    struct timer *t = ts->heap[1];
+
+    take_out(ts, t);
+    t->fire(t);
+}
+
+static uint64_t
+slice_end_ns(const struct timers *ts)
+{
+    uint64_t now_ns = uv_hrtime();
+    uint64_t half_ns = (now_ns - ts->slice_ns) / 2;
+    uint64_t least_ns = TIMERS_SLICE_US * 1000;
+
+    return now_ns + (half_ns > least_ns ? half_ns : least_ns);
+}
+
+/* Before each poll. */
+static void
+on_due(uv_idle_t *due)
+{
+    struct timers *ts = due->data;
+    uint64_t end_ns = slice_end_ns(ts);
+
+    while (any_due(ts)) {
+        fire_first(ts);
+        ts->slice_ns = uv_hrtime();
+        if (ts->slice_ns >= end_ns) {
+            return; /* an active idle handle makes the poll not wait */
+        }
     }
+    (void)uv_idle_stop(due);
+    arm_wake(ts);
 }
 
 static void
 on_wake(uv_timer_t *wake)
 {
     struct timers *ts = wake->data;
-    uint64_t now_ms = uv_now(ts->loop);
 
     ts->wake_ms = UINT64_MAX;
-    for (int fired = 0; ts->count > 0 && ts->heap[1]->at_ms <= now_ms;
-         fired++) {
-        struct timer *t = ts->heap[1];
-
-        if (fired == TIMERS_AT_ONCE) {
-            look_around(ts);
-            return;
-        }
-        take_out(ts, t);
-        t->fire(t);
+    if (!uv_is_active((uv_handle_t *)&ts->due)) {
+        ts->slice_ns = uv_hrtime();
     }
-    arm_wake(ts);
+    CHECK(uv_idle_start(&ts->due, on_due) == 0);
 }
 
 void
@@ -123,13 +146,15 @@ timers_init(struct timers *ts, uv_loop_t *loop)
 {
     *ts = (struct timers){.loop = loop, .wake_ms = UINT64_MAX};
     CHECK(uv_timer_init(loop, &ts->wake) == 0);
-    ts->wake.data = ts;
+    CHECK(uv_idle_init(loop, &ts->due) == 0);
+    ts->wake.data = ts->due.data = ts;
 }
 
 void
 timers_close(struct timers *ts)
 {
     uv_close((uv_handle_t *)&ts->wake, NULL);
+    uv_close((uv_handle_t *)&ts->due, NULL);
     ts->wake_ms = 0; /* arming is a matter of the heap alone from now on */
 }
 

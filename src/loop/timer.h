@@ -10,9 +10,12 @@
 /* Timers as members of objects: 24 bytes each, a binary heap per shard over
  * one uv_timer, so that arming costs O(log n) and no allocation beyond the
  * heap's growth. Monotonic milliseconds. One shard's thread only. Of many that
- * are due together TIMERS_AT_ONCE fire, then sockets are served for a
- * millisecond: thousands of peers whose time is up delay nobody else. */
-#define TIMERS_AT_ONCE 32
+ * are due together those fire that begin within a slice of TIMERS_SLICE_US or
+ * of half the time that the rest of the loop took since the slice before; then
+ * sockets are polled without waiting, then the next slice. So thousands of
+ * peers whose time is up at once keep nobody waiting, and a loop that is busy
+ * with sockets still has a third of its time for timers. */
+#define TIMERS_SLICE_US 20
 struct timer {
     void (*fire)(struct timer *);
     uint64_t at_ms;
@@ -25,6 +28,8 @@ struct timers {
     size_t room;      /* elements allocated */
     uint64_t wake_ms; /* when the uv_timer fires; UINT64_MAX: it is stopped */
     uv_timer_t wake;
+    uv_idle_t due;     /* active while timers are due */
+    uint64_t slice_ns; /* when the last slice ended */
     uv_loop_t *loop;
 };
 
