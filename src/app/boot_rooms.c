@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 
+#include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -98,6 +99,23 @@ bad_file(const char *setting, const char *file, const char *why)
 }
 
 static int
+out_of_memory(const char *what)
+{
+    log_error(EVENT_START_FAILED, what);
+    return CLI_FAILED;
+}
+
+/* OpenSSL sets itself up at its first use. When it had no memory for that, it
+ * does not say so, but takes locks that are not there at the next call. */
+static int
+check_crypto(void)
+{
+    return OSSL_LIB_CTX_get0_global_default() != NULL
+               ? CLI_OK
+               : out_of_memory("no memory for setting up OpenSSL");
+}
+
+static int
 make_public_key(struct boot_rooms *r, const struct config *c)
 {
     const char *why = NULL;
@@ -125,7 +143,8 @@ make_keys(struct boot_rooms *r, const struct config *c)
         return CLI_OK; /* the first shard fetches them */
     }
     r->keys = token_keys_secret(c->auth_jwt_secret);
-    return CLI_OK;
+    return r->keys != NULL ? CLI_OK
+                           : out_of_memory("no memory for the tokens' key");
 }
 
 static int
@@ -230,7 +249,10 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     int status;
 
     *r = (struct boot_rooms){.keys = NULL};
-    status = make_keys(r, c);
+    status = check_crypto();
+    if (status == CLI_OK) {
+        status = make_keys(r, c);
+    }
     if (status == CLI_OK) {
         status = make_tls(r, c);
     }

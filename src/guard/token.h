@@ -21,7 +21,8 @@
 /* Immutable after creation: any number of threads may verify with it. */
 struct token_keys;
 
-/* HS256, HS384, HS512. Borrows secret (copies what it needs). Gives. */
+/* HS256, HS384, HS512. Borrows secret (copies what it needs). Gives; NULL: no
+ * memory. */
 struct token_keys *token_keys_secret(struct str secret);
 
 /* One public key as PEM ("BEGIN PUBLIC KEY"): RSA of at least 2048 bits

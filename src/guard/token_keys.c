@@ -55,25 +55,36 @@ token_keys_algorithm(struct str name)
 
 /* --- HMAC --------------------------------------------------------------- */
 
-/* OpenSSL takes no key of length 0; configuration asks for 32 bytes. */
-static EVP_MAC_CTX *
-mac_new(struct str secret, const char *digest)
+static bool
+mac_begin(EVP_MAC_CTX *ctx, struct str secret, const char *digest)
 {
     char name[16];
     OSSL_PARAM params[2];
-    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
-    EVP_MAC_CTX *ctx;
 
-    CHECK(hmac != NULL && secret.n > 0 && strlen(digest) < sizeof(name));
+    CHECK(strlen(digest) < sizeof(name));
     memcpy(name, digest, strlen(digest) + 1);
     params[0] =
         OSSL_PARAM_construct_utf8_string(OSSL_MAC_PARAM_DIGEST, name, 0);
     params[1] = OSSL_PARAM_construct_end();
-    ctx = EVP_MAC_CTX_new(hmac);
-    CHECK(ctx != NULL);
-    CHECK(EVP_MAC_init(ctx, (const unsigned char *)secret.p, secret.n,
-                       params) == 1);
+    return EVP_MAC_init(ctx, (const unsigned char *)secret.p, secret.n,
+                        params) == 1;
+}
+
+/* NULL: no memory. OpenSSL takes no key of length 0; configuration asks for 32
+ * bytes. */
+static EVP_MAC_CTX *
+mac_new(struct str secret, const char *digest)
+{
+    EVP_MAC *hmac = EVP_MAC_fetch(NULL, "HMAC", NULL);
+    EVP_MAC_CTX *ctx = hmac != NULL ? EVP_MAC_CTX_new(hmac) : NULL;
+
+    CHECK(secret.n > 0);
+    if (ctx != NULL && !mac_begin(ctx, secret, digest)) {
+        EVP_MAC_CTX_free(ctx);
+        ctx = NULL;
+    }
     EVP_MAC_free(hmac);
+    ERR_clear_error();
     return ctx;
 }
 
@@ -123,7 +134,7 @@ token_keys_hs256(struct str secret, struct str text,
     unsigned char mac[EVP_MAX_MD_SIZE];
     EVP_MAC_CTX *ctx = mac_new(secret, "SHA256");
 
-    CHECK(mac_of(ctx, text, mac) == 32);
+    CHECK(ctx != NULL && mac_of(ctx, text, mac) == 32);
     memcpy(out, mac, 32);
     EVP_MAC_CTX_free(ctx);
 }
@@ -267,6 +278,10 @@ token_keys_secret(struct str secret)
     k->family = TOKEN_HMAC;
     for (size_t i = 0; i < DIGESTS; i++) {
         k->mac[i] = mac_new(secret, digests[i]);
+        if (k->mac[i] == NULL) {
+            token_keys_free(k);
+            return NULL;
+        }
     }
     return k;
 }
