@@ -274,7 +274,12 @@ within_user_limit(const struct request *r, const struct wishes *w)
 static bool
 refuse_one_more(struct request *r)
 {
-    chat_notify_refused(r->gate->shard->chat, str_from(r->identity->user_id));
+    const char *who = r->identity->user_id;
+
+    chat_notify_refused(r->gate->shard->chat, str_from(who));
+    if (r->identity->admin) {
+        watch_tell_refused(r->gate, who);
+    }
     return refuse_limit(r);
 }
 

@@ -42,46 +42,75 @@ free_watch(struct watch *w)
 
 /* --- the count at home -------------------------------------------------- */
 
-/* One more; its end takes the watch itself. */
-struct addition {
+/* About an operator; the end of a watch takes the watch itself. */
+struct word {
     struct letter letter;
     char *who;
 };
 
 static void
-free_addition(struct letter *l)
+free_word(struct letter *l)
 {
-    struct addition *a = CONTAINER_OF(l, struct addition, letter);
+    struct word *w = CONTAINER_OF(l, struct word, letter);
 
-    xfree(a->who);
-    xfree(a);
+    xfree(w->who);
+    xfree(w);
+}
+
+static void
+send_word(struct shard *to, const char *who,
+          void (*deliver)(struct shard *here, struct letter *l))
+{
+    struct word *w = xcalloc(1, sizeof(*w));
+
+    w->letter.deliver = deliver;
+    w->letter.destroy = free_word;
+    w->who = xstrdup(who);
+    shard_post(to, &w->letter);
 }
 
 static void
 deliver_addition(struct shard *here, struct letter *l)
 {
-    struct addition *a = CONTAINER_OF(l, struct addition, letter);
+    struct word *w = CONTAINER_OF(l, struct word, letter);
 
     if (here->chat != NULL) {
-        chat_user_away(here->chat, str_from(a->who), true);
+        chat_user_away(here->chat, str_from(w->who), true);
     }
-    free_addition(l);
+    free_word(l);
+}
+
+static void
+deliver_refusal(struct shard *here, struct letter *l)
+{
+    struct word *w = CONTAINER_OF(l, struct word, letter);
+
+    if (here->chat != NULL) {
+        chat_notify_refused(here->chat, str_from(w->who));
+    }
+    free_word(l);
+}
+
+void
+watch_tell_refused(struct gate *g, const char *who)
+{
+    for (unsigned i = 0; i < g->settings->shard_count; i++) {
+        struct shard *to = &g->settings->shards[i];
+
+        if (to != g->shard) {
+            send_word(to, who, deliver_refusal);
+        }
+    }
 }
 
 void
 watch_begin(struct watch *w, const struct shard *here)
 {
-    struct addition *a;
-
     if (w == NULL || w->counted || here == w->home) {
         return;
     }
     w->counted = true;
-    a = xcalloc(1, sizeof(*a));
-    a->letter.deliver = deliver_addition;
-    a->letter.destroy = free_addition;
-    a->who = xstrdup(w->who);
-    shard_post(w->home, &a->letter);
+    send_word(w->home, w->who, deliver_addition);
 }
 
 static void

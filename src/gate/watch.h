@@ -37,6 +37,10 @@ bool watch_refused(const struct watch *w);
  * w may be NULL. */
 struct str watch_owner(const struct watch *w);
 
+/* One more connection of the operator was refused: tells those that it has on
+ * the other shards. */
+void watch_tell_refused(struct gate *g, const char *who);
+
 /* The connection has ended, or is no watching one: its own shard counts it no
  * more. Takes w; NULL is fine. Any shard's thread. */
 void watch_end(struct watch *w);

@@ -211,6 +211,21 @@ def test_an_operator_without_room_may_replace_his_own(narrow, connect, rule, que
         old.close()
 
 
+def test_watching_connections_hear_of_one_more_that_is_refused(narrow, connect):
+    """2.8: the user's other connections, wherever they are; and nobody else's."""
+    server, sessions = narrow(MAX_CONNECTIONS_PER_USER="8")
+    bearer = token("olga", roles=["admin"])
+    watchers = [connect(server, "olga", bearer=bearer, session_id=sid)
+                for sid in sessions]
+    others = [watch(lambda *a, **k: connect(server, *a, **k), sid) for sid in sessions]
+    assert_error(upgrade(server, bearer=bearer), 429)
+    for sid, each in zip(sessions, watchers):
+        told = each.get("notification")
+        assert told["metadata"]["event"] == "connection_limit"
+        assert told["session_id"] == sid
+    assert all(each.quiet() == [] for each in watchers + others)
+
+
 def test_no_more_operator_s_sockets_get_in_than_may(narrow):
     """However many come at once, and wherever to."""
     server, sessions = narrow()
