@@ -255,6 +255,7 @@ chat_attach(struct chat *c, struct outlet *o,
     o->user = user_get(c, request->user_id);
     o->user->connections++;
     o->user->holds++;
+    list_push_back(&o->user->outlets, &o->in_user);
     o->admin = request->admin;
     o->device_id =
         request->device_id.n > 0 ? str_dup(request->device_id) : NULL;
@@ -274,6 +275,7 @@ chat_detach(struct outlet *o)
     } else if (o->state == OUTLET_ATTACHING) {
         attach_forget(o);
     }
+    list_remove(&o->in_user);
     xfree(o->device_id);
     o->device_id = NULL;
     o->session = NULL;
@@ -387,14 +389,15 @@ chat_notify_refused(struct chat *c, struct str id)
     if (u == NULL) {
         return;
     }
-    LIST_FOREACH (it, &u->sessions) {
-        struct session *s = CONTAINER_OF(it, struct session, in_user);
+    LIST_FOREACH (it, &u->outlets) {
+        struct outlet *o = CONTAINER_OF(it, struct outlet, in_user);
 
-        session_broadcast(
-            s, NULL,
-            frame_notification(c, session_id(s), "connection_limit",
-                               "Another connection was refused: there are "
-                               "too many already."));
+        if (o->state == OUTLET_LIVE) {
+            router_send(o, frame_notification(
+                               c, session_id(o->session), "connection_limit",
+                               "Another connection was refused: there "
+                               "are too many already."));
+        }
     }
 }
 

@@ -140,8 +140,8 @@ uint32_t chat_session_connections(const struct chat *c, struct str session_id);
  * the outlet is not live. */
 void chat_tell_error(struct outlet *o, enum err e);
 
-/* Sends every other outlet of the user a notification that one more
- * connection was refused (protocol.md 2.8). */
+/* Sends every outlet that the user has on this shard a notification that one
+ * more connection was refused (protocol.md 2.8). */
 void chat_notify_refused(struct chat *c, struct str user_id);
 
 /* REST calls that change a session: PUT, PATCH, DELETE. Takes the job, keeps

@@ -54,7 +54,8 @@ enum outlet_state {
 struct outlet {
     const struct outlet_ops *ops; /* static */
     /* Everything below is private to chat. */
-    struct list link; /* session->outlets when LIVE, user->arrivals before */
+    struct list link;    /* session->outlets when LIVE, user->arrivals before */
+    struct list in_user; /* user->outlets, until chat_detach */
     struct user *user;
     struct session *session; /* NULL while ATTACHING */
     char *device_id;         /* NULL: none given */

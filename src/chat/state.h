@@ -40,7 +40,8 @@ struct user {
     struct map_node node;
     struct chat *chat;
     struct list sessions;
-    struct list arrivals; /* outlets that look for their session */
+    struct list outlets;  /* all of it on this shard, also in other sessions */
+    struct list arrivals; /* those of them that look for their session */
     uint32_t connections; /* outlets that are ATTACHING or LIVE */
     uint32_t holds;       /* outlets (GONE ones too) and lookups under way */
     uint16_t id_n;

@@ -35,6 +35,7 @@ user_get(struct chat *c, struct str id)
     u->id_n = (uint16_t)id.n;
     memcpy(u->id, id.p, id.n);
     list_init(&u->sessions);
+    list_init(&u->outlets);
     list_init(&u->arrivals);
     map_add(&c->users, &u->node);
     return u;

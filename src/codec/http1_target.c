@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Request targets: cut into pieces for http1_head.c, decoded for gate/. One
- * target must have one meaning: what some reader would normalise (dot
- * segments, controls) is refused, and an escaped slash parts no segments. */
+ * target must have one meaning: what a reader would walk along (dot segments)
+ * or stop at (controls) is refused, and an escaped slash parts no segments. An
+ * escaped dot is a dot of a name: somebody may be called "..". */
 #include "codec/http1_target.h"
 
 #include "codec/http1_chars.h"
@@ -249,15 +250,13 @@ http1_target_decode_path(struct str path, struct buf *out)
     struct str decoded;
     enum err e;
 
-    if (!well_formed(path, HTTP1_CHARS_PATH) || hides_control(path)) {
+    if (!well_formed(path, HTTP1_CHARS_PATH) || hides_control(path) ||
+        has_dot_segment(path)) {
         return ERR_BAD_REQUEST;
     }
     e = put_decoded(out, path, PATH);
     decoded = str_from_at(buf_str(out), before);
-    if (e == ERR_OK && (!utf8_valid(decoded) || has_dot_segment(decoded))) {
-        e = ERR_BAD_REQUEST;
-    }
-    return e;
+    return e == ERR_OK && !utf8_valid(decoded) ? ERR_BAD_REQUEST : e;
 }
 
 enum err

@@ -32,9 +32,10 @@ bool http1_target_authority_valid(struct str authority);
 /* Appends the decoded path to out, except that the escapes of "/", "\" and
  * "%" stay: they are no separators, and every "%" that is left begins one of
  * them. ERR_BAD_REQUEST for an encoded control character or NUL, invalid
- * UTF-8, and for a segment that is "." or ".." once decoded: such a path names
- * different things to different readers. ERR_TOO_BIG when out is full. A
- * decoded path is never longer than the path. */
+ * UTF-8, and for a segment that is "." or "..": such a path names different
+ * things to different readers. Once decoded a segment may be "..", and is a
+ * name like any other then: nothing may walk along a decoded path. ERR_TOO_BIG
+ * when out is full. A decoded path is never longer than the path. */
 enum err http1_target_decode_path(struct str path, struct buf *out) MUST_CHECK;
 
 /* Appends a segment of a decoded path with what stayed decoded, too: what its

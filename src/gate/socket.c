@@ -292,10 +292,16 @@ outlet_queued(const struct outlet *o)
     return conn_queued(socket_of(o)->conn);
 }
 
+/* What takes an operator's place here may be on its way home at once, so the
+ * end of this one goes there first. */
 static void
 outlet_close(struct outlet *o, int code, const char *reason)
 {
-    close_with(socket_of(o), code, str_from(reason));
+    struct socket *k = socket_of(o);
+
+    watch_end(k->watch);
+    k->watch = NULL;
+    close_with(k, code, str_from(reason));
 }
 
 static void

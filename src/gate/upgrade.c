@@ -263,16 +263,23 @@ read_query(struct request *r, struct wishes *w)
 /* --- at the owner ------------------------------------------------------- */
 
 static bool
-within_user_limit(struct request *r, const struct wishes *w)
+within_user_limit(const struct request *r, const struct wishes *w)
 {
-    struct chat *chat = r->gate->shard->chat;
-    struct str user = str_from(r->identity->user_id);
+    return chat_user_connections(r->gate->shard->chat,
+                                 str_from(r->identity->user_id), w->session_id,
+                                 w->device_id) <
+           r->gate->policy->connections_per_user;
+}
 
-    if (chat_user_connections(chat, user, w->session_id, w->device_id) <
-        r->gate->policy->connections_per_user) {
-        return true;
+static bool
+refuse_one_more(struct request *r)
+{
+    const char *who = r->identity->user_id;
+
+    chat_notify_refused(r->gate->shard->chat, str_from(who));
+    if (r->identity->admin) {
+        watch_tell_refused(r->gate, who);
     }
-    chat_notify_refused(chat, user);
     return refuse_limit(r);
 }
 
@@ -291,8 +298,7 @@ within_process_limit(struct request *r, const struct wishes *w)
         return true;
     }
     atomic_fetch_sub(set->websockets, 1);
-    chat_notify_refused(chat, user);
-    return refuse_limit(r);
+    return refuse_one_more(r);
 }
 
 static struct str
@@ -348,6 +354,7 @@ become_socket(struct request *r, const struct ws_handshake *hs,
         http_answered(r);
         return;
     }
+    watch_begin(watch, g->shard);
     r->watch = NULL;
     conn = http_take_conn(r);
     conn_gather(conn, FIRST_FRAME_WAIT_MS);
@@ -373,25 +380,44 @@ enter(struct request *r)
     struct ws_handshake hs;
     struct wishes w = {.last_seq = -1};
 
+    if (watch_refused(r->watch)) {
+        (void)refuse_one_more(r);
+        return;
+    }
     if (read_again(r, &hs, &w) && within_process_limit(r, &w)) {
         become_socket(r, &hs, &w);
     }
     buf_fini(&w.text);
 }
 
-/* On the owner's shard. An operator may ask for anybody's session. */
+/* An operator may ask for anybody's session, and what the newcomer replaces
+ * there is not known here. */
+static void
+watch_or_enter(struct request *r, const struct ws_handshake *hs,
+               const struct wishes *w)
+{
+    struct watch_wish wish = {.session_id = w->session_id,
+                              .device_id = w->device_id,
+                              .full = !within_user_limit(r, w)};
+
+    if (r->identity->admin && w->session_id.n == RAND_ID_CHARS) {
+        watch_start(r, &wish, enter);
+    } else if (wish.full) {
+        (void)refuse_one_more(r);
+    } else if (within_process_limit(r, w)) {
+        become_socket(r, hs, w);
+    }
+}
+
+/* On the owner's shard. */
 static void
 arrive(struct request *r)
 {
     struct ws_handshake hs;
     struct wishes w = {.last_seq = -1};
 
-    if (read_again(r, &hs, &w) && within_user_limit(r, &w)) {
-        if (r->identity->admin && w.session_id.n == RAND_ID_CHARS) {
-            watch_start(r, w.session_id, enter);
-        } else if (within_process_limit(r, &w)) {
-            become_socket(r, &hs, &w);
-        }
+    if (read_again(r, &hs, &w)) {
+        watch_or_enter(r, &hs, &w);
     }
     buf_fini(&w.text);
 }

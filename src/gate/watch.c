@@ -22,9 +22,12 @@ struct watch {
     char sid[RAND_ID_CHARS + 1];
     char *owner;        /* NULL: the operator, or not known yet */
     char *who;          /* the operator */
+    char *device;       /* NULL: none given */
     struct shard *home; /* the operator's */
     unsigned looked;    /* shards that do not have it */
-    bool away;          /* counted at home while it is elsewhere */
+    bool full;          /* home has room for it in another's place only */
+    bool refused;       /* and there is none to be replaced */
+    bool counted;       /* at home, by chat_user_away */
     void (*then)(struct request *r);
 };
 
@@ -33,10 +36,82 @@ free_watch(struct watch *w)
 {
     xfree(w->owner);
     xfree(w->who);
+    xfree(w->device);
     xfree(w);
 }
 
 /* --- the count at home -------------------------------------------------- */
+
+/* About an operator; the end of a watch takes the watch itself. */
+struct word {
+    struct letter letter;
+    char *who;
+};
+
+static void
+free_word(struct letter *l)
+{
+    struct word *w = CONTAINER_OF(l, struct word, letter);
+
+    xfree(w->who);
+    xfree(w);
+}
+
+static void
+send_word(struct shard *to, const char *who,
+          void (*deliver)(struct shard *here, struct letter *l))
+{
+    struct word *w = xcalloc(1, sizeof(*w));
+
+    w->letter.deliver = deliver;
+    w->letter.destroy = free_word;
+    w->who = xstrdup(who);
+    shard_post(to, &w->letter);
+}
+
+static void
+deliver_addition(struct shard *here, struct letter *l)
+{
+    struct word *w = CONTAINER_OF(l, struct word, letter);
+
+    if (here->chat != NULL) {
+        chat_user_away(here->chat, str_from(w->who), true);
+    }
+    free_word(l);
+}
+
+static void
+deliver_refusal(struct shard *here, struct letter *l)
+{
+    struct word *w = CONTAINER_OF(l, struct word, letter);
+
+    if (here->chat != NULL) {
+        chat_notify_refused(here->chat, str_from(w->who));
+    }
+    free_word(l);
+}
+
+void
+watch_tell_refused(struct gate *g, const char *who)
+{
+    for (unsigned i = 0; i < g->settings->shard_count; i++) {
+        struct shard *to = &g->settings->shards[i];
+
+        if (to != g->shard) {
+            send_word(to, who, deliver_refusal);
+        }
+    }
+}
+
+void
+watch_begin(struct watch *w, const struct shard *here)
+{
+    if (w == NULL || w->counted || here == w->home) {
+        return;
+    }
+    w->counted = true;
+    send_word(w->home, w->who, deliver_addition);
+}
 
 static void
 deliver(struct shard *here, struct letter *l)
@@ -61,13 +136,19 @@ watch_end(struct watch *w)
     if (w == NULL) {
         return;
     }
-    if (!w->away) {
+    if (!w->counted) {
         free_watch(w);
         return;
     }
     w->letter.deliver = deliver;
     w->letter.destroy = destroy;
     shard_post(w->home, &w->letter);
+}
+
+bool
+watch_refused(const struct watch *w)
+{
+    return w != NULL && w->refused;
 }
 
 struct str
@@ -85,6 +166,30 @@ refuse(struct request *r, enum err e)
     reply_error(r, e, NULL);
 }
 
+/* Where it is to become a socket. The operator's own shard will count it as
+ * any other; it was counted there from the start, so that however many come at
+ * once, no more get in than there is room for. */
+static void
+arrived(struct request *r)
+{
+    struct watch *w = r->watch;
+
+    if (w->counted && r->gate->shard == w->home) {
+        w->counted = false;
+        chat_user_away(w->home->chat, str_from(w->who), false);
+    }
+    w->then(r);
+}
+
+/* The operator's own session, or nobody's. What it could replace there, home
+ * has looked for already. */
+static void
+go_home(struct request *r)
+{
+    r->watch->refused = r->watch->full;
+    http_move(r, r->watch->home, arrived);
+}
+
 static void
 on_audited(struct store_job *job)
 {
@@ -94,12 +199,11 @@ on_audited(struct store_job *job)
         refuse(r, job->result != ERR_OK ? job->result : ERR_NOT_FOUND);
     } else {
         audit_log(&job->review->event);
-        http_move(r, r->gate->shard, r->watch->then);
+        http_move(r, r->gate->shard, arrived);
     }
     store_job_free(job);
 }
 
-/* On the shard of the session's owner: whoever attaches reads on. */
 static void
 put_down(struct request *r)
 {
@@ -111,20 +215,22 @@ put_down(struct request *r)
     store_submit(r->gate->settings->store, job);
 }
 
-/* --- looking ------------------------------------------------------------ */
-
-/* On the operator's shard. */
+/* On the shard of the session's owner: whoever attaches reads on. */
 static void
-leave_for(struct request *r, struct shard *to, void (*then)(struct request *r))
+knock(struct request *r)
 {
     struct watch *w = r->watch;
 
-    if (!w->away && to != w->home) {
-        w->away = true;
-        chat_user_away(w->home->chat, str_from(w->who), true);
+    if (w->full &&
+        chat_user_replaced(r->gate->shard->chat, str_from(w->who),
+                           str_from(w->sid), str_from(w->device)) == 0) {
+        go_home(r);
+    } else {
+        put_down(r);
     }
-    http_move(r, to, then);
 }
+
+/* --- looking ------------------------------------------------------------ */
 
 static void
 found(struct request *r, struct str owner)
@@ -132,10 +238,10 @@ found(struct request *r, struct str owner)
     struct watch *w = r->watch;
 
     if (str_is(owner, w->who)) {
-        http_move(r, w->home, w->then);
+        go_home(r);
     } else {
         w->owner = str_dup(owner);
-        put_down(r);
+        knock(r);
     }
 }
 
@@ -155,9 +261,7 @@ look_here(struct request *r)
         w->looked++; /* it looked there first */
     }
     if (w->looked == set->shard_count) {
-        http_move(r, w->home, w->then);
-    } else if (r->gate->shard == w->home) {
-        leave_for(r, &set->shards[w->looked++], look_here);
+        go_home(r);
     } else {
         http_move(r, &set->shards[w->looked++], look_here);
     }
@@ -168,14 +272,13 @@ static void
 go_to(struct request *r, const char *owner)
 {
     struct watch *w = r->watch;
-    struct shard *to = admission_owner(r->gate->settings, str_from(owner));
 
     if (strcmp(owner, w->who) == 0) {
-        http_move(r, w->home, w->then);
+        go_home(r);
         return;
     }
     w->owner = xstrdup(owner);
-    leave_for(r, to, put_down);
+    http_move(r, admission_owner(r->gate->settings, str_from(owner)), knock);
 }
 
 static void
@@ -195,20 +298,37 @@ on_session(struct store_job *job)
     store_job_free(job);
 }
 
+/* One that takes another's place here needs no place of its own. */
+static void
+count_here(struct watch *w)
+{
+    struct chat *chat = w->home->chat;
+    struct str who = str_from(w->who);
+
+    if (!w->full && chat_user_replaced(chat, who, str_from(w->sid),
+                                       str_from(w->device)) == 0) {
+        w->counted = true;
+        chat_user_away(chat, who, true);
+    }
+}
+
 void
-watch_start(struct request *r, struct str session_id,
+watch_start(struct request *r, const struct watch_wish *wish,
             void (*then)(struct request *r))
 {
     struct watch *w = xcalloc(1, sizeof(*w));
     struct store_job *job =
         store_job_new(STORE_SESSION_GET, r->gate->shard, on_session, r);
 
-    CHECK(session_id.n == RAND_ID_CHARS && r->watch == NULL);
-    memcpy(w->sid, session_id.p, RAND_ID_CHARS);
+    CHECK(wish->session_id.n == RAND_ID_CHARS && r->watch == NULL);
+    memcpy(w->sid, wish->session_id.p, RAND_ID_CHARS);
     memcpy(job->session.sid, w->sid, sizeof(w->sid));
     w->who = xstrdup(r->identity->user_id);
+    w->device = wish->device_id.n > 0 ? str_dup(wish->device_id) : NULL;
     w->home = r->gate->shard;
+    w->full = wish->full;
     w->then = then;
+    count_here(w);
     r->watch = w;
     store_submit(r->gate->settings->store, job);
 }

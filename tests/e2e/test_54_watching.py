@@ -4,14 +4,16 @@
 import json
 
 import pytest
+from websockets.exceptions import InvalidStatus
 
 from support.answer import Answer
 from support.checks import assert_error
 from support.operators import ROOMY, SETTINGS, audit, make, operator, watch  # noqa: F401
+from support.rawhttp import RawConn
 from support.server import provider_env
 from support.tokens import token
 from support.waiting import wait_for
-from support.ws import fresh, is_end, upgrade
+from support.ws import fresh, is_end, upgrade, upgrade_request
 
 
 def test_an_operator_sees_everything_of_a_session(chat, server, user):
@@ -161,6 +163,82 @@ def test_watching_counts_against_the_operator_s_own_limit(spawn, fake, connect):
             return False
         return True
     wait_for(free, 5, "there is room again")
+
+
+@pytest.fixture
+def narrow(spawn, fake, connect):
+    """A server that lets operators have two connections, and sessions of users on
+    all its shards."""
+    def start(**settings):
+        server = spawn({**provider_env(fake), **ROOMY, "MAX_CONNECTIONS_PER_USER": "2",
+                        **settings})
+        sessions = []
+        for n in range(8):
+            one = connect(server, f"user-{n}")
+            one.turn("hello")
+            sessions.append(one.session)
+        return server, sessions
+    return start
+
+
+@pytest.mark.parametrize("rule,query", [("many", {"device_id": "desk"}), ("one", {})])
+def test_an_operator_without_room_may_replace_his_own(narrow, connect, rule, query):
+    """2.5: it does not count twice, on whichever shard the session is."""
+    server, sessions = narrow(SESSION_CONNECTIONS=rule)
+    bearer = token("olga", roles=["admin"])
+
+    def join(sid):
+        return connect(server, "olga", bearer=bearer, session_id=sid, **query)
+
+    def join_if_room(sid):
+        try:
+            return join(sid)
+        except InvalidStatus:
+            return None
+    fill = connect(server, "olga", bearer=bearer)
+    for sid in sessions:
+        old = wait_for(lambda: join_if_room(sid), 5, "the last one's place is free")
+        for _ in range(4):
+            new = join(sid)
+            assert new.session == sid and old.closed() == 4409
+            old = new
+        assert_error(upgrade(server, bearer=bearer, query=f"session_id={'f' * 32}"), 429)
+        other = sessions[sessions.index(sid) - 1]
+        assert_error(upgrade(server, bearer=bearer, query=f"session_id={other}"), 429)
+        assert fill.get("notification")["metadata"]["event"] == "connection_limit"
+        reads = audit(operator(server), actor="olga", session_id=sid)
+        assert len(reads) == 5, "who was refused has read nothing"
+        old.close()
+
+
+def test_watching_connections_hear_of_one_more_that_is_refused(narrow, connect):
+    """2.8: the user's other connections, wherever they are; and nobody else's."""
+    server, sessions = narrow(MAX_CONNECTIONS_PER_USER="8")
+    bearer = token("olga", roles=["admin"])
+    watchers = [connect(server, "olga", bearer=bearer, session_id=sid)
+                for sid in sessions]
+    others = [watch(lambda *a, **k: connect(server, *a, **k), sid) for sid in sessions]
+    assert_error(upgrade(server, bearer=bearer), 429)
+    for sid, each in zip(sessions, watchers):
+        told = each.get("notification")
+        assert told["metadata"]["event"] == "connection_limit"
+        assert told["session_id"] == sid
+    assert all(each.quiet() == [] for each in watchers + others)
+
+
+def test_no_more_operator_s_sockets_get_in_than_may(narrow):
+    """However many come at once, and wherever to."""
+    server, sessions = narrow()
+    bearer = token("olga", roles=["admin"])
+    conns = [RawConn(server) for _ in range(24)]
+    for n, conn in enumerate(conns):
+        sid = sessions[n % 8] if n % 4 else "e" * 32
+        conn.send(upgrade_request(server, bearer=bearer, query=f"session_id={sid}"))
+    status = [conn.read_response().status for conn in conns]
+    assert sorted(set(status)) == [101, 429] and status.count(101) == 2
+    for conn in conns:
+        conn.close()
+    wait_for(lambda: upgrade(server, bearer=bearer).status == 101, 5, "room again")
 
 
 def test_a_token_without_the_role_does_not_go_on_watching(chat, user):

@@ -11,7 +11,9 @@ import pytest
 
 from support.answer import Answer
 from support.checks import assert_id
+from support.operators import ROOMY
 from support.rawhttp import RawConn, request
+from support.server import provider_env
 from support.tokens import token
 from support.ws import RawWs, fresh
 
@@ -130,6 +132,29 @@ def test_ten_thousand_attempts_of_a_stranger_learn_and_change_nothing(
     assert count >= TEN_THOUSAND, count
     owner.assert_unharmed()
     assert server.user(thief).get("/sessions").json()["count"] == 0
+
+
+ODD = ["%2E", "%2e%2E", ".%2E", "...", "%2F", "a%2Fb", "%2F..%2F", "%5C", "%25", "%2500",
+       "%20", "+", "~", "'", "%22", "*", "%3F", "%23", "%7B%7D", "%C3%A9", "%F0%9F%98%80",
+       "%E2%80%AE", "-1", "0", "null", UNKNOWN[1:], UNKNOWN + "0", UNKNOWN[:31] + "g",
+       UNKNOWN[:30] + "%2F", UNKNOWN[:29] + "%2F", UNKNOWN[:31] + "%2E", UNKNOWN + "%20",
+       UNKNOWN.upper(), "0" * 32, "x" * 3000]
+
+
+def test_whatever_a_path_may_say_in_an_id_s_place_is_an_unknown_id(spawn, fake):
+    """One segment, escaped as its client likes: 404, or nobody's sessions."""
+    server = spawn({**provider_env(fake), **ROOMY})
+    name = fresh("op")
+    head = [("Authorization", f"Bearer {token(name, roles=['admin'])}")]
+    for method, path, body in attempts():
+        wanted = None
+        for odd in [UNKNOWN, *ODD]:
+            with RawConn(server) as conn:
+                conn.send(request(server, method, server.prefix + path.format(odd), head,
+                                  body))
+                answer = conn.read_response(method)
+            wanted = wanted or seen(answer, odd)
+            assert seen(answer, odd) == wanted, (method, path, odd)
 
 
 def frames(name):

@@ -22,23 +22,23 @@ const alone = test.extend({
   },
 });
 
-async function withLine(server, use) {
-  const line = await startLine(server.link);
-  try {
+/** A device that reaches the server by a line that the test can cut. */
+const wired = test.extend({
+  line: async ({ server }, use) => {
+    const line = await startLine(server.link);
     await use(line);
-  } finally {
     line.stop();
-  }
-}
+  },
+  chat: async ({ page, line }, use) => {
+    const chat = new Chat(page);
+    await chat.open(line.link);
+    await use(chat);
+  },
+});
 
-/** The same person at another device, in the chat that `page` shows. */
-async function anotherDevice(browser, link, page) {
-  const context = await browser.newContext();
-  const device = new Chat(await context.newPage());
-  const session = /session=\w+/.exec(page.url())[0];
-  await device.open(`${link}&${session}`);
-  return device;
-}
+/** The same person at another device, in the chat that `chat` shows. */
+const anotherDevice = async (browser, link, chat) =>
+  chat.beside(await browser.newContext(), link);
 
 /** What the server has of the chat at that address, oldest first. */
 async function stored(server, url) {
@@ -58,13 +58,12 @@ async function storedQuestions(server, url) {
 /** The page notices after some seconds, and comes back when it tries next. */
 const PATIENT = { timeout: 30_000 };
 
-const countingUp = (steps) => steps.map((_, i) => `step${i}`);
-
 test('the text so far is there at once after a reload', async ({
   chat,
   page,
 }) => {
-  await chat.send('something slow for a quick reload');
+  const question = 'something slow for a quick reload';
+  await chat.send(question);
   await expect(chat.answers.last()).toContainText('step40');
   await page.reload();
   // The first text that is shown at all, not what it has grown to since.
@@ -78,8 +77,9 @@ test('the text so far is there at once after a reload', async ({
   await expect(chat.answers.last()).toContainText('step60');
   await chat.box.press('Escape');
   await chat.settled();
-  const steps = await chat.steps();
-  expect(steps).toEqual(countingUp(steps));
+  expect(await chat.steps()).toBeGreaterThan(60);
+  await expect(chat.questions).toHaveText([question]);
+  await expect(chat.answers).toHaveCount(1);
 });
 
 test('an answer goes on after the network was away in its middle', async ({
@@ -92,14 +92,13 @@ test('an answer goes on after the network was away in its middle', async ({
   await context.setOffline(true);
   await expect(page.getByText('You are offline.')).toBeVisible(PATIENT);
   expect(await chat.text()).toContain('step10');
-  const kept = (await chat.steps()).length;
+  const kept = await chat.steps();
   await context.setOffline(false);
   await expect(page.getByText('You are offline.')).toBeHidden(PATIENT);
   await expect(chat.answers.last()).toContainText(`step${kept + 20} `, PATIENT);
   await chat.box.press('Escape');
   await chat.settled();
-  const steps = await chat.steps();
-  expect(steps).toEqual(countingUp(steps));
+  expect(await chat.steps()).toBeGreaterThan(kept + 20);
   await expect(chat.answers).toHaveCount(1);
 });
 
@@ -131,125 +130,119 @@ test('what is written offline waits, and is sent once', async ({
   expect(await storedQuestions(server, page.url())).toEqual(said);
 });
 
-test('a message whose acknowledgement was lost is stored once', async ({
-  page,
-  server,
-}) => {
-  await withLine(server, async (line) => {
-    const chat = new Chat(page);
-    await chat.open(line.link);
-    await chat.ask('heard');
-    line.holdAnswers();
-    await chat.send('heard, but nobody says so');
-    await expect(page.getByText('Being sent')).toBeVisible();
-    await expect
-      .poll(async () => (await stored(server, page.url())).length)
-      .toBe(4);
-    line.cut();
-    await expect(page.getByText('Will be sent when')).toBeVisible();
-    line.mend();
-    await expect(chat.answers).toHaveCount(2, PATIENT);
-    await chat.settled();
-    const said = ['heard', 'heard, but nobody says so'];
-    await expect(chat.questions).toHaveText(said);
-    expect(await storedQuestions(server, page.url())).toEqual(said);
-    expect(await stored(server, page.url())).toHaveLength(4);
-  });
-});
-
-test('the first message of a chat survives a cut line and a reload', async ({
-  page,
-  server,
-}) => {
-  await withLine(server, async (line) => {
-    const chat = new Chat(page);
-    await chat.open(line.link);
-    await expect(page.locator('.notice')).toHaveCount(0);
-    line.cut();
-    await expect(page.getByText('cannot be reached')).toBeVisible();
-    await chat.send('the very first words');
-    await expect(page.getByText('Will be sent when')).toBeVisible();
-    await expect.poll(() => page.url()).toContain('session=');
-    const address = page.url();
-    // Away and back: a reload that the old page cannot forestall.
-    await page.goto('about:blank');
-    line.mend();
-    await page.goto(address);
-    await expect(chat.answers).toHaveCount(1, PATIENT);
-    await chat.settled();
-    await expect(chat.questions).toHaveText(['the very first words']);
-    expect(await storedQuestions(server, page.url())).toEqual([
-      'the very first words',
-    ]);
-  });
-});
-
-test('what waits is sent though another chat was opened', async ({
-  page,
-  server,
-}) => {
-  await withLine(server, async (line) => {
-    const chat = new Chat(page);
-    await chat.open(line.link);
-    await chat.ask('a chat to be left');
-    const address = page.url();
-    line.cut();
-    await expect(page.getByText('cannot be reached')).toBeVisible();
-    await chat.send('left waiting here');
-    await chat.newChat();
-    line.mend();
-    await chat.send('something else meanwhile');
-    await chat.settled(30_000);
-    const said = ['a chat to be left', 'left waiting here'];
-    await expect
-      .poll(() => storedQuestions(server, address), PATIENT)
-      .toEqual(said);
-    await page.goto(address);
-    await expect(chat.questions).toHaveText(said);
-    await expect(chat.answers).toHaveCount(2);
-  });
-});
-
-test('a device that missed whole turns catches up in order', async ({
+wired('a message whose acknowledgement was lost is stored once', async ({
   chat,
+  line,
   page,
-  browser,
   server,
 }) => {
-  await withLine(server, async (line) => {
-    await chat.ask('seen by both');
-    const away = await anotherDevice(browser, line.link, page);
-    await expect(away.answers).toHaveCount(1);
-    line.cut();
-    await expect(away.page.getByText('cannot be reached')).toBeVisible();
-    await chat.ask('missed one');
-    await chat.ask('missed two');
-    await page.getByRole('button', { name: 'Write another answer' }).click();
-    await expect(page.getByText('One earlier version')).toBeVisible();
-    await chat.settled();
-    await expect(away.answers).toHaveCount(1);
-    line.mend();
-    await expect(away.questions).toHaveText(
-      ['seen by both', 'missed one', 'missed two'],
-      PATIENT,
-    );
-    await expect(away.answers).toHaveCount(3);
-    await away.settled();
-    await expect(away.page.getByText('One earlier version')).toBeVisible();
-    expect(await away.text()).toBe(await chat.text());
-    await away.page.context().close();
-  });
+  await chat.ask('heard');
+  line.holdAnswers();
+  await chat.send('heard, but nobody says so');
+  await expect(page.getByText('Being sent')).toBeVisible();
+  await expect
+    .poll(async () => (await stored(server, page.url())).length)
+    .toBe(4);
+  line.cut();
+  await expect(page.getByText('Will be sent when')).toBeVisible();
+  line.mend();
+  await expect(chat.answers).toHaveCount(2, PATIENT);
+  await chat.settled();
+  const said = ['heard', 'heard, but nobody says so'];
+  await expect(chat.questions).toHaveText(said);
+  expect(await storedQuestions(server, page.url())).toEqual(said);
+  expect(await stored(server, page.url())).toHaveLength(4);
+});
+
+wired('the first message of a chat survives a cut line and a reload', async ({
+  chat,
+  line,
+  page,
+  server,
+}) => {
+  await expect(page.locator('.notice')).toHaveCount(0);
+  line.cut();
+  await expect(page.getByText('cannot be reached')).toBeVisible();
+  await chat.send('the very first words');
+  await expect(page.getByText('Will be sent when')).toBeVisible();
+  await expect.poll(() => page.url()).toContain('session=');
+  const address = page.url();
+  // Away and back: a reload that the old page cannot forestall.
+  await page.goto('about:blank');
+  line.mend();
+  await page.goto(address);
+  await expect(chat.answers).toHaveCount(1, PATIENT);
+  await chat.settled();
+  await expect(chat.questions).toHaveText(['the very first words']);
+  expect(await storedQuestions(server, page.url())).toEqual([
+    'the very first words',
+  ]);
+});
+
+wired('what waits is sent though another chat was opened', async ({
+  chat,
+  line,
+  page,
+  server,
+}) => {
+  await chat.ask('a chat to be left');
+  const address = page.url();
+  line.cut();
+  await expect(page.getByText('cannot be reached')).toBeVisible();
+  await chat.send('left waiting here');
+  await chat.newChat();
+  line.mend();
+  await chat.send('something else meanwhile');
+  await chat.settled(30_000);
+  const said = ['a chat to be left', 'left waiting here'];
+  await expect
+    .poll(() => storedQuestions(server, address), PATIENT)
+    .toEqual(said);
+  await page.goto(address);
+  await expect(chat.questions).toHaveText(said);
+  await expect(chat.answers).toHaveCount(2);
+});
+
+wired('a device that missed whole turns catches up in order', async ({
+  browser,
+  chat: away,
+  line,
+  page,
+  server,
+}) => {
+  await away.ask('seen by both');
+  const other = await anotherDevice(browser, server.link, away);
+  await expect(other.answers).toHaveCount(1);
+  line.cut();
+  await expect(page.getByText('cannot be reached')).toBeVisible();
+  await other.ask('missed one');
+  await other.ask('missed two');
+  await other.page
+    .getByRole('button', { name: 'Write another answer' })
+    .click();
+  await expect(other.page.getByText('One earlier version')).toBeVisible();
+  await other.settled();
+  await expect(away.answers).toHaveCount(1);
+  line.mend();
+  await expect(away.questions).toHaveText(
+    ['seen by both', 'missed one', 'missed two'],
+    PATIENT,
+  );
+  await expect(away.answers).toHaveCount(3);
+  await away.settled();
+  await expect(page.getByText('One earlier version')).toBeVisible();
+  expect(await away.text()).toBe(await other.text());
+  await other.page.context().close();
 });
 
 test('two devices show one stream, and each can stop it', async ({
   chat,
-  page,
   browser,
   server,
 }) => {
   await chat.send('something slow for two devices');
   await expect(chat.answers.last()).toContainText('step10');
-  const other = await anotherDevice(browser, server.link, page);
+  const other = await anotherDevice(browser, server.link, chat);
   await expect(other.answers.last()).toContainText('step30');
   await other.send('asked from the other one');
   await expect(chat.questions.last()).toHaveText('asked from the other one');
@@ -283,7 +276,7 @@ for (const [how, end] of [
     own: server,
   }) => {
     await chat.send('something slow on two devices');
-    const other = await anotherDevice(browser, server.link, page);
+    const other = await anotherDevice(browser, server.link, chat);
     await expect(chat.answers.last()).toContainText('step30');
     await expect(other.answers.last()).toContainText('step30');
     const ended = end(server);
@@ -317,7 +310,7 @@ alone.describe('one connection for a session', () => {
     own: server,
   }) => {
     await chat.ask('on the first device');
-    const other = await anotherDevice(browser, server.link, page);
+    const other = await anotherDevice(browser, server.link, chat);
     await expect(other.answers).toHaveCount(1);
     await expect(page.getByText('continued in another place')).toBeVisible();
     await other.ask('on the second device');
@@ -359,15 +352,14 @@ alone.describe('a token that expires', () => {
     await page.evaluate(() => dispatchEvent(new Event('focus')));
     await refused;
     await chat.box.fill('half a thought');
-    const steps = (await chat.steps()).length;
+    const steps = await chat.steps();
     await expect(chat.answers.last()).toContainText(`step${steps + 10} `);
     await open(page, linkFor(server, 600));
     await expect(notice).toBeHidden();
     await expect(chat.box).toHaveValue('half a thought');
     await chat.stop.click();
     await chat.settled();
-    const all = await chat.steps();
-    expect(all).toEqual(countingUp(all));
+    expect(await chat.steps()).toBeGreaterThan(steps + 10);
     await chat.ask('with the new token');
     expect(sockets).toBe(1);
   });

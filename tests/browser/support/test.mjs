@@ -112,9 +112,20 @@ export class Chat {
     );
   }
 
-  /** The numbers of the steps that a slow answer has come to. */
+  /** How many steps a slow answer has come to; none may be missing. */
   async steps() {
-    return (await this.text()).match(/step\d+/g) ?? [];
+    const steps = (await this.text()).match(/step\d+/g) ?? [];
+    expect(steps).toEqual(steps.map((_, i) => `step${i}`));
+    return steps.length;
+  }
+
+  /** The same person in another tab or at another device (what `context` is),
+   * in the chat that this page shows; nothing is remembered but the token. */
+  async beside(context, link) {
+    const other = new Chat(await context.newPage());
+    const session = /session=\w+/.exec(this.page.url())[0];
+    await other.open(`${link}&${session}`);
+    return other;
   }
 
   async newChat() {

@@ -154,6 +154,45 @@ test_watching_counts_for_the_operator(void **state)
 }
 
 static void
+assert_audited(struct house *h, size_t events)
+{
+    struct answer a;
+
+    ask_operator(h, "oscar", "GET /chatbox/admin/audit", &a);
+    assert_int_equal(json_array_size(json_object_get(a.json, "events")),
+                     events);
+    answer_fini(&a);
+}
+
+static void
+test_a_full_operator_may_replace_and_nothing_else(void **state)
+{
+    struct house h;
+    struct client c[3];
+    char id[64], query[128];
+
+    (void)state;
+    house_prepare(&h);
+    h.connections_per_user = 1;
+    house_start(&h);
+    make_session(&h, "ann", id);
+    snprintf(query, sizeof(query), "?session_id=%s&device_id=desk", id);
+    assert_int_equal(upgrade_operator(&h, &c[0], query), 101);
+    json_decref(client_until(&c[0], "connection_status"));
+    assert_int_equal(upgrade_operator(&h, &c[1], query), 101);
+    json_decref(client_until(&c[1], "connection_status"));
+    snprintf(query, sizeof(query), "?session_id=%s&device_id=phone", id);
+    assert_int_equal(upgrade_operator(&h, &c[2], query), 429);
+    assert_audited(&h, 2);
+    assert_int_equal(
+        chat_user_connections(h.shard.chat, STR("olga"), STR(""), STR("")), 1);
+    for (size_t i = 0; i < 3; i++) {
+        client_close(&c[i]);
+    }
+    house_close(&h);
+}
+
+static void
 test_a_token_without_the_role_is_not_taken(void **state)
 {
     struct house h;
@@ -191,6 +230,7 @@ main(void)
         cmocka_unit_test(
             test_a_client_that_does_not_wait_leaves_nothing_behind),
         cmocka_unit_test(test_watching_counts_for_the_operator),
+        cmocka_unit_test(test_a_full_operator_may_replace_and_nothing_else),
         cmocka_unit_test(test_a_token_without_the_role_is_not_taken),
     };
 
