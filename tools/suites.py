@@ -186,7 +186,7 @@ SUITES = {
                             CHATBOX_CASES="10000",
                             CHATBOX_CONVERSATIONS="1000"),
     "soak-long": pytest("release", "soak-long", long_forms(),
-                        CHATBOX_LONG="1"),
+                        how=workers(4, by="load"), CHATBOX_LONG="1"),
 }
 GROUPS = {
     "test": ["unit", "lint", "corpus", "types", "web", "property",
