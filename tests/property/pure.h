@@ -34,8 +34,9 @@ void purge_begin(struct life *l, uint64_t interval_ms);
 size_t purge_end(struct life *l);
 void purge_use(struct life *l, const char *key, size_t n);
 size_t purge_keys(const struct life *l);
+bool purge_is_near(const struct life *l);
 int64_t purge_planned_ms(const struct life *l);
-int64_t purge_await(struct life *l);
+int64_t purge_await(struct life *l, int64_t *before_ms);
 
 /* times.c: sessions in a database, and what it keeps of an answer's duration.
  * Gives the average; counts_out: how many are kept, the longest ever. */

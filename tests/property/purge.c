@@ -6,6 +6,7 @@
 #include "life.h"
 
 #define GIVE_UP_MS 10000
+#define FULL_MS 2 /* after this a key is full in any case */
 
 static uint64_t
 now_ms(void)
@@ -52,16 +53,26 @@ purge_planned_ms(const struct life *l)
     return (int64_t)(l->shard.chat->purge.at_ms - now_ms());
 }
 
-/* Turns the loop until one has come, and says when; -1: none came. */
+/* Whether a key that is used now may not yet be full when the next one comes:
+ * whoever runs this test may have been held up. */
+bool
+purge_is_near(const struct life *l)
+{
+    return purge_planned_ms(l) <= FULL_MS;
+}
+
+/* Turns the loop until one has come: after *before_ms, and before the time that
+ * it says; -1: none came. */
 int64_t
-purge_await(struct life *l)
+purge_await(struct life *l, int64_t *before_ms)
 {
     const struct timer *timer = &l->shard.chat->purge;
     uint64_t planned_ms = timer->at_ms;
     uint64_t until_ms = now_ms() + GIVE_UP_MS;
 
-    while (timer->at_ms == planned_ms && now_ms() < until_ms) {
-        (void)uv_run(&l->shard.loop, UV_RUN_ONCE);
-    }
+    do {
+        *before_ms = (int64_t)now_ms();
+        (void)uv_run(&l->shard.loop, UV_RUN_NOWAIT);
+    } while (timer->at_ms == planned_ms && now_ms() < until_ms);
     return timer->at_ms == planned_ms ? -1 : (int64_t)now_ms();
 }
