@@ -210,6 +210,21 @@ unknown_key(struct walk *w, const struct place *p, unsigned line)
              near != NULL ? "?" : "");
 }
 
+/* One that is no part of a path. */
+static void
+odd_key(struct walk *w, struct str key, unsigned line)
+{
+    if (key.n < PATH_BYTES && strlen(key.p) == key.n &&
+        strchr(key.p, '.') != NULL) {
+        COMPLAIN(w, line,
+                 "unknown key \"%s\"; levels are mappings in mappings, not "
+                 "names with dots",
+                 key.p);
+    } else {
+        COMPLAIN(w, line, "unknown key");
+    }
+}
+
 static void walk_value(struct walk *w, const struct place *p, unsigned line);
 
 /* One key and its value; false at the mapping's end. */
@@ -236,7 +251,7 @@ walk_pair(struct walk *w, const struct place *here, struct keys *keys)
     config_raw_list_add(&key, scalar_text(w));
     known = key_is_new(w, keys, key.items[0]);
     if (known && !put_path(&below, here, key.items[0])) {
-        COMPLAIN(w, line, "unknown key");
+        odd_key(w, key.items[0], line);
         known = false;
     }
     if (next(w)) {

@@ -28,7 +28,7 @@ static const struct yaml_case {
 
     {"prot: 1", {"line 1", "prot"}},
     {"server:\n  port: 1\n  prot: 2\n", {"line 3", "server.prot"}},
-    {"server.port: 1", {"line 1", "unknown key"}},
+    {"server.port: 1", {"line 1", "unknown key \"server.port\"; levels"}},
     {"server: {\"port.x\": 1}", {"line 1", "unknown key"}},
     {"\"\": 1", {"line 1", "unknown key"}},
     {"server: 1", {"line 1", "server", "must have keys"}},
