@@ -22,7 +22,7 @@ struct upstream_failure {
     bool retryable;         /* asking again may help */
     int64_t retry_after_ms; /* as the provider said; -1: it did not */
     int status;             /* HTTP status, 0: none */
-    const char *word;       /* fixed, for the log: "connect_failed" */
+    const char *word;       /* for the log: "connect_failed"; only in on_end */
 };
 
 /* Called on the shard's thread, never inside upstream_start. After on_end the

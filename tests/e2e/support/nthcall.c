@@ -153,9 +153,16 @@ CALL(connect, connect, -1, int,
      (int fd, const struct sockaddr *to, socklen_t n), (fd, to, n))
 CALL(dup, dup, -1, int, (int fd), (fd))
 CALL(epoll_create, epoll_create1, -1, int, (int flags), (flags))
-CALL(epoll_ctl, epoll_ctl, -1, int,
-     (int set, int what, int fd, struct epoll_event *event),
-     (set, what, fd, event))
+/* Taking a descriptor out needs nothing that could be short. */
+int
+epoll_ctl(int set, int what, int fd, struct epoll_event *event)
+{
+    NEXT(epoll_ctl, int, (int, int, int, struct epoll_event *))
+    return what != EPOLL_CTL_DEL && fails(NAME_epoll_ctl)
+               ? -1
+               : next(set, what, fd, event);
+}
+
 CALL(epoll_wait, epoll_wait, -1, int,
      (int set, struct epoll_event *events, int most, int ms),
      (set, events, most, ms))

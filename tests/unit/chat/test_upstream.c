@@ -117,6 +117,7 @@ struct listener {
     bool silent;  /* nothing may come any more */
     bool cancels; /* at its first text */
     struct upstream_failure why;
+    char word[64]; /* why.word outlives on_end here */
 };
 
 static void
@@ -156,6 +157,8 @@ on_end(void *cookie, const struct upstream_failure *why)
     assert_int_equal(l->ends, 0);
     l->ends++;
     l->why = *why;
+    (void)snprintf(l->word, sizeof(l->word), "%s", why->word);
+    l->why.word = l->word;
 }
 
 static const struct upstream_events listening = {on_text, on_usage, on_finish,
