@@ -21,6 +21,10 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+/* Connections taken in one turn of the loop before others have theirs: few, as
+ * those who are inside wait meanwhile; several, as the look-ups of many who
+ * come at once wake the storage's thread once. */
+#define ACCEPTS_MAX 4
 #define PAUSE_MS 100
 #define FEW 64 /* descriptors of which none can be spared */
 #define LOG_PAUSE_MS 1000
@@ -151,25 +155,31 @@ accept_failed(struct listener *l, int error)
     look_away(l);
 }
 
-/* One connection a turn of the loop: the kernel says again when more wait, and
- * those who are inside have their turn between two who come. */
 static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = CONTAINER_OF(poll, struct listener, poll);
-    union conn_addr peer;
-    socklen_t n = sizeof(peer);
-    int fd = accept4(l->fd, &peer.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+    int reserved = first_reserved();
 
     (void)status;
     (void)events;
-    if (fd >= first_reserved()) {
-        complain(l, "only the reserve of descriptors is left");
-        (void)close(fd);
-    } else if (fd >= 0) {
-        begin(l, fd, &peer.any);
-    } else if (errno != EAGAIN && !passes(errno)) {
-        accept_failed(l, errno);
+    for (int i = 0; i < ACCEPTS_MAX; i++) {
+        union conn_addr peer;
+        socklen_t n = sizeof(peer);
+        int fd = accept4(l->fd, &peer.any, &n, SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+        if (fd >= reserved) {
+            complain(l, "only the reserve of descriptors is left");
+            (void)close(fd);
+        } else if (fd >= 0) {
+            begin(l, fd, &peer.any);
+        } else if (errno == EAGAIN) {
+            return;
+        } else if (!passes(errno)) {
+            accept_failed(l, errno);
+            return;
+        }
     }
 }
 
