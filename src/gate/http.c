@@ -26,6 +26,7 @@
 #define IDLE_MS 75000
 #define UNREAD_MS 30000
 #define LINGER_MS 2000
+#define SPREAD_MS 1000 /* slow peers who came together end apart */
 
 /* Of one answer: a page of messages of the largest size, escaped. */
 #define OUTPUT_BYTES ((size_t)256 << 20)
@@ -237,7 +238,7 @@ take_body(struct http *h, char *bytes, size_t n)
         h->state = BUSY_STATE;
         reply_error(r, e, NULL);
     } else {
-        timer_start(timers_of(h), &h->timer, BODY_MS);
+        timer_start_spread(timers_of(h), &h->timer, BODY_MS, SPREAD_MS);
     }
     return n - in.n;
 }
@@ -268,7 +269,7 @@ begin_body(struct http *h)
         buf_fini(&interim);
     }
     h->state = BODY_STATE;
-    timer_start(timers_of(h), &h->timer, BODY_MS);
+    timer_start_spread(timers_of(h), &h->timer, BODY_MS, SPREAD_MS);
     conn_resume(h->conn);
 }
 
@@ -404,7 +405,7 @@ feed_head(struct http *h, char *bytes, size_t n)
 
     if (!h->begun) {
         h->begun = true;
-        timer_start(timers_of(h), &h->timer, HEAD_MS);
+        timer_start_spread(timers_of(h), &h->timer, HEAD_MS, SPREAD_MS);
     }
     if (memmem(bytes, n, "\r\n\r\n", 4) != NULL &&
         take_head(h, bytes, n, &consumed)) {
@@ -549,7 +550,7 @@ http_start(struct shard *s, struct conn *c)
     h->conn = c;
     list_push_back(&h->gate->https, &h->link);
     timer_init(&h->timer, on_timeout);
-    timer_start(&s->timers, &h->timer, HEAD_MS);
+    timer_start_spread(&s->timers, &h->timer, HEAD_MS, SPREAD_MS);
     conn_set_limit(c, OUTPUT_BYTES);
     conn_attach(c, &events, h);
 }

@@ -8,6 +8,8 @@
 #include "base/check.h"
 #include "base/xalloc.h"
 
+#define GOLDEN 2654435769u /* 2^32 divided by the golden ratio, odd */
+
 static void
 place(struct timers *ts, size_t slot, struct timer *t)
 {
@@ -202,6 +204,14 @@ timer_start(struct timers *ts, struct timer *t, uint64_t delay_ms)
         sift_up(ts, ts->count, t);
     }
     arm_wake(ts);
+}
+
+void
+timer_start_spread(struct timers *ts, struct timer *t, uint64_t delay_ms,
+                   uint32_t spread_ms)
+{
+    ts->spread += GOLDEN;
+    timer_start(ts, t, delay_ms + ((uint64_t)ts->spread * spread_ms >> 32));
 }
 
 void

@@ -30,6 +30,7 @@ struct timers {
     uv_timer_t wake;
     uv_idle_t due;     /* active while timers are due */
     uint64_t slice_ns; /* when the last slice ended */
+    uint32_t spread;   /* a fraction of 2^32, another one each time */
     uv_loop_t *loop;
 };
 
@@ -43,6 +44,12 @@ void timer_init(struct timer *t, void (*fire)(struct timer *));
  * never inside it. Inside fire the timer is no longer armed and may be
  * started again. */
 void timer_start(struct timers *ts, struct timer *t, uint64_t delay_ms);
+
+/* The same, up to spread_ms later: what many began together does not end
+ * together. However many there are, their ends are spread evenly: the fractions
+ * of successive multiples of the golden ratio (Knuth, TAOCP 3, 6.4). */
+void timer_start_spread(struct timers *ts, struct timer *t, uint64_t delay_ms,
+                        uint32_t spread_ms);
 
 /* A timer that is not armed is fine. After it fire does not run. */
 void timer_cancel(struct timers *ts, struct timer *t);

@@ -24,7 +24,7 @@
 /* Connections taken in one turn of the loop before others have theirs: few, as
  * those who are inside wait meanwhile; several, as the look-ups of many who
  * come at once wake the storage's thread once. */
-#define ACCEPTS_MAX 4
+#define ACCEPTS_MAX 16
 #define PAUSE_MS 100
 #define FEW 64 /* descriptors of which none can be spared */
 #define LOG_PAUSE_MS 1000
