@@ -19,6 +19,7 @@
 #include "store/store_sqlite_review.h"
 #include "store/store_sqlite_rows.h" /* the column lists */
 #include "store/store_sqlite_schema.h"
+#include "store/store_sqlite_sweep.h"
 #include "store/store_sqlite_write.h"
 
 #include <errno.h>
@@ -325,6 +326,7 @@ static int
 tend(struct store_link *base)
 {
     struct sqlite_link *link = store_sqlite_of(base);
+    int sweep_ms = store_sqlite_sweep_tend(link);
 
     if (link->scrub) {
         scrub(link);
@@ -334,7 +336,8 @@ tend(struct store_link *base)
         (void)sqlite3_wal_checkpoint_v2(link->db, NULL,
                                         SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     }
-    return link->scrub ? SCRUB_MS : -1;
+    return link->scrub && (sweep_ms < 0 || sweep_ms > SCRUB_MS) ? SCRUB_MS
+                                                                : sweep_ms;
 }
 
 /* -- opening, closing -- */
@@ -347,6 +350,7 @@ close_link(struct store_link *base)
     for (int i = 0; i < SQL_COUNT; i++) {
         sqlite3_finalize(link->statements[i]);
     }
+    store_sqlite_sweep_end(link);
     /* The last connection copies the log into the database and removes it. */
     CHECK(sqlite3_close(link->db) == SQLITE_OK);
     if (link->lock_fd >= 0) {
@@ -453,6 +457,7 @@ prepare_database(struct sqlite_link *link, const char *path, char *why,
                  size_t why_size)
 {
     enum err e = make_file(path, why, why_size);
+    bool due = store_sqlite_sweep_due(path);
 
     if (e == ERR_OK) {
         e = connect_to(link, path, why, why_size);
@@ -463,6 +468,10 @@ prepare_database(struct sqlite_link *link, const char *path, char *why,
     if (e == ERR_OK && store_sqlite_answer_recover(&link->link) != ERR_OK) {
         e = explain(why, why_size, "Unfinished answers cannot be closed",
                     sqlite3_errmsg(link->db));
+    }
+    link->unswept = e == ERR_OK && due;
+    if (e != ERR_OK && due) {
+        store_sqlite_sweep_keep(link);
     }
     return e;
 }
