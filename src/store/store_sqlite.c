@@ -452,6 +452,20 @@ path_of(const struct store_settings *settings, char path[static PATH_BYTES],
     return ERR_OK;
 }
 
+/* What the connection says last is that all was rolled back. */
+static enum err
+recover(struct sqlite_link *link, char *why, size_t why_size)
+{
+    enum err e = store_sqlite_answer_recover(&link->link);
+
+    if (e == ERR_OK) {
+        return ERR_OK;
+    }
+    return explain(why, why_size, "Unfinished answers cannot be closed",
+                   e == ERR_DATABASE_ERROR ? sqlite3_errstr(link->fault.code)
+                                           : "they contradict other rows");
+}
+
 static enum err
 prepare_database(struct sqlite_link *link, const char *path, char *why,
                  size_t why_size)
@@ -465,9 +479,8 @@ prepare_database(struct sqlite_link *link, const char *path, char *why,
     if (e == ERR_OK) {
         e = store_sqlite_schema_migrate(link->db, path, why, why_size);
     }
-    if (e == ERR_OK && store_sqlite_answer_recover(&link->link) != ERR_OK) {
-        e = explain(why, why_size, "Unfinished answers cannot be closed",
-                    sqlite3_errmsg(link->db));
+    if (e == ERR_OK) {
+        e = recover(link, why, why_size);
     }
     link->unswept = e == ERR_OK && due;
     if (e != ERR_OK && due) {
