@@ -19,6 +19,7 @@
 #include "store/store_sqlite_review.h"
 #include "store/store_sqlite_rows.h" /* the column lists */
 #include "store/store_sqlite_schema.h"
+#include "store/store_sqlite_sweep.h"
 #include "store/store_sqlite_write.h"
 
 #include <errno.h>
@@ -325,6 +326,7 @@ static int
 tend(struct store_link *base)
 {
     struct sqlite_link *link = store_sqlite_of(base);
+    int sweep_ms = store_sqlite_sweep_tend(link);
 
     if (link->scrub) {
         scrub(link);
@@ -334,7 +336,8 @@ tend(struct store_link *base)
         (void)sqlite3_wal_checkpoint_v2(link->db, NULL,
                                         SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
     }
-    return link->scrub ? SCRUB_MS : -1;
+    return link->scrub && (sweep_ms < 0 || sweep_ms > SCRUB_MS) ? SCRUB_MS
+                                                                : sweep_ms;
 }
 
 /* -- opening, closing -- */
@@ -347,6 +350,7 @@ close_link(struct store_link *base)
     for (int i = 0; i < SQL_COUNT; i++) {
         sqlite3_finalize(link->statements[i]);
     }
+    store_sqlite_sweep_end(link);
     /* The last connection copies the log into the database and removes it. */
     CHECK(sqlite3_close(link->db) == SQLITE_OK);
     if (link->lock_fd >= 0) {
@@ -448,11 +452,26 @@ path_of(const struct store_settings *settings, char path[static PATH_BYTES],
     return ERR_OK;
 }
 
+/* What the connection says last is that all was rolled back. */
+static enum err
+recover(struct sqlite_link *link, char *why, size_t why_size)
+{
+    enum err e = store_sqlite_answer_recover(&link->link);
+
+    if (e == ERR_OK) {
+        return ERR_OK;
+    }
+    return explain(why, why_size, "Unfinished answers cannot be closed",
+                   e == ERR_DATABASE_ERROR ? sqlite3_errstr(link->fault.code)
+                                           : "they contradict other rows");
+}
+
 static enum err
 prepare_database(struct sqlite_link *link, const char *path, char *why,
                  size_t why_size)
 {
     enum err e = make_file(path, why, why_size);
+    bool due = store_sqlite_sweep_due(path);
 
     if (e == ERR_OK) {
         e = connect_to(link, path, why, why_size);
@@ -460,9 +479,12 @@ prepare_database(struct sqlite_link *link, const char *path, char *why,
     if (e == ERR_OK) {
         e = store_sqlite_schema_migrate(link->db, path, why, why_size);
     }
-    if (e == ERR_OK && store_sqlite_answer_recover(&link->link) != ERR_OK) {
-        e = explain(why, why_size, "Unfinished answers cannot be closed",
-                    sqlite3_errmsg(link->db));
+    if (e == ERR_OK) {
+        e = recover(link, why, why_size);
+    }
+    link->unswept = e == ERR_OK && due;
+    if (e != ERR_OK && due) {
+        store_sqlite_sweep_keep(link);
     }
     return e;
 }

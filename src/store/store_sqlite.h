@@ -30,6 +30,11 @@ struct sqlite_link {
     int wal_pages;        /* of the log file, after the last commit */
     bool scrub;           /* something was deleted for good: see tend */
     uint64_t scrubbed_ms; /* when that was last tried */
+
+    /* Writer: the same for unused parts of pages (store_sqlite_sweep.h). */
+    bool unswept; /* something was deleted since the sweep began */
+    struct sqlite_scrub *sweep; /* NULL: none is on its way */
+    uint64_t sweep_at_ms;       /* monotonic: the next slice */
 };
 
 extern const struct store_backend store_sqlite;

@@ -234,11 +234,13 @@ store_sqlite_schema_migrate_by(sqlite3 *db, const char *const *steps,
         return ERR_DATABASE_ERROR;
     }
     for (; now < version; now++) {
-        if (step_up(db, steps[now], now + 1) != SQLITE_OK) {
+        int rc = step_up(db, steps[now], now + 1);
+
+        if (rc != SQLITE_OK) { /* and was rolled back: errmsg tells of that */
             snprintf(why, why_size,
                      "The database cannot be brought to schema version "
                      "%lld: %s.",
-                     (long long)now + 1, sqlite3_errmsg(db));
+                     (long long)now + 1, sqlite3_errstr(rc));
             return ERR_DATABASE_ERROR;
         }
     }
@@ -285,7 +287,9 @@ store_sqlite_schema_migrate(sqlite3 *db, const char *path, char *why,
     if (!use_wal(db)) {
         snprintf(why, why_size,
                  "The database %s cannot be put into WAL mode: %s.", path,
-                 sqlite3_errmsg(db));
+                 sqlite3_errcode(db) != SQLITE_OK
+                     ? sqlite3_errmsg(db)
+                     : "its file system does not allow it");
         return ERR_DATABASE_ERROR;
     }
     return store_sqlite_schema_migrate_by(db, store_sqlite_schema_steps,

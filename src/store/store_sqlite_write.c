@@ -185,6 +185,7 @@ store_sqlite_write_delete(struct store_link *base, struct store_job *job)
         e = store_sqlite_review_add(link, &job->review->event);
     }
     link->scrub = link->scrub || e == ERR_OK;
+    link->unswept = link->unswept || e == ERR_OK;
     return e;
 }
 

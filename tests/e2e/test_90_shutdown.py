@@ -87,6 +87,26 @@ def test_the_deadline_interrupts_and_the_exit_status_is_3(spawn, connect, fake, 
     assert answer["finish_reason"] == "interrupted"
 
 
+@pytest.mark.parametrize("deadline,idle,finish,status", [
+    ("1s", "7s", "interrupted", 3), ("7s", "1s", "timeout", 0)],
+    ids=["the deadline first", "the answer first"])
+def test_the_deadline_comes_when_it_should(spawn, connect, fake, question, deadline, idle,
+                                           finish, status):
+    """Req 15.1, 15.2: by the server's own clock: a silent model is given up at another
+    time, once after the deadline and once before it."""
+    server = spawn(provider_env(fake) | {"SHUTDOWN_TIMEOUT": deadline,
+                                         "LLM_IDLE_TIMEOUT": idle})
+    fake.when(question, Answer().tokens("some ").silence())
+    one = connect(server)
+    one.say(question, client_id="c")
+    one.get("ai_response")
+    server.signal(signal.SIGTERM)
+    assert one.rest_of_turn(20).finish == finish
+    assert one.closed() == 1001
+    assert server.wait_exit(status) == status
+    assert len(server.logged("shutdown_forced")) == (status == 3)
+
+
 @pytest.mark.parametrize("second", [signal.SIGTERM, signal.SIGINT])
 def test_a_second_signal_ends_the_wait_at_once(spawn, connect, fake, question, second):
     server = spawn(provider_env(fake) | {"SHUTDOWN_TIMEOUT": "1h"})

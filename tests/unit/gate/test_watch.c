@@ -20,13 +20,23 @@ upgrade_operator(struct house *h, struct client *c, const char *query)
     return status;
 }
 
+static void
+assert_audited(struct house *h, size_t events)
+{
+    struct answer a;
+
+    ask_operator(h, "oscar", "GET /chatbox/admin/audit", &a);
+    assert_int_equal(json_array_size(json_object_get(a.json, "events")),
+                     events);
+    answer_fini(&a);
+}
+
 /* The session of an operator who asks for sid, and whether it is audited. */
 static void
 assert_lands(struct house *h, const char *sid, const char *expected,
              size_t events)
 {
     struct client c;
-    struct answer a;
     char query[128];
     json_t *first;
 
@@ -40,10 +50,7 @@ assert_lands(struct house *h, const char *sid, const char *expected,
     }
     json_decref(first);
     client_close(&c);
-    ask_operator(h, "olga", "GET /chatbox/admin/audit", &a);
-    assert_int_equal(json_array_size(json_object_get(a.json, "events")),
-                     events);
-    answer_fini(&a);
+    assert_audited(h, events);
 }
 
 static void
@@ -151,17 +158,6 @@ test_watching_counts_for_the_operator(void **state)
     assert_int_equal(upgrade_operator(&h, &c, query), 101);
     client_close(&c);
     house_close(&h);
-}
-
-static void
-assert_audited(struct house *h, size_t events)
-{
-    struct answer a;
-
-    ask_operator(h, "oscar", "GET /chatbox/admin/audit", &a);
-    assert_int_equal(json_array_size(json_object_get(a.json, "events")),
-                     events);
-    answer_fini(&a);
 }
 
 static void

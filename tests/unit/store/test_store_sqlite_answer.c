@@ -306,6 +306,51 @@ a_cut_answer_of_schema_version_1_is_closed(void **state)
     store_job_free(job);
 }
 
+/* Past the store, which is closed. */
+static void
+change_file(const struct fixture *f, const char *sql)
+{
+    char path[160];
+    sqlite3 *db = NULL;
+
+    fixture_path(f, "chatbox.db", path);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void
+what_cannot_be_closed_is_left_and_the_reason_told(void **state)
+{
+    static const struct {
+        const char *harm, *undo, *why;
+    } rows[] = {
+        {"ALTER TABLE pieces RENAME TO hidden",
+         "ALTER TABLE hidden RENAME TO pieces", "SQL logic error"},
+        {"UPDATE sessions SET seq=0", "UPDATE sessions SET seq=1",
+         "they contradict other rows"},
+    };
+    struct fixture *f = *state;
+    char expected[200];
+
+    ask(f, 1, "ann", 11);
+    assert_int_equal(run_free(f, new_piece(1, 12, 0, "cut")), ERR_OK);
+    fixture_close(f);
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        change_file(f, rows[i].harm);
+        assert_int_equal(
+            store_sqlite.open(&f->settings, &f->writer, f->why, sizeof(f->why)),
+            ERR_DATABASE_ERROR);
+        snprintf(expected, sizeof(expected),
+                 "Unfinished answers cannot be closed: %s.", rows[i].why);
+        assert_string_equal(f->why, expected);
+        change_file(f, rows[i].undo);
+    }
+    fixture_open(f);
+    assert_int_equal(
+        number(f, "SELECT count(*) FROM messages WHERE content='cut'"), 1);
+}
+
 int
 main(void)
 {
@@ -321,6 +366,7 @@ main(void)
         TEST(cut_answers_are_closed_at_open),
         TEST(a_cut_answer_is_closed_up_to_the_first_hole),
         TEST(a_cut_answer_of_schema_version_1_is_closed),
+        TEST(what_cannot_be_closed_is_left_and_the_reason_told),
     };
 
     return cmocka_run_group_tests_name("store/store_sqlite_answer", tests, NULL,
