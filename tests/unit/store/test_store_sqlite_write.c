@@ -525,8 +525,10 @@ a_reader_in_the_way_delays_the_erasure_only(void **state)
     assert_true(store_sqlite.tend(f->writer) > 0);
     assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL),
                      SQLITE_OK);
-    store_sqlite_of(f->writer)->scrubbed_ms = 0; /* a second later */
-    assert_int_equal(store_sqlite.tend(f->writer), -1);
+    do { /* a second later; a slow machine takes more than one slice */
+        store_sqlite_of(f->writer)->scrubbed_ms = 0;
+        store_sqlite_of(f->writer)->sweep_at_ms = 0;
+    } while (store_sqlite.tend(f->writer) >= 0);
     assert_false(file_contains(f, "chatbox.db-wal", "zebra-"));
 }
 
