@@ -52,6 +52,7 @@ struct socket {
     bool again;              /* chat shall have the message once more */
     bool closing;            /* our close frame is queued; chat hears no more */
     bool attached;
+    bool counted; /* in settings->websockets */
 };
 
 static struct socket *
@@ -74,16 +75,26 @@ now_ms(const struct socket *k)
 
 /* --- closing ------------------------------------------------------------ */
 
+/* At once when it closes: who takes its place may be asking for it already. */
+static void
+uncount(struct socket *k)
+{
+    if (k->counted) {
+        k->counted = false;
+        atomic_fetch_sub(k->gate->settings->websockets, 1);
+        metric_add(METRIC_WS_CONNECTIONS, -1);
+    }
+}
+
 static void
 detach(struct socket *k)
 {
+    uncount(k);
     if (k->attached) {
         k->attached = false;
         chat_detach(&k->outlet);
         watch_end(k->watch);
         k->watch = NULL;
-        atomic_fetch_sub(k->gate->settings->websockets, 1);
-        metric_add(METRIC_WS_CONNECTIONS, -1);
     }
 }
 
@@ -94,6 +105,7 @@ close_with(struct socket *k, int code, struct str reason)
 {
     struct buf frame;
 
+    uncount(k);
     if (k->closing) {
         return;
     }
@@ -568,7 +580,8 @@ socket_start(struct gate *g, struct conn *conn, struct watch *watch,
     k->watch = watch;
     k->outlet.ops = &outlet_ops;
     k->opened_ms = k->heard_ms = k->pinged_ms = now_ms(k);
-    k->attached = k->held = true; /* until chat has sent the first frame */
+    k->attached = k->counted = true;
+    k->held = true; /* until chat has sent the first frame */
     ws_init(&k->ws, &g->ws_rules);
     list_push_back(&g->sockets, &k->link);
     timer_init(&k->timer, on_timer);

@@ -109,6 +109,46 @@ test_a_close_leaves_chat_at_once_though_the_peer_lingers(void **state)
     house_close(&h);
 }
 
+static bool
+counts_agree(struct house *h)
+{
+    assert_int_equal(atomic_load(&h->websockets), connections_of(h, "ann"));
+    return true;
+}
+
+/* Who replaces it in turn may be asking already when it hears of its end. */
+static void
+test_a_replaced_one_is_counted_nowhere_from_the_same_turn_on(void **state)
+{
+    struct house h;
+    struct client old, new;
+    struct answer a;
+    struct buf payload;
+    unsigned opcode = 0;
+    char *token = token_of("ann");
+    char headers[2048];
+
+    (void)state;
+    buf_init(&payload, 1000);
+    house_open(&h);
+    client_open(&h, &old);
+    client_upgrade(&old, token, "?device_id=phone", &a);
+    answer_fini(&a);
+    json_decref(client_until(&old, "connection_status"));
+    client_open(&h, &new);
+    snprintf(headers, sizeof(headers), HANDSHAKE "Authorization: Bearer %s\r\n",
+             token);
+    client_ask(&new, "GET /chatbox/ws?device_id=phone", headers, NULL);
+    WAIT_FOR(&h, counts_agree(&h) && take_frame(&old, &opcode, &payload));
+    assert_int_equal(opcode, WS_CLOSE);
+    assert_int_equal(atomic_load(&h.websockets), 1);
+    buf_fini(&payload);
+    client_close(&old);
+    client_close(&new);
+    xfree(token);
+    house_close(&h);
+}
+
 static void
 test_a_peer_that_closed_its_side_gets_what_was_queued(void **state)
 {
@@ -270,7 +310,7 @@ test_a_quiet_peer_is_pinged_and_a_silent_one_is_dropped(void **state)
     (void)state;
     house_prepare(&h);
     h.gate.ping_period_ms = 30;
-    h.gate.pong_wait_ms = 2000;
+    h.gate.pong_wait_ms = 3600000; /* nobody is late, however slow it is here */
     house_start(&h);
     client_join(&h, &c, "ann");
     buf_init(&payload, 1000);
@@ -280,6 +320,7 @@ test_a_quiet_peer_is_pinged_and_a_silent_one_is_dropped(void **state)
         client_frame(&c, WS_PONG, (struct str){NULL, 0});
     }
     assert_int_equal(metric_value(METRIC_PEERS_SILENT, 0), 0);
+    h.gate.pong_wait_ms = 100;
     WAIT_FOR(&h, client_eof(&c));
     assert_int_equal(metric_value(METRIC_PEERS_SILENT, 0), 1);
     assert_gone(&h);
@@ -378,6 +419,8 @@ main(void)
         cmocka_unit_test(test_4096_fragments_are_taken_and_one_more_is_1008),
         cmocka_unit_test(
             test_a_close_leaves_chat_at_once_though_the_peer_lingers),
+        cmocka_unit_test(
+            test_a_replaced_one_is_counted_nowhere_from_the_same_turn_on),
         cmocka_unit_test(test_a_peer_that_closed_its_side_gets_what_was_queued),
         cmocka_unit_test(test_a_ping_is_answered_with_its_payload),
         cmocka_unit_test(test_frames_are_answered_in_their_order),
