@@ -440,26 +440,21 @@ set_expiry(struct socket *k, int64_t exp_ms)
     renew_expiry(k);
 }
 
-static uint64_t
-earliest(uint64_t a, uint64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* Arms the timer for whatever comes first. */
 static void
 plan(struct socket *k)
 {
     const struct gate_settings *set = k->gate->settings;
     uint64_t now = now_ms(k);
-    uint64_t next = earliest(k->pinged_ms + set->ping_period_ms,
-                             k->heard_ms + set->pong_wait_ms);
+    uint64_t ping_ms = k->pinged_ms + set->ping_period_ms;
+    uint64_t next = k->heard_ms + set->pong_wait_ms;
 
     if (k->closing) {
         return;
     }
-    if (k->expiry != NEVER) {
-        next = earliest(next, k->expiry_ms);
+    next = ping_ms < next ? ping_ms : next;
+    if (k->expiry != NEVER && k->expiry_ms < next) {
+        next = k->expiry_ms;
     }
     timer_start(timers_of(k), &k->timer, next > now ? next - now : 0);
 }
@@ -580,8 +575,7 @@ socket_start(struct gate *g, struct conn *conn, struct watch *watch,
     k->watch = watch;
     k->outlet.ops = &outlet_ops;
     k->opened_ms = k->heard_ms = k->pinged_ms = now_ms(k);
-    k->attached = k->counted = true;
-    k->held = true; /* until chat has sent the first frame */
+    k->attached = k->counted = k->held = true; /* by chat, until it begins */
     ws_init(&k->ws, &g->ws_rules);
     list_push_back(&g->sockets, &k->link);
     timer_init(&k->timer, on_timer);
