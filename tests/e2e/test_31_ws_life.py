@@ -91,7 +91,9 @@ def test_a_peer_that_does_not_answer_the_close_is_closed_anyway(raw):
 def patient(spawn, fake):
     """A server that waits long for pongs but queues little."""
     return spawn({**provider_env(fake), "WS_OUTPUT_LIMIT": "256KiB",
-                  "LLM_MAX_ANSWER_SIZE": "64MiB"})
+                  "LLM_MAX_ANSWER_SIZE": "64MiB", "LLM_IDLE_TIMEOUT": "1h",
+                  "LLM_STREAM_TIMEOUT": "1h", "WS_PING_PERIOD": "9m",
+                  "WS_PONG_WAIT": "10m"})
 
 
 def frames_until_close(ws):

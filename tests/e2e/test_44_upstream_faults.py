@@ -172,6 +172,8 @@ def test_ten_thousand_tokens_a_second_into_a_slow_reader_leave_no_hole(
     it has to wait, and memory does not grow with what it has to say."""
     sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
     server = spawn({**provider_env(fake), "LLM_MAX_ANSWER_SIZE": "64MiB",
+                    "LLM_STREAM_TIMEOUT": "1h", "LLM_IDLE_TIMEOUT": "1h",
+                    "WS_PING_PERIOD": "9m", "WS_PONG_WAIT": "10m",  # it answers none
                     "ASAN_OPTIONS": sanitizer})  # what is freed is not counted
     words = [f"{n:06d} " + "x" * 500 for n in range(25_000)]  # 12.7 MB of text
     fake.when(question, Answer().raw(b"".join(

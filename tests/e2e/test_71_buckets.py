@@ -12,7 +12,7 @@ from support.checks import assert_error
 from support.rawhttp import RawConn, request
 from support.server import demo_env, provider_env
 from support.tokens import token
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import fresh, upgrade
 
 HOUR = {"RATE_LIMIT_WINDOW": "1h", "PUBLIC_RATE_WINDOW": "1h",
@@ -121,7 +121,8 @@ def test_the_waiting_time_is_that_of_one_message(spawn, connect, limit, window, 
 
 def test_who_waits_as_long_as_told_is_admitted(spawn, connect, fake):
     """GCRA: retry_after is enough, and not much more than needed."""
-    server = spawn({**provider_env(fake), "RATE_LIMIT": "4", "RATE_LIMIT_WINDOW": "4s"})
+    server = spawn({**provider_env(fake), "RATE_LIMIT": "4",
+                    "RATE_LIMIT_WINDOW": f"{4 * PATIENCE}s"})
     one = connect(server)
     for n in range(4):
         one.turn(f"q{n}")

@@ -8,7 +8,7 @@ import pytest
 
 from support.answer import Answer, plain
 from support.server import provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh
 
 
@@ -97,7 +97,7 @@ def busy(server, acked, stop):
         return
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_five_kills_under_eight_busy_clients_lose_nothing(spawn, fake):
     server = spawn(provider_env(fake))
     everything = {}
@@ -142,7 +142,7 @@ def test_the_sequence_and_epoch_go_on_after_a_kill(spawn, connect, fake, user):
     assert [f["seq"] for f in two.quiet()] == [2]
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_a_locked_database_is_an_error_to_the_sender_and_heals(spawn, connect, fake,
                                                                question):
     """2.6: storage failing is DATABASE_ERROR, nothing asked, nothing half kept."""

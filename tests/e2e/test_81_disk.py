@@ -10,7 +10,7 @@ from support.answer import Answer, plain
 from support.checks import assert_error
 from support.disk import full, limited, read_only, small_disk
 from support.server import provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh, is_end
 
 
@@ -161,7 +161,7 @@ def test_many_busy_clients_on_a_disk_that_fills_and_empties(on_disk, disk, conne
         assert set(f"c-{n}-{k}" for n in (0, 2) for k in (0, 1)) <= set(questions)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_a_lock_that_lasts_while_others_read(spawn, connect, fake, question):
     """A locked database refuses writers, serves readers and heals."""
     server = spawn(provider_env(fake))
@@ -203,7 +203,7 @@ def routes(server, user, sid, shared):
         yield admin, "GET", f"/admin{path}"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_every_route_of_a_failing_storage_is_503(spawn, connect, fake, user):
     """1: the same for what is there and what is not, and all is there again after it."""
     server = spawn({**provider_env(fake), "ADMIN_RATE_LIMIT": "100000"})
@@ -292,7 +292,7 @@ class damage:  # noqa: N801 (a context manager with a function's name)
             os.pwrite(file.fileno(), self.good, self.at)
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_a_file_that_is_damaged_under_a_running_server(spawn, connect, fake, user,
                                                        question):
     """Errors, 503 that lasts as long as the damage, and no restart to heal."""
