@@ -12,7 +12,8 @@ struct conn;
 struct watch;
 
 /* Takes conn (paused, its 101 queued), which counts in settings->websockets
- * already, and watch (may be NULL). identity and attach are borrowed. */
+ * already, and does so until it begins to close; and watch (may be NULL).
+ * identity and attach are borrowed. */
 void socket_start(struct gate *g, struct conn *conn, struct watch *watch,
                   const struct identity *identity,
                   const struct attach_request *attach);

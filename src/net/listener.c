@@ -159,7 +159,6 @@ static void
 on_ready(uv_poll_t *poll, int status, int events)
 {
     struct listener *l = CONTAINER_OF(poll, struct listener, poll);
-
     int reserved = first_reserved();
 
     (void)status;

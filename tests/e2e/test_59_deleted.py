@@ -21,7 +21,6 @@ from support.ws import fresh
 SESSIONS = 12
 LONG = 6  # of them have a long answer
 
-
 PAGE = 4096
 LEAF = 13  # the kind of a page with a table's rows
 

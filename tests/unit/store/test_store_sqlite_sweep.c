@@ -19,6 +19,15 @@ sweep(struct fixture *f)
     }
 }
 
+/* What somebody does who reads all the while. */
+static void
+read_on(struct fixture *f, const char *sql)
+{
+    assert_int_equal(
+        sqlite3_exec(store_sqlite_of(f->reader)->db, sql, NULL, NULL, NULL),
+        SQLITE_OK);
+}
+
 static void
 what_a_user_deletes_leaves_the_unused_parts_of_pages(void **state)
 {
@@ -104,20 +113,16 @@ static void
 a_reader_delays_the_sweep_only(void **state)
 {
     struct fixture *f = *state;
-    sqlite3 *reader = store_sqlite_of(f->reader)->db;
 
     ask(f, 1, "ann", 11);
     ask(f, 2, "ann", 12);
     stir(f);
-    assert_int_equal(
-        sqlite3_exec(reader, "BEGIN;SELECT * FROM sessions", NULL, NULL, NULL),
-        SQLITE_OK);
+    read_on(f, "BEGIN;SELECT * FROM sessions");
     assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 1, "ann")),
                      ERR_OK);
     assert_true(store_sqlite.tend(f->writer) > 0);
     ask(f, 2, "ann", 13);
-    assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL),
-                     SQLITE_OK);
+    read_on(f, "COMMIT");
     sweep(f);
     assert_int_equal(unused(f), 0);
 }
@@ -128,18 +133,14 @@ what_is_left_of_a_sweep_is_due_at_the_next_start(void **state)
 {
     struct fixture *f = *state;
     struct sqlite_link *link = store_sqlite_of(f->writer);
-    sqlite3 *reader = store_sqlite_of(f->reader)->db;
 
     ask(f, 1, "ann", 11);
     stir(f);
-    assert_int_equal(
-        sqlite3_exec(reader, "BEGIN;SELECT * FROM sessions", NULL, NULL, NULL),
-        SQLITE_OK);
+    read_on(f, "BEGIN;SELECT * FROM sessions");
     assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 1, "ann")),
                      ERR_OK);
     store_sqlite_sweep_end(link);
-    assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL),
-                     SQLITE_OK);
+    read_on(f, "COMMIT");
     link->unswept = false; /* closing may not try again */
     fixture_close(f);
     assert_true(unused(f) > 0);
