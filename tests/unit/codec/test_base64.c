@@ -105,6 +105,35 @@ refuses_every_text_that_is_not_canonical(void **state)
     }
 }
 
+/* Each of the 256 at each place, whole groups and the end. */
+static void
+takes_the_characters_of_its_alphabet_and_no_other(void **state)
+{
+    static const char common[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrs"
+                                 "tuvwxyz0123456789";
+    char text[11], out[16];
+    size_t n;
+
+    (void)state;
+    for (size_t at = 0; at < sizeof(text) - 1; at++) {
+        for (int c = 0; c < 256; c++) {
+            bool both = c != 0 && strchr(common, c) != NULL;
+            enum err url, standard;
+
+            memcpy(text, "AAAAAAAAAAA", sizeof(text));
+            text[at] = (char)c;
+            url =
+                base64_decode_url((struct str){text, 11}, out, sizeof(out), &n);
+            assert_int_equal(url == ERR_OK, both || c == '-' || c == '_');
+            standard =
+                base64_decode((struct str){text, 8}, out, sizeof(out), &n);
+            assert_int_equal(standard == ERR_OK, at >= 8 || both || c == '+' ||
+                                                     c == '/' ||
+                                                     (at == 7 && c == '='));
+        }
+    }
+}
+
 static void
 never_writes_beyond_the_room_it_was_given(void **state)
 {
@@ -126,6 +155,7 @@ main(void)
         cmocka_unit_test(encodes_and_decodes_the_known_pairs),
         cmocka_unit_test(every_byte_survives_there_and_back),
         cmocka_unit_test(refuses_every_text_that_is_not_canonical),
+        cmocka_unit_test(takes_the_characters_of_its_alphabet_and_no_other),
         cmocka_unit_test(never_writes_beyond_the_room_it_was_given),
     };
 
