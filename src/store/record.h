@@ -14,6 +14,9 @@
 
 #define RECORD_EPOCH_CHARS 16
 
+/* What is told instead of a text that does not open. */
+#define RECORD_UNREADABLE "This message is stored, but it cannot be opened."
+
 enum sender { SENDER_USER, SENDER_AI, SENDER_ADMIN, SENDER_SYSTEM };
 
 enum message_status {
@@ -41,6 +44,7 @@ struct message_record {
     char *type;    /* "user_message", "ai_response", … */
     char *content; /* content_n bytes and a NUL */
     size_t content_n;
+    bool unreadable; /* a text is stored that does not open; content is "" */
     char *client_id; /* unique per session */
     char *file_id;
     char *file_url;
@@ -60,6 +64,7 @@ struct session_record {
     char epoch[RECORD_EPOCH_CHARS + 1];
     char *user_id;
     char *name;
+    bool name_unreadable; /* one is stored that does not open; name is NULL */
     char *model_id;
     int64_t start_ms;
     int64_t last_ms;

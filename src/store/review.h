@@ -43,6 +43,7 @@ enum review_choice { REVIEW_ANY, REVIEW_NO, REVIEW_YES };
 #define REVIEW_DELETE "delete"
 #define REVIEW_EXPORT "export"
 #define REVIEW_RELOAD "reload"
+#define REVIEW_ERASE "erase"
 
 /* Who did what to which session. Strings are owned; sid is empty when it is
  * about none. */

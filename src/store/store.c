@@ -8,25 +8,29 @@
 #include "base/xalloc.h"
 #include "loop/shard.h"
 #include "store/backend.h"
+#include "store/backup.h"
+#include "store/migrate.h"
+#include "store/rekey.h"
+#include "store/store_mongo.h"
+#include "store/store_mongo_migrate.h"
 #include "store/store_sqlite.h"
 #include "store/store_worker.h"
+#include "store/tool.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct store {
     const struct store_backend *backend;
-    struct store_inbox writes;
+    struct store_inbox *writes; /* one for each writer */
     struct store_inbox reads;
     struct store_health write_health;
     struct store_health read_health;
+    unsigned writer_count;
     unsigned reader_count;
-    struct store_worker writer;
-    struct store_worker readers[]; /* reader_count of them */
+    struct store_worker *writers;
+    struct store_worker *readers;
 };
-
-/* One row per kind of database. */
-static const struct store_backend *const backends[] = {&store_sqlite};
 
 /* -- jobs -- */
 
@@ -101,6 +105,19 @@ unite_sid(char a[static RAND_ID_CHARS + 1], char b[static RAND_ID_CHARS + 1])
 
 /* -- the front -- */
 
+/* The jobs of one session are one writer's; what is about none is the first
+ * one's. FNV-1a: ids are random, but a client may name its session. */
+static struct store_inbox *
+writes_of(struct store *s, const struct store_job *job)
+{
+    uint32_t hash = 2166136261u;
+
+    for (const char *p = job->session.sid; *p != '\0'; p++) {
+        hash = (hash ^ (unsigned char)*p) * 16777619u;
+    }
+    return &s->writes[job->session.sid[0] == '\0' ? 0 : hash % s->writer_count];
+}
+
 void
 store_submit(struct store *s, struct store_job *job)
 {
@@ -113,7 +130,7 @@ store_submit(struct store *s, struct store_job *job)
     job->duplicate = job->more = false;
     atomic_fetch_add(&job->home->awaited, 1);
     metric_add(METRIC_STORE_QUEUE, 1);
-    if (!store_worker_push(write ? &s->writes : &s->reads, job)) {
+    if (!store_worker_push(write ? writes_of(s, job) : &s->reads, job)) {
         metric_add(METRIC_STORE_QUEUE, -1);
         store_worker_answer(job, ERR_DATABASE_ERROR);
     }
@@ -122,7 +139,15 @@ store_submit(struct store *s, struct store_job *job)
 bool
 store_healthy(const struct store *s)
 {
-    return atomic_load(&s->write_health.ok) && atomic_load(&s->read_health.ok);
+    return atomic_load(&s->write_health.ok) &&
+           atomic_load(&s->read_health.ok) &&
+           (s->backend->ours == NULL || s->backend->ours(s->writers[0].link));
+}
+
+bool
+store_is_far(const struct store *s)
+{
+    return s->backend->far;
 }
 
 const char *
@@ -131,24 +156,51 @@ store_kind(const struct store *s)
     return s->backend->kind;
 }
 
+static const struct store_backend *
+backend_of(const struct store_settings *settings)
+{
+    return settings->mongo != NULL ? &store_mongo : &store_sqlite;
+}
+
+/* So many threads of a kind on these queues; one queue for all of them, or one
+ * each. */
+static struct store_worker *
+new_workers(unsigned count, struct store_inbox *inboxes, bool each,
+            struct store_health *health)
+{
+    struct store_worker *workers = xcalloc(count, sizeof(*workers));
+
+    atomic_init(&health->ok, true);
+    for (unsigned i = 0; i < count; i++) {
+        workers[i].inbox = each ? &inboxes[i] : inboxes;
+        workers[i].health = health;
+    }
+    return workers;
+}
+
 static struct store *
 new_store(const struct store_settings *settings)
 {
-    unsigned readers = settings->readers > 0 ? settings->readers : 1;
-    struct store *s = xcalloc(1, sizeof(*s) + readers * sizeof(s->readers[0]));
+    struct store *s = xcalloc(1, sizeof(*s));
 
-    s->backend = backends[0];
-    s->reader_count = readers;
-    atomic_init(&s->write_health.ok, true);
-    atomic_init(&s->read_health.ok, true);
-    store_worker_inbox_init(&s->writes, settings->queue_max, STORE_LINGER_MS);
-    store_worker_inbox_init(&s->reads, settings->queue_max, 0);
-    s->writer.inbox = &s->writes;
-    s->writer.health = &s->write_health;
-    for (unsigned i = 0; i < readers; i++) {
-        s->readers[i].inbox = &s->reads;
-        s->readers[i].health = &s->read_health;
+    s->backend = backend_of(settings);
+    s->reader_count = settings->readers > 0 ? settings->readers : 1;
+    s->writer_count = 1;
+    if (s->backend->open_writer != NULL && settings->writers > 1) {
+        s->writer_count = settings->writers;
     }
+    s->writes = xcalloc(s->writer_count, sizeof(*s->writes));
+    for (unsigned i = 0; i < s->writer_count; i++) {
+        store_worker_inbox_init(&s->writes[i],
+                                settings->queue_max / s->writer_count + 1,
+                                STORE_LINGER_MS);
+    }
+    store_worker_inbox_init(&s->reads, settings->queue_max, 0);
+    s->writers =
+        new_workers(s->writer_count, s->writes, true, &s->write_health);
+    s->readers =
+        new_workers(s->reader_count, &s->reads, false, &s->read_health);
+    s->readers[0].watches = true;
     return s;
 }
 
@@ -156,11 +208,14 @@ static enum err
 open_links(struct store *s, const struct store_settings *settings, char *why,
            size_t why_size)
 {
-    enum err e = s->backend->open(settings, &s->writer.link, why, why_size);
+    enum err e = s->backend->open(settings, &s->writers[0].link, why, why_size);
 
+    for (unsigned i = 1; e == ERR_OK && i < s->writer_count; i++) {
+        e = s->backend->open_writer(s->writers[0].link, &s->writers[i].link);
+    }
     for (unsigned i = 0; e == ERR_OK && i < s->reader_count; i++) {
-        e = s->backend->open_reader(settings, &s->readers[i].link, why,
-                                    why_size);
+        e = s->backend->open_reader(settings, s->writers[0].link,
+                                    &s->readers[i].link, why, why_size);
     }
     return e;
 }
@@ -168,8 +223,11 @@ open_links(struct store *s, const struct store_settings *settings, char *why,
 static enum err
 start_threads(struct store *s, char *why, size_t why_size)
 {
-    enum err e = store_worker_start_writer(&s->writer);
+    enum err e = ERR_OK;
 
+    for (unsigned i = 0; e == ERR_OK && i < s->writer_count; i++) {
+        e = store_worker_start_writer(&s->writers[i]);
+    }
     for (unsigned i = 0; e == ERR_OK && i < s->reader_count; i++) {
         e = store_worker_start_reader(&s->readers[i]);
     }
@@ -197,12 +255,106 @@ store_open(const struct store_settings *settings, struct store **store_out,
     return ERR_OK;
 }
 
-static void
-close_link(struct store *s, struct store_worker *w)
+enum err
+store_rekey(const struct store_settings *settings, struct rekey *out, char *why,
+            size_t why_size)
 {
-    if (w->link != NULL) {
-        s->backend->close(w->link);
+    return backend_of(settings)->rekey(settings, out, why, why_size);
+}
+
+/* -- commands -- */
+
+static enum err
+own_tools(char *why, size_t why_size)
+{
+    snprintf(
+        why, why_size,
+        "The storage is MongoDB, which is backed up and restored by its own "
+        "tools (mongodump, mongorestore): docs/operations.md says how.");
+    return ERR_BAD_REQUEST;
+}
+
+enum err
+store_backup(const struct store_settings *settings, struct backup *b, char *why,
+             size_t why_size)
+{
+    const struct store_backend *backend = backend_of(settings);
+
+    return backend->backup != NULL ? backend->backup(settings, b, why, why_size)
+                                   : own_tools(why, why_size);
+}
+
+enum err
+store_restore(const struct store_settings *settings, struct backup *b,
+              char *why, size_t why_size)
+{
+    const struct store_backend *backend = backend_of(settings);
+
+    return backend->restore != NULL
+               ? backend->restore(settings, b, why, why_size)
+               : own_tools(why, why_size);
+}
+
+enum err
+store_tool_open(const struct store_settings *settings, struct store_link **out,
+                char *why, size_t why_size)
+{
+    *out = NULL;
+    return backend_of(settings)->open_tool(settings, out, why, why_size);
+}
+
+void
+store_tool_close(struct store_link *link)
+{
+    if (link != NULL) {
+        link->backend->close(link);
     }
+}
+
+enum err
+store_tool_read(struct store_link *link, struct store_job *job)
+{
+    CHECK(job->op < STORE_SESSION_PUT);
+    unite_sid(job->session.sid, job->message.sid);
+    unite_text(&job->user_id, &job->session.user_id);
+    job->result = link->backend->ops[job->op](link, job);
+    return job->result;
+}
+
+void
+store_tool_explain(struct store_link *link, char *why, size_t why_size)
+{
+    struct store_fault f = link->backend->fault(link);
+
+    snprintf(why, why_size, "The storage failed: %s (%d).",
+             f.name != NULL ? f.name : link->backend->kind, f.code);
+}
+
+enum err
+store_tool_count(struct store_link *link, struct erase *e)
+{
+    return link->backend->count(link, e);
+}
+
+enum err
+store_tool_erase(struct store_link *link, struct erase *e)
+{
+    return link->backend->erase(link, e);
+}
+
+/* -- the end -- */
+
+/* The workers with their links, the first one last. */
+static void
+end_workers(struct store *s, struct store_worker *workers, unsigned count)
+{
+    for (unsigned i = count; i-- > 0;) {
+        store_worker_join(&workers[i]);
+        if (workers[i].link != NULL) {
+            s->backend->close(workers[i].link);
+        }
+    }
+    xfree(workers);
 }
 
 void
@@ -211,15 +363,24 @@ store_close(struct store *s)
     if (s == NULL) {
         return;
     }
-    store_worker_inbox_close(&s->writes);
-    store_worker_inbox_close(&s->reads);
-    store_worker_join(&s->writer);
-    for (unsigned i = 0; i < s->reader_count; i++) {
-        store_worker_join(&s->readers[i]);
-        close_link(s, &s->readers[i]);
+    for (unsigned i = 0; i < s->writer_count; i++) {
+        store_worker_inbox_close(&s->writes[i]);
     }
-    close_link(s, &s->writer); /* opened first, closed last */
-    store_worker_inbox_fini(&s->writes);
+    store_worker_inbox_close(&s->reads);
+    end_workers(s, s->readers, s->reader_count);
+    end_workers(s, s->writers, s->writer_count);
+    for (unsigned i = 0; i < s->writer_count; i++) {
+        store_worker_inbox_fini(&s->writes[i]);
+    }
     store_worker_inbox_fini(&s->reads);
+    xfree(s->writes);
     xfree(s);
+}
+
+enum err
+store_migrate(const struct store_settings *settings,
+              const struct migrate_wish *wish, struct migrate *out, char *why,
+              size_t why_size)
+{
+    return store_mongo_migrate(settings, wish, out, why, why_size);
 }

@@ -7,6 +7,7 @@
 #include "loop/mailbox.h"
 #include "store/record.h"
 #include "store/review.h"
+#include "store/store_settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -42,9 +43,10 @@ struct store;
  * MESSAGES        sid, owner or none, share_token or none (then it must be the
  *                 session's), limit (>= 1), after_seq or before_seq → messages
  *                 with numbers, oldest first, superseded ones too; never the
- *                 running answer. more: there are others beyond the limit (or
- *                 beyond limit_bytes of content, at which a page ends early):
- *                 ask again from the last number.
+ *                 running answer. session.seq: a number that is reached, or 0:
+ *                 a hint. more: there are others beyond the limit (or beyond
+ *                 limit_bytes of content, at which a page ends early): ask
+ *                 again from the last number.
  * MESSAGE_FIND    sid, owner or none, message.id or else message.client_id →
  *                 message, and in messages its answers in order, all versions,
  *                 the running one (with the text that is stored) last.
@@ -52,7 +54,8 @@ struct store;
  * SESSION_PUT     session → session. CONFLICT: the sid is taken.
  * SESSION_PATCH   sid, owner or none, patch → session. Ending an ended
  *                 session keeps the first end.
- * SESSION_DELETE  sid, owner or none: the rows are overwritten with zeros.
+ * SESSION_DELETE  sid, owner or none: the rows are overwritten with zeros where
+ *                 they lie (what lay elsewhere before: tool.h, erasing).
  * MESSAGE_APPEND  session (as it shall be if it is not there yet; with a seq
  *                 above 0 it was there, and is NOT_FOUND if it is deleted),
  *                 message (id, at_ms, …) → message.seq, session as it is now:
@@ -123,8 +126,7 @@ enum store_patch {
     STORE_PATCH_SHARE = 1 << 6   /* share_token, unless there is one; or NULL */
 };
 
-/* Filled by the caller, answered by the store. Everything in it belongs to
- * the job; store_job_free frees all. */
+/* Filled by the caller, answered by the store. All of it is the job's own. */
 struct store_job {
     struct letter letter; /* private */
     struct shard *home;   /* where done runs */
@@ -146,6 +148,8 @@ struct store_job {
     unsigned patch;      /* PATCH: enum store_patch */
     size_t draft_offset; /* DRAFT_PUT: bytes of the text before the piece */
     bool urgent;         /* DRAFT_PUT: now, alone if need be */
+    uint64_t open_ms;    /* private: since when (monotonic) it has not been
+                          * known whether it is stored; 0: it is */
     struct session_record session; /* in: sid etc.; out: as stored now */
     struct message_record message; /* in; out: as stored, or the first one */
     struct review *review;         /* operators' jobs, DELETE; else NULL */
@@ -158,13 +162,6 @@ struct store_job {
     size_t count;                    /* of the one that is there */
     char *next_cursor;               /* LIST; NULL: that was all */
     bool more;                       /* MESSAGES: older (newer) ones exist */
-};
-
-struct store_settings {
-    const char *data_dir;
-    size_t queue_max;        /* most writes, and most reads, that wait */
-    unsigned readers;        /* threads, >= 1 */
-    unsigned response_times; /* of a session's average; 0 means 100 */
 };
 
 /* Opens (makes, migrates) the database, closes answers that a crash left
@@ -194,7 +191,10 @@ void store_submit(struct store *s, struct store_job *job);
  * gone; within six after damaged data was last met. Any thread. */
 bool store_healthy(const struct store *s);
 
-/* For readiness and logs: "sqlite". */
-const char *store_kind(const struct store *s);
+/* Reading is a round trip to another process: what was just stored is worth
+ * keeping. */
+bool store_is_far(const struct store *s);
+
+const char *store_kind(const struct store *s); /* "sqlite", for logs */
 
 #endif

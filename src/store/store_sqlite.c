@@ -14,24 +14,23 @@
 #include "base/clock.h"
 #include "base/xalloc.h"
 #include "store/store_sqlite_answer.h"
+#include "store/store_sqlite_backup.h"
 #include "store/store_sqlite_draft.h"
+#include "store/store_sqlite_erase.h"
+#include "store/store_sqlite_folder.h"
 #include "store/store_sqlite_read.h"
+#include "store/store_sqlite_rekey.h"
 #include "store/store_sqlite_review.h"
 #include "store/store_sqlite_rows.h" /* the column lists */
 #include "store/store_sqlite_schema.h"
+#include "store/store_sqlite_seals.h"
 #include "store/store_sqlite_sweep.h"
 #include "store/store_sqlite_write.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define FILE_NAME "chatbox.db"
-#define PATH_BYTES 4096
 #define TIMES_DEFAULT 100
 
 /* How long a commit waits for another process (a backup, a shell). */
@@ -132,6 +131,17 @@ store_sqlite_put_bytes(struct sqlite_call *c, const char *p, size_t n)
     if (c->stmt != NULL) {
         put_done(c, sqlite3_bind_text64(c->stmt, c->next, p, n, SQLITE_STATIC,
                                         SQLITE_UTF8));
+    }
+}
+
+void
+store_sqlite_give_bytes(struct sqlite_call *c, char *p, size_t n)
+{
+    if (c->stmt != NULL) {
+        put_done(
+            c, sqlite3_bind_text64(c->stmt, c->next, p, n, xfree, SQLITE_UTF8));
+    } else {
+        xfree(p);
     }
 }
 
@@ -268,6 +278,10 @@ scrub(struct sqlite_link *link)
     rc = sqlite3_wal_checkpoint_v2(link->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
                                    NULL, NULL);
     sqlite3_busy_timeout(link->db, BUSY_MS);
+    if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED) {
+        store_sqlite_sweep_note(&link->scrub_fails, rc,
+                                STORE_SQLITE_FILE "-wal");
+    }
     link->scrub = rc != SQLITE_OK;
     link->scrubbed_ms = link->scrub ? now_ms : 0;
     link->wal_pages = link->scrub ? link->wal_pages : 0;
@@ -356,6 +370,7 @@ close_link(struct store_link *base)
     if (link->lock_fd >= 0) {
         close(link->lock_fd);
     }
+    vault_free(link->vault);
     xfree(link);
 }
 
@@ -366,60 +381,21 @@ explain(char *why, size_t why_size, const char *what, const char *cause)
     return ERR_DATABASE_ERROR;
 }
 
-/* The folder is made, and locked as long as the descriptor is open: a second
- * process would take running answers for those of a crash. */
-static enum err
-lock_folder(const char *dir, int *fd_out, char *why, size_t why_size)
-{
-    char what[PATH_BYTES];
-    int fd;
-
-    snprintf(what, sizeof(what), "The data folder %s cannot be used", dir);
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST) {
-        return explain(why, why_size, what, strerror(errno));
-    }
-    fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0) {
-        return explain(why, why_size, what, strerror(errno));
-    }
-    if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
-        close(fd);
-        return explain(why, why_size, what, "another process uses it");
-    }
-    *fd_out = fd;
-    return ERR_OK;
-}
-
-/* SQLite would make it readable for all; its other files take its mode. */
-static enum err
-make_file(const char *path, char *why, size_t why_size)
-{
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-
-    if (fd < 0) {
-        char what[PATH_BYTES + 64];
-
-        snprintf(what, sizeof(what), "The database %s cannot be opened", path);
-        return explain(why, why_size, what, strerror(errno));
-    }
-    close(fd);
-    return ERR_OK;
-}
-
 static enum err
 connect_to(struct sqlite_link *link, const char *path, char *why,
            size_t why_size)
 {
+    bool writer = link->lock_fd >= 0 || link->beside;
     int flags = SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX;
     int rc = sqlite3_open_v2(path, &link->db, flags, NULL);
 
     if (rc == SQLITE_OK) {
         sqlite3_extended_result_codes(link->db, 1);
         sqlite3_busy_timeout(link->db, BUSY_MS);
-        rc = store_sqlite_schema_configure(link->db, link->lock_fd >= 0);
+        rc = store_sqlite_schema_configure(link->db, writer);
     }
     if (rc != SQLITE_OK) {
-        char what[PATH_BYTES + 64];
+        char what[STORE_SQLITE_PATH_BYTES + 64];
 
         snprintf(what, sizeof(what), "The database %s cannot be opened", path);
         return explain(why, why_size, what, sqlite3_errmsg(link->db));
@@ -434,22 +410,18 @@ new_link(const struct store_settings *settings)
 
     link->link.backend = &store_sqlite;
     link->lock_fd = -1;
+    link->vault = vault_new(settings->keys);
     link->times_max =
         settings->response_times > 0 ? settings->response_times : TIMES_DEFAULT;
     return link;
 }
 
 static enum err
-path_of(const struct store_settings *settings, char path[static PATH_BYTES],
-        char *why, size_t why_size)
+path_of(const struct store_settings *settings,
+        char path[static STORE_SQLITE_PATH_BYTES], char *why, size_t why_size)
 {
-    int n = snprintf(path, PATH_BYTES, "%s/" FILE_NAME, settings->data_dir);
-
-    if (n < 0 || n >= PATH_BYTES) {
-        return explain(why, why_size, "The data folder cannot be used",
-                       "its path is too long");
-    }
-    return ERR_OK;
+    return store_sqlite_folder_path(settings->data_dir, STORE_SQLITE_FILE, path,
+                                    why, why_size);
 }
 
 /* What the connection says last is that all was rolled back. */
@@ -470,7 +442,7 @@ static enum err
 prepare_database(struct sqlite_link *link, const char *path, char *why,
                  size_t why_size)
 {
-    enum err e = make_file(path, why, why_size);
+    enum err e = store_sqlite_folder_make(path, why, why_size);
     bool due = store_sqlite_sweep_due(path);
 
     if (e == ERR_OK) {
@@ -478,6 +450,9 @@ prepare_database(struct sqlite_link *link, const char *path, char *why,
     }
     if (e == ERR_OK) {
         e = store_sqlite_schema_migrate(link->db, path, why, why_size);
+    }
+    if (e == ERR_OK) {
+        e = store_sqlite_seals_admit(link, why, why_size);
     }
     if (e == ERR_OK) {
         e = recover(link, why, why_size);
@@ -493,7 +468,7 @@ static enum err
 open_writer(const struct store_settings *settings, struct store_link **out,
             char *why, size_t why_size)
 {
-    char path[PATH_BYTES];
+    char path[STORE_SQLITE_PATH_BYTES];
     struct sqlite_link *link = new_link(settings);
     enum err e = path_of(settings, path, why, why_size);
 
@@ -501,7 +476,12 @@ open_writer(const struct store_settings *settings, struct store_link **out,
      * and then without meaning, once SQLite is in use. */
     (void)sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
     if (e == ERR_OK) {
-        e = lock_folder(settings->data_dir, &link->lock_fd, why, why_size);
+        e = store_sqlite_folder_lock(settings->data_dir, &link->lock_fd, why,
+                                     why_size);
+    }
+    if (e == ERR_OK) {
+        e = store_sqlite_folder_settle(settings->data_dir, link->lock_fd, why,
+                                       why_size);
     }
     if (e == ERR_OK) {
         e = prepare_database(link, path, why, why_size);
@@ -516,20 +496,51 @@ open_writer(const struct store_settings *settings, struct store_link **out,
 }
 
 static enum err
-open_reader(const struct store_settings *settings, struct store_link **out,
-            char *why, size_t why_size)
+open_reader(const struct store_settings *settings, struct store_link *first,
+            struct store_link **out, char *why, size_t why_size)
 {
-    char path[PATH_BYTES];
+    char path[STORE_SQLITE_PATH_BYTES];
     struct sqlite_link *link = new_link(settings);
     enum err e = path_of(settings, path, why, why_size);
 
+    (void)first; /* a connection of its own */
     if (e == ERR_OK) {
         e = connect_to(link, path, why, why_size);
+    }
+    /* The first read opens the log's file. Later there may be no descriptor. */
+    if (e == ERR_OK && store_sqlite_schema_version_of(link->db) < 0) {
+        e = explain(why, why_size, "The database cannot be read",
+                    sqlite3_errmsg(link->db));
     }
     if (e != ERR_OK) {
         close_link(&link->link);
         return e;
     }
+    *out = &link->link;
+    return ERR_OK;
+}
+
+enum err
+store_sqlite_open_beside(const struct store_settings *settings,
+                         struct store_link **out, char *why, size_t why_size)
+{
+    char path[STORE_SQLITE_PATH_BYTES];
+    struct sqlite_link *link = new_link(settings);
+    enum err e = path_of(settings, path, why, why_size);
+
+    link->beside = true;
+    if (e == ERR_OK) {
+        e = connect_to(link, path, why, why_size);
+    }
+    if (e == ERR_OK && !store_sqlite_schema_is_current(link->db)) {
+        e = explain(why, why_size, "The database cannot be used",
+                    "the server that runs on it is of another version");
+    }
+    if (e != ERR_OK) {
+        close_link(&link->link);
+        return e;
+    }
+    sqlite3_wal_hook(link->db, on_commit, link);
     *out = &link->link;
     return ERR_OK;
 }
@@ -546,6 +557,12 @@ const struct store_backend store_sqlite = {
     .probe = probe,
     .tend = tend,
     .fault = fault,
+    .rekey = store_sqlite_rekey_run,
+    .backup = store_sqlite_backup_run,
+    .restore = store_sqlite_backup_restore,
+    .open_tool = store_sqlite_erase_open,
+    .count = store_sqlite_erase_count,
+    .erase = store_sqlite_erase_run,
     .ops =
         {
             [STORE_SESSION_GET] = store_sqlite_read_session,

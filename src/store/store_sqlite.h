@@ -3,6 +3,7 @@
 #define CHATBOX_STORE_STORE_SQLITE_H
 
 #include "store/backend.h"
+#include "store/vault.h"
 
 #include <sqlite3.h>
 #include <stdbool.h>
@@ -25,19 +26,31 @@ struct sqlite_link {
     sqlite3 *db;
     sqlite3_stmt *statements[SQL_COUNT]; /* NULL until used */
     struct store_fault fault;
+    struct vault *vault;
     int lock_fd;          /* writer: of the data folder; else -1 */
+    bool beside;          /* a second writer: see store_sqlite_open_beside */
     size_t times_max;     /* response times kept per session */
     int wal_pages;        /* of the log file, after the last commit */
     bool scrub;           /* something was deleted for good: see tend */
     uint64_t scrubbed_ms; /* when that was last tried */
+    bool scrub_fails;     /* and that is noted (store_sqlite_sweep.h) */
 
     /* Writer: the same for unused parts of pages (store_sqlite_sweep.h). */
     bool unswept; /* something was deleted since the sweep began */
     struct sqlite_scrub *sweep; /* NULL: none is on its way */
     uint64_t sweep_at_ms;       /* monotonic: the next slice */
+    bool sweep_fails;           /* that is noted */
+    int sweep_wait_ms;          /* after the last failure */
+    bool too_large;             /* for a sweep; that is noted */
 };
 
 extern const struct store_backend store_sqlite;
+
+/* A second writer's connection to a database that a server of this version has
+ * open: nothing is migrated or recovered. On error one sentence. Gives. */
+enum err store_sqlite_open_beside(const struct store_settings *settings,
+                                  struct store_link **out, char *why,
+                                  size_t why_size) MUST_CHECK;
 
 struct sqlite_link *store_sqlite_of(struct store_link *link);
 
@@ -58,6 +71,8 @@ struct sqlite_call store_sqlite_call(struct sqlite_link *link, enum sql which);
  * time, bind NULL. */
 void store_sqlite_put_text(struct sqlite_call *c, const char *text);
 void store_sqlite_put_bytes(struct sqlite_call *c, const char *p, size_t n);
+void store_sqlite_give_bytes(struct sqlite_call *c, char *p,
+                             size_t n); /* takes p */
 void store_sqlite_put_int(struct sqlite_call *c, int64_t value);
 void store_sqlite_put_time(struct sqlite_call *c, int64_t value);
 void store_sqlite_put_real(struct sqlite_call *c, double value);

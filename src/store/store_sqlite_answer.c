@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "store/store_sqlite_draft.h"
 #include "store/store_sqlite_rows.h"
+#include "store/tally.h"
 
 #include <string.h>
 
@@ -144,14 +145,10 @@ static enum err
 count_answer(struct sqlite_link *link, struct session_row *row,
              const struct message_record *m)
 {
-    struct session_record *r = &row->record;
     char *times = NULL;
     enum err e;
 
-    r->seq = m->seq;
-    r->message_count++;
-    r->last_ms = m->at_ms > r->last_ms ? m->at_ms : r->last_ms;
-    r->total_tokens += m->usage.present ? m->usage.total_tokens : 0;
+    tally_message(&row->record, m);
     e = response_times(link, row, m->duration_ms, &times);
     if (e == ERR_OK) {
         e = update_answered(link, row, times);
@@ -278,7 +275,7 @@ close_next(struct sqlite_link *link, bool *found)
 
     *found = store_sqlite_row(&c);
     if (*found) {
-        store_sqlite_rows_message(c.stmt, &m);
+        store_sqlite_rows_message(&c, "", &m); /* no text to open */
     }
     e = store_sqlite_end(&c);
     if (*found) {

@@ -118,11 +118,14 @@ append_piece(struct sqlite_link *link, const struct draft *d,
 {
     struct sqlite_call c = store_sqlite_call(link, SQL_PIECE_INSERT);
     const struct message_record *m = &job->message;
+    struct seal_place at =
+        vault_at_piece(m->sid, m->id, (int64_t)job->draft_offset);
 
     store_sqlite_put_int(&c, d->n);
     store_sqlite_put_int(&c, (int64_t)job->draft_offset);
     store_sqlite_put_int(&c, (int64_t)(job->draft_offset + m->content_n));
-    store_sqlite_put_bytes(&c, m->content, m->content_n);
+    store_sqlite_rows_put_sealed(&c, &at,
+                                 (struct str){m->content, m->content_n});
     return store_sqlite_run(&c, NULL);
 }
 

@@ -38,7 +38,7 @@ give_session(struct sqlite_call *c, struct store_job *job)
     enum err e;
 
     if (found) {
-        store_sqlite_rows_session(c->stmt, &row);
+        store_sqlite_rows_session(c, &row);
         store_sqlite_rows_give(job, &row);
     }
     e = store_sqlite_end(c);
@@ -160,7 +160,7 @@ collect_sessions(struct sqlite_call *c, struct sqlite_search *search,
             more = true;
             break;
         }
-        store_sqlite_rows_session(c->stmt, &row);
+        store_sqlite_rows_session(c, &row);
         here = (struct place){row.record.last_ms, row.n};
         e = collect_one(&row, search, job, &more);
         last = more ? last : here;
@@ -223,7 +223,8 @@ collect_messages(struct sqlite_call *c, struct store_job *job)
         }
         job->messages =
             xrealloc(job->messages, (job->count + 1) * sizeof(*job->messages));
-        store_sqlite_rows_message(c->stmt, &job->messages[job->count]);
+        store_sqlite_rows_message(c, job->session.sid,
+                                  &job->messages[job->count]);
         bytes += job->messages[job->count++].content_n;
     }
     return store_sqlite_end(c);

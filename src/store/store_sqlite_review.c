@@ -160,7 +160,7 @@ collect_page(struct sqlite_link *link, struct store_job *job)
     while (store_sqlite_row(&c)) {
         struct session_row row;
 
-        store_sqlite_rows_session(c.stmt, &row);
+        store_sqlite_rows_session(&c, &row);
         job->sessions[job->count++] = row.record;
     }
     buf_fini(&sql);

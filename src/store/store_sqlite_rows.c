@@ -86,16 +86,86 @@ int_at(sqlite3_stmt *stmt, int column, int64_t when_null)
                : sqlite3_column_int64(stmt, column);
 }
 
+/* -- sealed texts -- */
+
+bool
+store_sqlite_rows_open(struct sqlite_call *c, int column,
+                       const struct seal_place *at, struct buf *out)
+{
+    const char *p = (const char *)sqlite3_column_text(c->stmt, column);
+    size_t n = (size_t)sqlite3_column_bytes(c->stmt, column);
+
+    buf_init(out, n);
+    return vault_get(c->link->vault, at, (struct str){p, n}, out);
+}
+
 void
-store_sqlite_rows_session(sqlite3_stmt *stmt, struct session_row *out)
+store_sqlite_rows_put_sealed(struct sqlite_call *c, const struct seal_place *at,
+                             struct str text)
+{
+    struct buf sealed;
+    size_t n;
+
+    if (!vault_seals(c->link->vault) || text.n == 0) {
+        store_sqlite_put_bytes(c, text.p != NULL ? text.p : "", text.n);
+        return;
+    }
+    buf_init(&sealed, VAULT_SIZE(text.n));
+    if (vault_put(c->link->vault, at, text, &sealed) != ERR_OK) {
+        c->rc = c->rc == SQLITE_OK ? SQLITE_NOMEM : c->rc;
+    }
+    n = sealed.n;
+    store_sqlite_give_bytes(c, buf_give(&sealed), n);
+}
+
+void
+store_sqlite_rows_put_name(struct sqlite_call *c,
+                           const struct session_record *r)
+{
+    struct seal_place at = vault_at_name(r->sid);
+
+    if (r->name == NULL) {
+        store_sqlite_put_null(c);
+    } else {
+        store_sqlite_rows_put_sealed(c, &at, str_from(r->name));
+    }
+}
+
+void
+store_sqlite_rows_put_kept_name(struct sqlite_call *c,
+                                const struct session_record *r)
+{
+    store_sqlite_put_int(c, r->name_unreadable);
+    store_sqlite_rows_put_name(c, r);
+}
+
+/* -- rows to records -- */
+
+static void
+read_name(struct sqlite_call *c, struct session_record *r)
+{
+    struct seal_place at = vault_at_name(r->sid);
+    struct buf name;
+
+    if (sqlite3_column_type(c->stmt, S_NM) == SQLITE_NULL) {
+        return;
+    }
+    r->name_unreadable = !store_sqlite_rows_open(c, S_NM, &at, &name);
+    r->name = r->name_unreadable ? NULL : buf_give(&name);
+    buf_fini(&name);
+}
+
+void
+store_sqlite_rows_session(struct sqlite_call *c, struct session_row *out)
 {
     struct session_record *r = &out->record;
+    sqlite3_stmt *stmt = c->stmt;
 
     *out = (struct session_row){.n = sqlite3_column_int64(stmt, S_N)};
     snprintf(r->sid, sizeof(r->sid), "%s", word_at(stmt, S_ID));
     snprintf(r->epoch, sizeof(r->epoch), "%s", word_at(stmt, S_EPOCH));
     r->user_id = store_sqlite_text_at(stmt, S_UID);
-    r->name = store_sqlite_text_at(stmt, S_NM);
+    read_name(c, r);
     r->model_id = store_sqlite_text_at(stmt, S_MODEL);
     r->start_ms = sqlite3_column_int64(stmt, S_TS);
     r->end_ms = sqlite3_column_int64(stmt, S_END);
@@ -136,9 +206,24 @@ read_words(sqlite3_stmt *stmt, struct message_record *m)
     (void)status_of_word(word_at(stmt, M_STATUS), &m->status);
 }
 
-void
-store_sqlite_rows_message(sqlite3_stmt *stmt, struct message_record *m)
+/* The caller has read sid and seq. A draft has no text here. */
+static void
+read_content(struct sqlite_call *c, const char *sid, struct message_record *m)
 {
+    struct seal_place at = vault_at_message(sid, m->seq);
+    struct buf text;
+
+    m->unreadable = !store_sqlite_rows_open(c, M_CONTENT, &at, &text);
+    m->content_n = text.n;
+    m->content = buf_give(&text);
+}
+
+void
+store_sqlite_rows_message(struct sqlite_call *c, const char *sid,
+                          struct message_record *m)
+{
+    sqlite3_stmt *stmt = c->stmt;
+
     *m = (struct message_record){.seq = sqlite3_column_int64(stmt, M_SEQ)};
     snprintf(m->id, sizeof(m->id), "%s", word_at(stmt, M_ID));
     snprintf(m->sid, sizeof(m->sid), "%s", word_at(stmt, M_SID));
@@ -157,8 +242,7 @@ store_sqlite_rows_message(sqlite3_stmt *stmt, struct message_record *m)
     read_usage(stmt, &m->usage);
     m->duration_ms = int_at(stmt, M_DUR, -1);
     m->ttft_ms = int_at(stmt, M_TTFT, -1);
-    m->content = store_sqlite_text_at(stmt, M_CONTENT);
-    m->content_n = (size_t)sqlite3_column_bytes(stmt, M_CONTENT);
+    read_content(c, sid, m);
 }
 
 /* NULL when unknown. */
@@ -193,6 +277,8 @@ void
 store_sqlite_rows_put_message(struct sqlite_call *c,
                               const struct message_record *m)
 {
+    struct seal_place at = vault_at_message(m->sid, m->seq);
+
     store_sqlite_put_text(c, m->id);
     store_sqlite_put_text(c, m->sid);
     store_sqlite_put_time(c, m->seq);
@@ -210,8 +296,8 @@ store_sqlite_rows_put_message(struct sqlite_call *c,
     store_sqlite_put_text(c, m->reply_to);
     store_sqlite_put_text(c, m->replaces);
     store_sqlite_put_int(c, m->superseded);
-    store_sqlite_put_bytes(c, m->content != NULL ? m->content : "",
-                           m->content_n);
+    store_sqlite_rows_put_sealed(c, &at,
+                                 (struct str){m->content, m->content_n});
 }
 
 int64_t
@@ -239,7 +325,7 @@ store_sqlite_rows_find(struct sqlite_link *link, const char *sid,
     *out = (struct session_row){0};
     store_sqlite_put_text(&c, sid);
     if (store_sqlite_row(&c)) {
-        store_sqlite_rows_session(c.stmt, out);
+        store_sqlite_rows_session(&c, out);
     }
     e = store_sqlite_end(&c);
     if (out->n != 0 && owner != NULL && owner[0] != '\0' &&
@@ -248,6 +334,24 @@ store_sqlite_rows_find(struct sqlite_link *link, const char *sid,
         out->n = 0;
     }
     return e;
+}
+
+/* The piece that the row is, unless it does not follow what is there or does
+ * not open: false then, and the text ends before it. */
+static bool
+join_piece(struct sqlite_call *c, const struct message_record *m,
+           struct buf *text)
+{
+    struct seal_place at = vault_at_piece(m->sid, m->id, (int64_t)text->n);
+    struct buf piece;
+    bool good = false;
+
+    if (sqlite3_column_int64(c->stmt, 0) == (int64_t)text->n) {
+        good = store_sqlite_rows_open(c, 1, &at, &piece);
+        buf_put_str(text, buf_str(&piece));
+        buf_fini(&piece);
+    }
+    return good;
 }
 
 enum err
@@ -264,11 +368,7 @@ store_sqlite_rows_join(struct sqlite_link *link, struct message_record *m)
     buf_put(&text, m->content, m->content_n);
     store_sqlite_put_text(&c, m->id);
     store_sqlite_put_text(&c, m->sid);
-    while (store_sqlite_row(&c) &&
-           sqlite3_column_int64(c.stmt, 0) == (int64_t)text.n) {
-        const unsigned char *piece = sqlite3_column_text(c.stmt, 1);
-
-        buf_put(&text, piece, (size_t)sqlite3_column_bytes(c.stmt, 1));
+    while (store_sqlite_row(&c) && join_piece(&c, m, &text)) {
     }
     xfree(m->content);
     m->content_n = text.n;
@@ -288,7 +388,7 @@ store_sqlite_rows_lookup(struct sqlite_link *link, enum sql by, const char *key,
     store_sqlite_put_text(&c, sid);
     found = store_sqlite_row(&c);
     if (found) {
-        store_sqlite_rows_message(c.stmt, out);
+        store_sqlite_rows_message(&c, sid, out);
     }
     e = store_sqlite_end(&c);
     if (e == ERR_OK && found) {
@@ -312,7 +412,8 @@ store_sqlite_rows_answers(struct sqlite_link *link, struct store_job *job)
     while (store_sqlite_row(&c)) {
         job->messages =
             xrealloc(job->messages, (job->count + 1) * sizeof(*job->messages));
-        store_sqlite_rows_message(c.stmt, &job->messages[job->count++]);
+        store_sqlite_rows_message(&c, job->message.sid,
+                                  &job->messages[job->count++]);
     }
     e = store_sqlite_end(&c);
     for (size_t i = 0; e == ERR_OK && i < job->count; i++) {

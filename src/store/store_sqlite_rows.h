@@ -33,10 +33,29 @@ struct session_row {
     int64_t n; /* 0: there is no such row */
 };
 
-/* The row that a SESSION_… statement stands on, or a MESSAGE… one.
- * Overwrites; gives. */
-void store_sqlite_rows_session(sqlite3_stmt *stmt, struct session_row *out);
-void store_sqlite_rows_message(sqlite3_stmt *stmt, struct message_record *out);
+/* The row that a SESSION_… statement stands on, or a MESSAGE… one, which was
+ * looked for in the session sid: a text that was sealed elsewhere does not
+ * open there. Overwrites; gives. */
+void store_sqlite_rows_session(struct sqlite_call *c, struct session_row *out);
+void store_sqlite_rows_message(struct sqlite_call *c, const char *sid,
+                               struct message_record *out);
+
+/* One parameter: the text as the link's vault wants it stored. Borrows until
+ * the call has run. */
+void store_sqlite_rows_put_sealed(struct sqlite_call *c,
+                                  const struct seal_place *at, struct str text);
+
+/* The session's name, or NULL; and, for nm=iif(?,nm,?), whether the one that
+ * is stored stays because it could not be read. */
+void store_sqlite_rows_put_name(struct sqlite_call *c,
+                                const struct session_record *r);
+void store_sqlite_rows_put_kept_name(struct sqlite_call *c,
+                                     const struct session_record *r);
+
+/* The text of a column, opened. False: it does not open; *out is "" then.
+ * Gives. */
+bool store_sqlite_rows_open(struct sqlite_call *c, int column,
+                            const struct seal_place *at, struct buf *out);
 
 /* MESSAGE_COLUMNS in order. Borrows until the call has run. */
 void store_sqlite_rows_put_message(struct sqlite_call *c,
@@ -49,7 +68,8 @@ int64_t store_sqlite_rows_duration_ms(const struct session_record *r);
 void store_sqlite_rows_give(struct store_job *job, struct session_row *row);
 
 /* The text of a running answer (no number): its pieces, as far as they follow
- * one another, are put behind content. Any other message stays as it is. */
+ * one another and open, are put behind content. Any other message stays as it
+ * is. */
 enum err store_sqlite_rows_join(struct sqlite_link *link,
                                 struct message_record *m) MUST_CHECK;
 

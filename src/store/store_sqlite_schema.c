@@ -131,8 +131,16 @@ static const char step_usage[] =
     "CASE WHEN estimated=1 THEN ',\"estimated\":true}' ELSE '}' END"
     ") VIRTUAL;";
 
+/* The check value of each key that texts here may be sealed with; current is
+ * the one that seals. */
+static const char step_seals[] = "CREATE TABLE seals("
+                                 " key TEXT PRIMARY KEY,"
+                                 " value TEXT NOT NULL,"
+                                 " current INTEGER NOT NULL DEFAULT 0"
+                                 ") STRICT, WITHOUT ROWID;";
+
 const char *const store_sqlite_schema_steps[] = {
-    step_tables, step_pieces, step_share, step_review, step_usage};
+    step_tables, step_pieces, step_share, step_review, step_usage, step_seals};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 
@@ -183,6 +191,18 @@ set_version(sqlite3 *db, int64_t version)
 
     snprintf(sql, sizeof(sql), "PRAGMA user_version=%lld", (long long)version);
     return run(db, sql);
+}
+
+int64_t
+store_sqlite_schema_version_of(sqlite3 *db)
+{
+    return pragma_value(db, "PRAGMA user_version");
+}
+
+bool
+store_sqlite_schema_is_current(sqlite3 *db)
+{
+    return store_sqlite_schema_version_of(db) == store_sqlite_schema_version;
 }
 
 int

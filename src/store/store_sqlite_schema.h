@@ -7,6 +7,7 @@
 #include <sqlite3.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Tables, indexes, and how an older database becomes a current one. */
 
@@ -31,6 +32,12 @@ enum err store_sqlite_schema_migrate(sqlite3 *db, const char *path, char *why,
 enum err store_sqlite_schema_migrate_by(sqlite3 *db, const char *const *steps,
                                         int version, char *why,
                                         size_t why_size) MUST_CHECK;
+
+/* The database's version; -1 when that cannot be read. */
+int64_t store_sqlite_schema_version_of(sqlite3 *db);
+
+/* Whether that is this program's. */
+bool store_sqlite_schema_is_current(sqlite3 *db);
 
 /* A small durable write that changes nothing. An SQLite result code. */
 int store_sqlite_schema_touch(sqlite3 *db) MUST_CHECK;

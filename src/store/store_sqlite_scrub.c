@@ -17,11 +17,16 @@
 #include "store/store_sqlite_schema.h"
 
 #include <sqlite3.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
+
+#define SLICE_MS 25
+
+/* One wait for readers, while writers wait for us. */
+#define BUSY_MS 20
 
 /* The first four bytes of a page that continues a long row are a page's number.
  * Below this they do not look like the beginning of a b-tree's page. */
@@ -102,16 +107,18 @@ store_sqlite_scrub_page(const unsigned char *page, size_t usable,
 /* -- the file -- */
 
 struct sqlite_scrub {
-    sqlite3 *db;
+    sqlite3 *db; /* NULL: not open */
     sqlite3_file *file;
+    char *path;
     char *log_path;
+    int busy_ms;
     unsigned char *page;
     size_t page_bytes;
     size_t usable;
     int64_t next; /* page */
     int64_t here; /* where the page lies */
     bool wrote;
-    bool failed;
+    int rc; /* the slice's first failure, or SQLITE_OK */
 };
 
 static const unsigned char zeros[PAGE_BYTES_MAX];
@@ -122,44 +129,43 @@ write_zeros(void *cookie, size_t at, size_t n)
     struct sqlite_scrub *s = cookie;
 
     s->wrote = true;
-    if (s->file->pMethods->xWrite(s->file, zeros, (int)n,
-                                  s->here + (int64_t)at) != SQLITE_OK) {
-        s->failed = true;
+    if (s->rc == SQLITE_OK) {
+        s->rc = s->file->pMethods->xWrite(s->file, zeros, (int)n,
+                                          s->here + (int64_t)at);
     }
 }
 
-static bool
+static int
 read_header(struct sqlite_scrub *s)
 {
     unsigned char header[HEADER_BYTES];
+    int rc = s->file->pMethods->xRead(s->file, header, sizeof(header), 0);
 
-    if (s->file->pMethods->xRead(s->file, header, sizeof(header), 0) !=
-        SQLITE_OK) {
-        return false;
+    if (rc != SQLITE_OK) {
+        return rc;
     }
     s->page_bytes = be16(header + 16) == 1 ? PAGE_BYTES_MAX : be16(header + 16);
     s->usable = s->page_bytes - header[20];
-    return s->page_bytes >= 512;
+    return s->page_bytes >= 512 ? SQLITE_OK : SQLITE_NOTADB;
 }
 
-static int64_t
-count_pages(const struct sqlite_scrub *s)
+static int
+count_pages(const struct sqlite_scrub *s, int64_t *pages)
 {
     sqlite3_int64 bytes = 0;
+    int rc = s->file->pMethods->xFileSize(s->file, &bytes);
 
-    return s->file->pMethods->xFileSize(s->file, &bytes) == SQLITE_OK
-               ? bytes / (int64_t)s->page_bytes
-               : 0;
+    *pages = bytes / (int64_t)s->page_bytes;
+    return rc;
 }
 
 static void
 scrub_next(struct sqlite_scrub *s)
 {
     s->here = s->next * (int64_t)s->page_bytes;
-    if (s->file->pMethods->xRead(s->file, s->page, (int)s->page_bytes,
-                                 s->here) != SQLITE_OK) {
-        s->failed = true;
-    } else {
+    s->rc =
+        s->file->pMethods->xRead(s->file, s->page, (int)s->page_bytes, s->here);
+    if (s->rc == SQLITE_OK) {
         store_sqlite_scrub_page(s->page, s->usable, write_zeros, s);
     }
 }
@@ -170,7 +176,7 @@ scrub_pages(struct sqlite_scrub *s, int64_t pages, uint64_t slice_ms)
 {
     uint64_t begin_ms = clock_mono_ms();
 
-    while (!s->failed && s->next < pages) {
+    while (s->rc == SQLITE_OK && s->next < pages) {
         scrub_next(s);
         s->next++;
         if (clock_mono_ms() - begin_ms >= slice_ms) {
@@ -181,10 +187,10 @@ scrub_pages(struct sqlite_scrub *s, int64_t pages, uint64_t slice_ms)
 
 /* -- slices -- */
 
-static bool
+static int
 run(sqlite3 *db, const char *sql)
 {
-    return sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK;
+    return sqlite3_exec(db, sql, NULL, NULL, NULL);
 }
 
 static bool
@@ -195,71 +201,118 @@ log_is_empty(const struct sqlite_scrub *s)
     return stat(s->log_path, &st) != 0 || st.st_size == 0;
 }
 
-static bool
+/* SQLITE_BUSY, too, when somebody was faster. */
+static int
 begin_alone(struct sqlite_scrub *s)
 {
-    if (sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL,
-                                  NULL) != SQLITE_OK ||
-        !run(s->db, "BEGIN IMMEDIATE")) {
-        return false;
+    int rc = sqlite3_wal_checkpoint_v2(s->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
+                                       NULL, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = run(s->db, "BEGIN IMMEDIATE");
     }
-    if (!log_is_empty(s)) {
+    if (rc == SQLITE_OK && !log_is_empty(s)) {
         (void)run(s->db, "ROLLBACK");
-        return false;
+        rc = SQLITE_BUSY;
     }
-    return true;
+    return rc;
 }
 
 /* The zeros are on the disk before anybody is told to look there again. */
-static bool
+static int
 end_slice(struct sqlite_scrub *s)
 {
-    if (s->wrote) {
-        s->failed = s->failed || s->file->pMethods->xSync(
-                                     s->file, SQLITE_SYNC_NORMAL) != SQLITE_OK;
-        s->failed = s->failed || store_sqlite_schema_touch(s->db) != SQLITE_OK;
+    if (s->rc == SQLITE_OK && s->wrote) {
+        s->rc = s->file->pMethods->xSync(s->file, SQLITE_SYNC_NORMAL);
     }
-    if (s->failed || !run(s->db, "COMMIT")) {
+    if (s->rc == SQLITE_OK && s->wrote) {
+        s->rc = store_sqlite_schema_touch(s->db);
+    }
+    if (s->rc == SQLITE_OK) {
+        s->rc = run(s->db, "COMMIT");
+    }
+    if (s->rc != SQLITE_OK) {
         (void)run(s->db, "ROLLBACK");
-        return false;
     }
-    return true;
+    return s->rc;
+}
+
+static int
+open_file(struct sqlite_scrub *s)
+{
+    int rc = sqlite3_open_v2(s->path, &s->db,
+                             SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
+
+    if (rc == SQLITE_OK) {
+        rc = store_sqlite_schema_configure(s->db, true);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER,
+                                  &s->file);
+    }
+    if (rc == SQLITE_OK) {
+        rc = sqlite3_busy_timeout(s->db, s->busy_ms);
+    }
+    return rc == SQLITE_OK ? read_header(s) : rc;
+}
+
+static void
+close_file(struct sqlite_scrub *s)
+{
+    (void)sqlite3_close(s->db);
+    s->db = NULL;
+}
+
+/* It was not possible, and all begins anew; after a failure with another file,
+ * as somebody may have put it right. */
+static enum store_sqlite_scrub_state
+give_way(struct sqlite_scrub *s, int rc)
+{
+    bool busy = (rc & 0xff) == SQLITE_BUSY || (rc & 0xff) == SQLITE_LOCKED;
+
+    s->rc = rc;
+    s->next = FIRST_PAGE;
+    if (!busy) {
+        close_file(s);
+    }
+    return busy ? STORE_SQLITE_SCRUB_LATER : STORE_SQLITE_SCRUB_FAILED;
 }
 
 enum store_sqlite_scrub_state
 store_sqlite_scrub_slice(struct sqlite_scrub *s, uint64_t slice_ms)
 {
-    int64_t pages = count_pages(s);
+    int64_t pages = 0;
+    int rc = s->db == NULL ? open_file(s) : SQLITE_OK;
 
-    if (pages >= PAGES_MAX) {
+    if (rc == SQLITE_OK) {
+        rc = count_pages(s, &pages);
+    }
+    if (rc == SQLITE_OK && pages >= PAGES_MAX) {
         return STORE_SQLITE_SCRUB_NEVER;
     }
-    if (pages == 0 || !begin_alone(s)) {
-        return STORE_SQLITE_SCRUB_LATER;
+    if (rc == SQLITE_OK) {
+        rc = begin_alone(s);
     }
-    s->wrote = s->failed = false;
-    pages = count_pages(s); /* the log file was copied back */
+    if (rc != SQLITE_OK) {
+        return give_way(s, rc);
+    }
+    s->wrote = false;
+    s->rc = count_pages(s, &pages); /* the log file was copied back */
     scrub_pages(s, pages, slice_ms);
-    if (!end_slice(s)) {
-        s->next = FIRST_PAGE;
-        return STORE_SQLITE_SCRUB_LATER;
+    rc = end_slice(s);
+    if (rc != SQLITE_OK) {
+        return give_way(s, rc);
     }
     return s->next < pages ? STORE_SQLITE_SCRUB_MORE : STORE_SQLITE_SCRUB_DONE;
 }
 
-/* -- all -- */
-
-static bool
-open_file(struct sqlite_scrub *s, const char *path)
+int
+store_sqlite_scrub_fault(const struct sqlite_scrub *s)
 {
-    return sqlite3_open_v2(path, &s->db,
-                           SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX,
-                           NULL) == SQLITE_OK &&
-           store_sqlite_schema_configure(s->db, true) == SQLITE_OK &&
-           sqlite3_file_control(s->db, "main", SQLITE_FCNTL_FILE_POINTER,
-                                &s->file) == SQLITE_OK &&
-           read_header(s);
+    return s->rc;
 }
+
+/* -- all -- */
 
 struct sqlite_scrub *
 store_sqlite_scrub_open(const char *path, int busy_ms)
@@ -268,14 +321,11 @@ store_sqlite_scrub_open(const char *path, int busy_ms)
     size_t size = strlen(path) + sizeof("-wal");
 
     s->next = FIRST_PAGE;
+    s->busy_ms = busy_ms;
     s->page = xmalloc(PAGE_BYTES_MAX);
+    s->path = xstrdup(path);
     s->log_path = xmalloc(size);
     snprintf(s->log_path, size, "%s-wal", path);
-    if (!open_file(s, path) ||
-        sqlite3_busy_timeout(s->db, busy_ms) != SQLITE_OK) {
-        store_sqlite_scrub_close(s);
-        return NULL;
-    }
     return s;
 }
 
@@ -283,9 +333,50 @@ void
 store_sqlite_scrub_close(struct sqlite_scrub *s)
 {
     if (s != NULL) {
-        (void)sqlite3_close(s->db);
+        close_file(s);
+        xfree(s->path);
         xfree(s->log_path);
         xfree(s->page);
         xfree(s);
     }
+}
+
+static void
+rest_ms(uint64_t ms)
+{
+    struct timespec t = {.tv_sec = (time_t)(ms / 1000),
+                         .tv_nsec = (long)(ms % 1000) * 1000000};
+
+    (void)nanosleep(&t, NULL);
+}
+
+/* What is not possible now may be soon. */
+static bool
+may_come(enum store_sqlite_scrub_state state, uint64_t since_ms,
+         uint64_t patience_ms)
+{
+    return (state == STORE_SQLITE_SCRUB_LATER ||
+            state == STORE_SQLITE_SCRUB_FAILED) &&
+           clock_mono_ms() - since_ms < patience_ms;
+}
+
+bool
+store_sqlite_scrub_run(const char *path, uint64_t patience_ms)
+{
+    struct sqlite_scrub *s = store_sqlite_scrub_open(path, BUSY_MS);
+    enum store_sqlite_scrub_state state = STORE_SQLITE_SCRUB_MORE;
+    uint64_t since_ms = clock_mono_ms(); /* nothing was possible */
+
+    while (state == STORE_SQLITE_SCRUB_MORE ||
+           may_come(state, since_ms, patience_ms)) {
+        state = store_sqlite_scrub_slice(s, SLICE_MS);
+        if (state == STORE_SQLITE_SCRUB_MORE) {
+            rest_ms(SLICE_MS);
+            since_ms = clock_mono_ms();
+        } else if (may_come(state, since_ms, patience_ms)) {
+            rest_ms(BUSY_MS);
+        }
+    }
+    store_sqlite_scrub_close(s);
+    return state == STORE_SQLITE_SCRUB_DONE;
 }

@@ -2,6 +2,7 @@
 #ifndef CHATBOX_STORE_STORE_SQLITE_SCRUB_H
 #define CHATBOX_STORE_STORE_SQLITE_SCRUB_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,23 +14,34 @@
  * has pages as they were. */
 
 /* Overwrites the unused parts of all pages with zeros, and empties the log
- * file, by slices for who has other work in between. On one thread. */
+ * file, beside a running server: it waits for a few milliseconds at a time.
+ * False: somebody who reads kept the log file for patience_ms, or the database
+ * could not be written; what has been done so far is done. */
+#define STORE_SQLITE_SCRUB_PATIENCE_MS 5000
+bool store_sqlite_scrub_run(const char *path, uint64_t patience_ms);
+
+/* The same by slices, for who has other work in between. On one thread. */
 struct sqlite_scrub;
 
 enum store_sqlite_scrub_state {
-    STORE_SQLITE_SCRUB_MORE,  /* there are pages left */
-    STORE_SQLITE_SCRUB_DONE,  /* that were all */
-    STORE_SQLITE_SCRUB_LATER, /* somebody reads, or writes, or it failed */
-    STORE_SQLITE_SCRUB_NEVER  /* the database is too large for this */
+    STORE_SQLITE_SCRUB_MORE,   /* there are pages left */
+    STORE_SQLITE_SCRUB_DONE,   /* that were all */
+    STORE_SQLITE_SCRUB_LATER,  /* somebody reads, or writes */
+    STORE_SQLITE_SCRUB_FAILED, /* the files cannot be read or written */
+    STORE_SQLITE_SCRUB_NEVER   /* the database is too large for this */
 };
 
-/* Waits for others for busy_ms at a time. NULL: it cannot be opened now. */
+/* Waits for others for busy_ms at a time. The files are opened by the first
+ * slice, and by the next one after a failure. Gives. */
 struct sqlite_scrub *store_sqlite_scrub_open(const char *path, int busy_ms);
 void store_sqlite_scrub_close(struct sqlite_scrub *s); /* or NULL */
 
 /* Some of the pages. Blocks for slice_ms, and for the disk. */
 enum store_sqlite_scrub_state store_sqlite_scrub_slice(struct sqlite_scrub *s,
                                                        uint64_t slice_ms);
+
+/* SQLite's code for why the last slice was LATER or FAILED. */
+int store_sqlite_scrub_fault(const struct sqlite_scrub *s);
 
 /* Zeros in the unused parts of one page of a b-tree, other than the first page
  * of the database: calls zero for each part that has something else, and is

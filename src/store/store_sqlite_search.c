@@ -31,6 +31,21 @@ look_at(struct sqlite_search *s, struct str text)
     return match_in(&s->match, text);
 }
 
+/* A text that does not open has nothing in it. */
+static bool
+look_at_row(struct sqlite_search *s, struct sqlite_call *c, const char *sid)
+{
+    struct seal_place at =
+        vault_at_message(sid, sqlite3_column_int64(c->stmt, 1));
+    struct buf text;
+    bool found;
+
+    (void)store_sqlite_rows_open(c, 0, &at, &text);
+    found = look_at(s, buf_str(&text));
+    buf_fini(&text);
+    return found;
+}
+
 enum err
 store_sqlite_search_try(struct sqlite_search *s, const struct session_row *row,
                         bool *found_out)
@@ -44,10 +59,7 @@ store_sqlite_search_try(struct sqlite_search *s, const struct session_row *row,
     c = store_sqlite_call(s->link, SQL_MESSAGES_TEXT);
     store_sqlite_put_int(&c, row->n);
     while (!*found_out && store_sqlite_row(&c)) {
-        const char *p = (const char *)sqlite3_column_text(c.stmt, 0);
-
-        *found_out = look_at(
-            s, (struct str){p, (size_t)sqlite3_column_bytes(c.stmt, 0)});
+        *found_out = look_at_row(s, &c, row->record.sid);
     }
     return store_sqlite_end(&c);
 }

@@ -12,13 +12,19 @@
  * been deleted from just before a crash. */
 bool store_sqlite_sweep_due(const char *path);
 
-/* A slice, if it is time for one. Returns the milliseconds until the next one;
- * -1: there is nothing to do. */
+/* A slice, if it is time for one. Returns the milliseconds until the next one,
+ * up to a minute after failures; -1: there is nothing to do. */
 int store_sqlite_sweep_tend(struct sqlite_link *link);
 
 /* Before the writer's link is closed: what is left, unless that takes seconds;
- * then it is kept for the next start. */
+ * or fails; then it is kept for the next start. */
 void store_sqlite_sweep_end(struct sqlite_link *link);
+
+/* An attempt to remove what was deleted from the file: with SQLite's code, or
+ * SQLITE_OK. A failure counts, and the first one after a success has a line in
+ * the log; so has the first success after that. *fails is what was noted
+ * last. */
+void store_sqlite_sweep_note(bool *fails, int rc, const char *file);
 
 /* Makes that a sweep is due at the next start as well, however the link is
  * closed. */

@@ -12,10 +12,9 @@
 #include "base/xalloc.h"
 #include "store/store_sqlite_review.h"
 #include "store/store_sqlite_rows.h"
+#include "store/tally.h"
 
 #include <string.h>
-
-#define NAME_CHARS 80
 
 /* -- sessions -- */
 
@@ -27,7 +26,7 @@ insert_session(struct sqlite_link *link, const struct session_record *r,
 
     store_sqlite_put_text(&c, r->sid);
     store_sqlite_put_text(&c, r->user_id);
-    store_sqlite_put_text(&c, r->name);
+    store_sqlite_rows_put_name(&c, r);
     store_sqlite_put_text(&c, r->model_id);
     store_sqlite_put_int(&c, r->start_ms);
     store_sqlite_put_time(&c, r->end_ms);
@@ -45,74 +44,15 @@ insert_session(struct sqlite_link *link, const struct session_record *r,
     return store_sqlite_run(&c, changed);
 }
 
-/* A session begins without counters, and with an epoch of its own. */
-static void
-begin_session(struct session_record *r, int64_t at_ms)
-{
-    char id[RAND_ID_CHARS + 1];
-
-    CHECK(r->sid[0] != '\0' && r->user_id != NULL);
-    r->start_ms = r->start_ms != 0 ? r->start_ms : at_ms;
-    r->last_ms = r->last_ms > r->start_ms ? r->last_ms : r->start_ms;
-    r->seq = r->message_count = r->total_tokens = 0;
-    r->max_response_ms = r->response_count = 0;
-    r->avg_response_ms = 0;
-    if (r->epoch[0] == '\0') {
-        rand_id(id);
-        memcpy(r->epoch, id, RECORD_EPOCH_CHARS);
-        r->epoch[RECORD_EPOCH_CHARS] = '\0';
-    }
-}
-
 enum err
 store_sqlite_write_session(struct store_link *base, struct store_job *job)
 {
     int changed;
     enum err e;
 
-    begin_session(&job->session, clock_wall_ms());
+    tally_begin(&job->session, clock_wall_ms());
     e = insert_session(store_sqlite_of(base), &job->session, &changed);
     return e == ERR_OK && changed == 0 ? ERR_CONFLICT : e;
-}
-
-/* The string moves; what was there is freed. */
-static void
-move_text(char **to, char **from)
-{
-    xfree(*to);
-    *to = *from;
-    *from = NULL;
-}
-
-static void
-apply_patch(struct session_record *to, struct session_record *from,
-            unsigned patch)
-{
-    if (patch & STORE_PATCH_NAME) {
-        move_text(&to->name, &from->name);
-    }
-    if (patch & STORE_PATCH_MODEL) {
-        move_text(&to->model_id, &from->model_id);
-    }
-    if (patch & STORE_PATCH_ARCHIVED) {
-        to->archived = from->archived;
-    }
-    if ((patch & STORE_PATCH_END) && (to->end_ms == 0 || from->end_ms == 0)) {
-        to->end_ms = from->end_ms;
-    }
-    if (patch & STORE_PATCH_HELP) {
-        to->help_requested = from->help_requested;
-    }
-    if ((patch & STORE_PATCH_SHARE) &&
-        (to->share_token == NULL || from->share_token == NULL)) {
-        move_text(&to->share_token, &from->share_token);
-    }
-    if (patch & STORE_PATCH_ASSIST) {
-        to->admin_assisted = from->admin_assisted;
-        to->takeover_epoch = from->takeover_epoch;
-        move_text(&to->assisting_admin_id, &from->assisting_admin_id);
-        move_text(&to->assisting_admin_name, &from->assisting_admin_name);
-    }
 }
 
 static enum err
@@ -121,7 +61,7 @@ update_patched(struct sqlite_link *link, const struct session_row *row)
     struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_PATCH);
     const struct session_record *r = &row->record;
 
-    store_sqlite_put_text(&c, r->name);
+    store_sqlite_rows_put_kept_name(&c, r);
     store_sqlite_put_text(&c, r->model_id);
     store_sqlite_put_time(&c, r->end_ms);
     store_sqlite_put_int(&c, store_sqlite_rows_duration_ms(r));
@@ -147,7 +87,7 @@ store_sqlite_write_patch(struct store_link *base, struct store_job *job)
     if (e != ERR_OK || row.n == 0) {
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
-    apply_patch(&row.record, &job->session, job->patch);
+    tally_patch(&row.record, &job->session, job->patch);
     e = update_patched(link, &row);
     store_sqlite_rows_give(job, &row);
     return e;
@@ -191,53 +131,6 @@ store_sqlite_write_delete(struct store_link *base, struct store_job *job)
 
 /* -- questions -- */
 
-/* The first line, without the space around it, at most NAME_CHARS characters
- * of valid UTF-8. Borrows. */
-static struct str
-first_line(struct str text)
-{
-    struct str rest = str_trim(text), line = {NULL, 0};
-    size_t chars = 0;
-
-    (void)str_split(&rest, '\n', &line);
-    for (size_t i = 0; i < line.n; i++) {
-        bool begins = ((unsigned char)line.p[i] & 0xc0) != 0x80;
-
-        if (begins && chars++ == NAME_CHARS) {
-            line.n = i;
-        }
-    }
-    return str_trim(line);
-}
-
-static bool
-has_text(const char *s)
-{
-    return s != NULL && s[0] != '\0';
-}
-
-/* A session without a name takes the proposed one, or the first line of a
- * user's message. */
-static void
-give_name(struct session_record *r, const char *proposed,
-          const struct message_record *m)
-{
-    struct str line = {NULL, 0};
-
-    if (has_text(r->name)) {
-        return;
-    }
-    if (has_text(proposed)) {
-        line = str_from(proposed);
-    } else if (m->sender == SENDER_USER && m->content != NULL) {
-        line = first_line((struct str){m->content, m->content_n});
-    }
-    if (line.n > 0) {
-        xfree(r->name);
-        r->name = str_dup(line);
-    }
-}
-
 static enum err
 insert_message(struct sqlite_link *link, int64_t session_n,
                const struct message_record *m, int *changed)
@@ -255,7 +148,7 @@ update_appended(struct sqlite_link *link, const struct session_row *row)
     struct sqlite_call c = store_sqlite_call(link, SQL_SESSION_APPENDED);
     const struct session_record *r = &row->record;
 
-    store_sqlite_put_text(&c, r->name);
+    store_sqlite_rows_put_kept_name(&c, r);
     store_sqlite_put_time(&c, r->end_ms);
     store_sqlite_put_int(&c, r->last_ms);
     store_sqlite_put_int(&c, r->seq);
@@ -290,17 +183,6 @@ find_first(struct sqlite_link *link, struct store_job *job)
     return e;
 }
 
-static void
-count_message(struct session_record *r, const struct message_record *m)
-{
-    r->seq = m->seq;
-    r->message_count++;
-    r->last_ms = m->at_ms > r->last_ms ? m->at_ms : r->last_ms;
-    if (m->sender != SENDER_SYSTEM) {
-        r->end_ms = 0;
-    }
-}
-
 /* Into a session that is there; the message first: it is what can be
  * refused. */
 static enum err
@@ -318,8 +200,8 @@ append(struct sqlite_link *link, struct store_job *job, struct session_row *row)
     if (changed == 0) {
         return find_first(link, job);
     }
-    count_message(&row->record, m);
-    give_name(&row->record, job->session.name, m);
+    tally_message(&row->record, m);
+    tally_name(&row->record, job->session.name, m);
     return update_appended(link, row);
 }
 
@@ -331,10 +213,10 @@ append_first(struct sqlite_link *link, struct store_job *job)
     int changed;
     enum err e;
 
-    begin_session(&job->session, m->at_ms);
+    tally_begin(&job->session, m->at_ms);
     m->seq = 1;
-    count_message(&job->session, m);
-    give_name(&job->session, NULL, m);
+    tally_message(&job->session, m);
+    tally_name(&job->session, NULL, m);
     e = insert_session(link, &job->session, &changed);
     if (e != ERR_OK) {
         return e;

@@ -23,8 +23,8 @@ job_of(struct letter *l)
     return CONTAINER_OF(l, struct store_job, letter);
 }
 
-static struct store_job *
-next_of(const struct store_job *job)
+struct store_job *
+store_worker_next(const struct store_job *job)
 {
     return job->letter.next == NULL ? NULL : job_of(job->letter.next);
 }
@@ -66,7 +66,7 @@ put(struct store_inbox *inbox, struct store_job *job, bool *wake)
 {
     bool pressing = is_pressing(job);
 
-    if (inbox->count >= inbox->max) {
+    if (inbox->count + atomic_load(&inbox->open) >= inbox->max) {
         return false;
     }
     *wake = inbox->count == 0 || (pressing && inbox->pressing == 0);
@@ -168,7 +168,7 @@ cut(struct store_inbox *inbox, size_t most, size_t *count)
     for (*count = 0; rest != NULL && *count < most; (*count)++) {
         inbox->pressing -= is_pressing(rest);
         last = rest;
-        rest = next_of(rest);
+        rest = store_worker_next(rest);
     }
     if (last != NULL) {
         last->letter.next = NULL;
@@ -289,7 +289,7 @@ probe_if_failing(struct store_worker *w)
 static enum err
 do_jobs(struct store_link *link, struct store_job *chain)
 {
-    for (struct store_job *j = chain; j != NULL; j = next_of(j)) {
+    for (struct store_job *j = chain; j != NULL; j = store_worker_next(j)) {
         j->result = link->backend->ops[j->op](link, j);
         if (j->result == ERR_DATABASE_ERROR) {
             return ERR_DATABASE_ERROR;
@@ -318,22 +318,135 @@ commit_jobs(struct store_link *link, struct store_job *chain)
     return e;
 }
 
+/* In one transaction, or one by one. */
+static enum err
+do_group(struct store_link *link, struct store_job *chain)
+{
+    enum err e;
+
+    if (link->backend->write != NULL) {
+        return link->backend->write(link, chain);
+    }
+    e = commit_jobs(link, chain);
+    for (struct store_job *j = chain; j != NULL && e != ERR_OK;
+         j = store_worker_next(j)) {
+        j->result = e;
+    }
+    return e;
+}
+
+/* The open jobs, and behind them the chain. */
+static struct store_job *
+behind_open(struct store_worker *w, struct store_job *chain)
+{
+    struct store_job *first = w->open, *last = first;
+
+    if (first == NULL) {
+        return chain;
+    }
+    while (store_worker_next(last) != NULL) {
+        last = store_worker_next(last);
+    }
+    last->letter.next = chain != NULL ? &chain->letter : NULL;
+    w->open = NULL;
+    return first;
+}
+
+static void
+keep_open(struct store_worker *w, struct store_job *job)
+{
+    struct store_job *last = w->open;
+
+    job->letter.next = NULL;
+    if (last == NULL) {
+        w->open = job;
+        return;
+    }
+    while (store_worker_next(last) != NULL) {
+        last = store_worker_next(last);
+    }
+    last->letter.next = &job->letter;
+}
+
+/* The same client_id will find it if it is there. */
+static void
+give_up(struct store_job *job)
+{
+    log_error(EVENT_STORE_ERROR,
+              "Whether a message is stored was not learned in time.",
+              log_cstr("session_id", job->session.sid),
+              log_cstr("message_id", job->message.id));
+    store_worker_answer(job, ERR_DATABASE_ERROR);
+}
+
+/* It comes again, unless it has done so for too long. */
+static bool
+stays_open(const struct store_job *job, uint64_t now_ms)
+{
+    return job->result == ERR_AGAIN &&
+           (job->open_ms == 0 || now_ms - job->open_ms < STORE_OPEN_MS);
+}
+
+/* Their places stay taken; before anybody hears of the others. */
+static void
+note_open(struct store_worker *w, const struct store_job *chain,
+          uint64_t now_ms)
+{
+    size_t open = 0;
+
+    for (; chain != NULL; chain = store_worker_next(chain)) {
+        open += stays_open(chain, now_ms);
+    }
+    atomic_store(&w->inbox->open, open);
+}
+
+/* The job has its result, or comes again. */
+static void
+settle(struct store_worker *w, struct store_job *job, uint64_t now_ms)
+{
+    if (stays_open(job, now_ms)) {
+        job->open_ms = job->open_ms == 0 ? now_ms : job->open_ms;
+        keep_open(w, job);
+    } else if (job->result == ERR_AGAIN) {
+        give_up(job);
+    } else {
+        store_worker_answer(job, job->result);
+    }
+}
+
 static void
 write_group(struct store_worker *w, struct store_job *chain)
 {
-    enum err e = commit_jobs(w->link, chain);
+    enum err e = do_group(w->link, chain);
+    uint64_t now_ms = clock_mono_ms();
 
     metric_add(METRIC_STORE_COMMITS, e == ERR_OK);
     if (e == ERR_OK) {
         probe_if_failing(w); /* the group may have had nothing to write */
     } else {
-        note_outcome(w, e, "A transaction failed; its jobs were refused.");
+        note_outcome(w, e, "Writing failed; jobs were refused.");
     }
+    note_open(w, chain, now_ms);
     while (chain != NULL) {
         struct store_job *job = chain;
 
-        chain = next_of(job); /* before the letter goes away */
-        store_worker_answer(job, e == ERR_OK ? job->result : e);
+        chain = store_worker_next(job); /* before the letter goes away */
+        settle(w, job, now_ms);
+    }
+}
+
+/* The end: one more attempt, and nobody is left without an answer. */
+static void
+end_open(struct store_worker *w)
+{
+    if (w->open != NULL) {
+        write_group(w, behind_open(w, NULL));
+    }
+    while (w->open != NULL) {
+        struct store_job *job = w->open;
+
+        w->open = store_worker_next(job);
+        give_up(job);
     }
 }
 
@@ -355,20 +468,33 @@ writer_main(void *arg)
     metrics_thread_init();
     while (taken != TAKEN_CLOSED) {
         int tend_ms = b->tend(w->link);
-        bool failing = !atomic_load(&w->health->ok);
+        bool soon = w->open != NULL || !atomic_load(&w->health->ok);
 
         taken = take(w->inbox, b->group_max,
-                     shorter(tend_ms, failing ? STORE_PROBE_MS : -1), &chain);
-        if (taken == TAKEN_JOBS) {
-            write_group(w, chain);
+                     shorter(tend_ms, soon ? STORE_PROBE_MS : -1), &chain);
+        if (taken == TAKEN_JOBS || (taken == TAKEN_IDLE && w->open != NULL)) {
+            write_group(w, behind_open(w, chain));
         } else if (taken == TAKEN_IDLE) {
             probe_if_failing(w);
         }
     }
+    end_open(w);
     return NULL;
 }
 
 /* -- the readers -- */
+
+/* Milliseconds after which it looks by itself; -1: never. */
+static int
+idle_ms_of(const struct store_worker *w)
+{
+    int watch_ms = w->watches ? w->link->backend->watch_ms : 0;
+
+    if (!atomic_load(&w->health->ok)) {
+        return STORE_PROBE_MS;
+    }
+    return watch_ms > 0 ? watch_ms : -1;
+}
 
 static void
 read_one(struct store_worker *w, struct store_job *job)
@@ -388,13 +514,12 @@ reader_main(void *arg)
 
     metrics_thread_init();
     while (taken != TAKEN_CLOSED) {
-        bool failing = !atomic_load(&w->health->ok);
-
-        taken = take(w->inbox, 1, failing ? STORE_PROBE_MS : -1, &job);
+        taken = take(w->inbox, 1, idle_ms_of(w), &job);
         if (taken == TAKEN_JOBS) {
             read_one(w, job);
         } else if (taken == TAKEN_IDLE) {
-            probe_if_failing(w);
+            note_outcome(w, w->link->backend->probe(w->link),
+                         "The storage cannot be read.");
         }
     }
     return NULL;

@@ -27,19 +27,25 @@
  * last sight of it. */
 #define STORE_DAMAGE_MS 5000
 
+/* A write of which it is not known whether it is stored is sent again until it
+ * is known; after so long its sender is told an error all the same. */
+#define STORE_OPEN_MS 20000
+
 /* What the workers of one kind saw last. */
 struct store_health {
     atomic_bool ok;
     _Atomic uint64_t damaged_until_ms;
 };
 
-/* A bounded queue of jobs, linked by their letters. */
+/* A bounded queue of jobs, linked by their letters. Writes of unknown outcome,
+ * which the writer has, fill places as those do that wait. */
 struct store_inbox {
     pthread_mutex_t lock;
     pthread_cond_t wake;
     struct store_job *first;
     struct store_job *last;
     size_t count;
+    atomic_size_t open; /* with the writer, of unknown outcome */
     size_t max;
     uint64_t linger_ms;
     size_t pressing;   /* jobs that do not linger */
@@ -51,6 +57,8 @@ struct store_worker {
     struct store_inbox *inbox;
     struct store_link *link;
     struct store_health *health; /* shared by the workers of one kind */
+    bool watches;                /* reader: probes though nothing fails */
+    struct store_job *open;      /* writer: jobs of unknown outcome, in order */
     pthread_t thread;
     bool started;
     uint64_t logged_ms; /* of the last line about a failure */
@@ -78,6 +86,9 @@ enum err store_worker_start_reader(struct store_worker *w) MUST_CHECK;
 
 /* After store_worker_inbox_close; not started is fine. */
 void store_worker_join(struct store_worker *w);
+
+/* The next job of a chain, or NULL. */
+struct store_job *store_worker_next(const struct store_job *job);
 
 /* Sends the job home with this result. Takes the job. */
 void store_worker_answer(struct store_job *job, enum err result);

@@ -6,6 +6,7 @@
 #include "app/config_report.h"
 #include "chat/history.h"
 #include "proto/encode.h"
+#include "store/mongo_retry.h"
 
 const size_t pure_sizes[];
 
@@ -15,4 +16,6 @@ const size_t pure_sizes[] = {
     sizeof(struct proto_fault),   sizeof(struct message_record),
     sizeof(struct history_log),   sizeof(struct config_sources),
     sizeof(struct config_report), sizeof(struct proto_error),
+    sizeof(struct mongo_attempt), sizeof(struct mongo_retry_rules),
+    sizeof(struct mongo_retry),   sizeof(struct mongo_step),
 };

@@ -73,7 +73,7 @@ class Record(c.Structure):
                 ("seq", c.c_int64), ("at_ms", c.c_int64),
                 ("sender", c.c_int), ("status", c.c_int),
                 ("type", c.c_char_p), ("content", c.c_char_p),
-                ("content_n", c.c_size_t),
+                ("content_n", c.c_size_t), ("unreadable", c.c_bool),
                 *[(name, c.c_char_p) for name in (
                     "client_id", "file_id", "file_url", "metadata", "model_id",
                     "finish_reason", "reply_to", "replaces")],
@@ -90,8 +90,8 @@ class Sources(c.Structure):
     _fields_ = [("environment", c.POINTER(c.c_char_p)),
                 ("file_name", c.c_char_p), ("yaml", Str),
                 ("sets", c.POINTER(c.c_char_p)), ("set_count", c.c_size_t),
-                ("dev", c.c_void_p), ("secret_only", c.c_bool),
-                ("read_file", c.c_void_p)]
+                ("dev", c.c_void_p), ("secret_only", c.c_bool), ("store_only", c.c_bool),
+                ("read_file", c.c_void_p), ("try_mongo_uri", c.c_void_p)]
 
 
 class Problem(c.Structure):
@@ -109,13 +109,38 @@ class ErrorMember(c.Structure):
                 ("final", c.c_bool)]
 
 
+class Attempt(c.Structure):
+    _fields_ = [("ok", c.c_bool), ("write", c.c_bool), ("shared", c.c_bool),
+                ("own_key", c.c_bool), ("domain", c.c_uint32),
+                ("code", c.c_uint32), ("concern_code", c.c_uint32),
+                ("labels", c.c_uint), ("sent", c.c_uint)]
+
+
+class RetryRules(c.Structure):
+    _fields_ = [("attempts", c.c_uint), ("delay_ms", c.c_uint64),
+                ("max_delay_ms", c.c_uint64), ("deadline_ms", c.c_uint64)]
+
+
+class Retry(c.Structure):
+    _fields_ = [("rules", RetryRules), ("attempts", c.c_uint),
+                ("perhaps", c.c_bool), ("so_far", c.c_int)]
+
+
+class Step(c.Structure):
+    _fields_ = [("outcome", c.c_int), ("again", c.c_bool),
+                ("wait_ms", c.c_uint64)]
+
+
 MIRRORS = (Str, Buf, Message, Rules, Fault, Record, Log, Sources, Report,
-           ErrorMember)
+           ErrorMember, Attempt, RetryRules, Retry, Step)
 RESULTS = {"limit_new": c.c_void_p, "limit_check": c.c_bool,
            "limit_purge": c.c_size_t, "limit_count": c.c_size_t,
            "limit_free": None, "proto_decode": c.c_int,
            "history_choose": c.c_size_t, "estimate_tokens": c.c_uint64,
-           "config_load": c.c_void_p, "config_free": None}
+           "config_load": c.c_void_p, "config_free": None,
+           "mongo_retry_after": Step, "mongo_retry_begin": None,
+           "mongo_retry_pause_ms": c.c_uint64, "mongo_retry_passing": c.c_bool,
+           "mongo_retry_code_name": c.c_char_p}
 
 
 def load():

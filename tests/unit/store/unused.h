@@ -3,7 +3,7 @@
 #define CHATBOX_TESTS_STORE_UNUSED_H
 
 /* Databases with something in the unused parts of their pages. */
-#include "fixture.h"
+#include "keys.h"
 #include "store/store_sqlite_scrub.h"
 
 #include <stdio.h>
