@@ -65,6 +65,9 @@ static int
 open_process(struct boot *b)
 {
     process_prepare();
+    if (b->rooms.ring != NULL) {
+        process_hide();
+    }
     b->signal_fd = process_signals_open();
     b->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (b->signal_fd < 0 || b->wake_fd < 0) {

@@ -9,6 +9,7 @@
 #include "app/settings.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "codec/base64.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
@@ -16,6 +17,9 @@
 
 #define QUEUE_MAX 10000
 #define READERS 2
+
+/* Threads of a kind with MongoDB; each uses a connection at a time. */
+#define MONGO_THREADS_MAX 16
 #define WHY_BYTES 256
 
 static const char *
@@ -52,14 +56,6 @@ boot_rooms_check_providers(const struct config *c)
 int
 boot_rooms_check_build(const struct config *c)
 {
-    if (c->store_kind == CONFIG_STORE_MONGO) {
-        return refuse("store.kind (STORE) is mongo: this build has no MongoDB "
-                      "storage yet");
-    }
-    if (c->store_encryption_key.n > 0 || c->store_encryption_keys.count > 0) {
-        return refuse("store.encryption_key or store.encryption_keys is set: "
-                      "this build cannot encrypt what it stores yet");
-    }
     return boot_rooms_check_providers(c);
 }
 
@@ -162,6 +158,51 @@ make_tls(struct boot_rooms *r, const struct config *c)
     return CLI_OK;
 }
 
+/* What the settings have checked: ids that differ, 32 bytes each. */
+static void
+add_entry(struct seal_ring *ring, struct str entry)
+{
+    unsigned char key[BASE64_BYTES(BASE64_SIZE(SEAL_KEY_BYTES))];
+    struct str id;
+    size_t n;
+
+    CHECK(str_split(&entry, ':', &id));
+    CHECK(base64_decode(entry, key, sizeof(key), &n) == ERR_OK);
+    CHECK(n == SEAL_KEY_BYTES);
+    CHECK(seal_ring_add(ring, id, key) == ERR_OK);
+    xwipe(key, sizeof(key));
+}
+
+/* Behind the others, under a name of its own. When one of the others has that
+ * name it is the same key, given twice. */
+static void
+add_nameless(struct seal_ring *ring, struct str key)
+{
+    const unsigned char *bytes = (const unsigned char *)key.p;
+    char id[SEAL_KEY_ID_BYTES];
+
+    CHECK(key.n == SEAL_KEY_BYTES);
+    seal_key_id(bytes, id);
+    (void)!seal_ring_add(ring, str_from(id), bytes);
+}
+
+static void
+make_ring(struct boot_rooms *r, const struct config *c)
+{
+    const struct config_list *keys = &c->store_encryption_keys;
+
+    if (keys->count == 0 && c->store_encryption_key.n == 0) {
+        return;
+    }
+    r->ring = seal_ring_new();
+    for (size_t i = 0; i < keys->count; i++) {
+        add_entry(r->ring, keys->items[i]);
+    }
+    if (c->store_encryption_key.n > 0) {
+        add_nameless(r->ring, c->store_encryption_key);
+    }
+}
+
 /* --- lists -------------------------------------------------------------- */
 
 static struct gate_network *
@@ -243,6 +284,49 @@ fill_gate(struct boot_rooms *r, const struct config *c)
     };
 }
 
+/* Half of the connections for either kind of thread. */
+static void
+fill_mongo(struct boot_rooms *r, const struct config *c)
+{
+    unsigned half = ((unsigned)c->store_mongo_pool_size + 1) / 2;
+
+    r->mongo = (struct store_mongo_settings){
+        .uri = c->store_mongo_uri.p,
+        .database = c->store_mongo_database.p,
+        .collection = c->store_mongo_collection.p,
+        .connect_timeout_ms = c->store_mongo_connect_timeout_ms,
+        .pool_size = (unsigned)c->store_mongo_pool_size,
+        .retry_attempts = (unsigned)c->store_mongo_retry_attempts,
+        .retry_delay_ms = c->store_mongo_retry_delay_ms,
+        .retry_max_delay_ms = c->store_mongo_retry_max_delay_ms,
+    };
+    r->store.mongo = &r->mongo;
+    r->store.writers = half < MONGO_THREADS_MAX ? half : MONGO_THREADS_MAX;
+    r->store.readers = r->store.writers;
+}
+
+static void
+fill_store(struct boot_rooms *r, const struct config *c)
+{
+    r->store = (struct store_settings){.data_dir = c->store_data_dir.p,
+                                       .queue_max = QUEUE_MAX,
+                                       .readers = READERS,
+                                       .response_times =
+                                           (unsigned)c->session_response_times,
+                                       .keys = r->ring};
+    if (c->store_kind == CONFIG_STORE_MONGO) {
+        fill_mongo(r, c);
+    }
+}
+
+void
+boot_rooms_init_store(struct boot_rooms *r, const struct config *c)
+{
+    *r = (struct boot_rooms){.keys = NULL};
+    make_ring(r, c);
+    fill_store(r, c);
+}
+
 int
 boot_rooms_init(struct boot_rooms *r, const struct config *c)
 {
@@ -262,16 +346,13 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     r->proxies = make_networks(&c->server_trusted_proxies);
     r->metrics = make_networks(&c->metrics_allowed_networks);
     r->admin_roles = make_strings(&c->auth_admin_roles);
+    make_ring(r, c);
     make_paths(r, c);
     fill_rules(r, c);
     fill_gate(r, c);
     r->net = (struct net_settings){
         .tls = r->tls, .output_limit_bytes = c->ws_output_limit_bytes};
-    r->store = (struct store_settings){.data_dir = c->store_data_dir.p,
-                                       .queue_max = QUEUE_MAX,
-                                       .readers = READERS,
-                                       .response_times =
-                                           (unsigned)c->session_response_times};
+    fill_store(r, c);
     return CLI_OK;
 }
 
@@ -279,6 +360,7 @@ void
 boot_rooms_fini(struct boot_rooms *r)
 {
     token_keys_free(r->keys);
+    seal_ring_free(r->ring);
     tls_free(r->tls);
     xfree(r->proxies);
     xfree(r->metrics);

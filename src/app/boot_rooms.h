@@ -7,6 +7,7 @@
 #include "gate/gate.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "store/seal.h"
 
 /* The settings as each room wants them: structs that borrow from one config
  * and live as long as the rooms do. Main thread. */
@@ -15,9 +16,11 @@ struct boot_rooms {
     struct gate_settings gate;
     struct net_settings net;
     struct store_settings store;
+    struct store_mongo_settings mongo; /* what store borrows */
     struct token_keys *keys;
     struct token_rules rules;
-    struct tls *tls; /* NULL: plain */
+    struct seal_ring *ring; /* NULL: messages are stored as they are */
+    struct tls *tls;        /* NULL: plain */
     struct gate_network *proxies;
     struct gate_network *metrics;
     const char **admin_roles;
@@ -41,6 +44,10 @@ int boot_rooms_check_providers(const struct config *c);
  * until boot_rooms_fini, which is due whatever the answer. */
 int boot_rooms_init(struct boot_rooms *r, const struct config *c);
 void boot_rooms_fini(struct boot_rooms *r);
+
+/* Only what a command on the storage needs: the keys and r->store. c was loaded
+ * with store_only; the rest as above. */
+void boot_rooms_init_store(struct boot_rooms *r, const struct config *c);
 
 /* The part of the gate that a reload replaces, with so many references; its
  * limits by address go on from those of before (may be NULL). The chat's is

@@ -4,6 +4,9 @@
 #include "app/cli.h"
 
 #include "app/boot.h"
+#include "app/cli_migrate.h"
+#include "app/cli_rekey.h"
+#include "app/cli_store.h"
 #include "app/config_help.h"
 #include "app/config_show.h"
 #include "app/dev.h"
@@ -247,6 +250,91 @@ run_keygen(const struct call *call)
     return print(&out);
 }
 
+/* --- the storage -------------------------------------------------------- */
+
+/* A command on the storage: its report is printed also when it failed. */
+static int
+report_on_store(const struct call *call,
+                int (*run)(const struct config *c, const struct options *o,
+                           struct buf *out))
+{
+    struct settings_request request = {.options = &call->options,
+                                       .environment = call->environment,
+                                       .store_only = true};
+    struct config *c = settings_load(&request);
+    struct buf out;
+    int status = CLI_BAD_CONFIG, printed;
+
+    if (c != NULL) {
+        buf_init(&out, OUTPUT_BYTES);
+        status = run(c, &call->options, &out);
+        printed = print(&out);
+        status = status == CLI_OK ? printed : status;
+    }
+    config_free(c);
+    return status;
+}
+
+static int
+report_rekey(const struct config *c, const struct options *o, struct buf *out)
+{
+    (void)o;
+    return cli_rekey_run(c, out);
+}
+
+static int
+run_rekey(const struct call *call)
+{
+    return report_on_store(call, report_rekey);
+}
+
+static int
+run_migrate(const struct call *call)
+{
+    return report_on_store(call, cli_migrate_run);
+}
+
+/* `what` is the argument that must be there. */
+static int
+run_on_store(const struct call *call, const char *what,
+             int (*run)(const struct config *, const struct options *,
+                        struct buf *))
+{
+    const char *word = call->options.word;
+
+    if (word == NULL || word[0] == '\0') {
+        return complain(what, call->command->name);
+    }
+    return report_on_store(call, run);
+}
+
+static int
+run_backup(const struct call *call)
+{
+    return run_on_store(call, "backup needs the name of a file",
+                        cli_store_backup);
+}
+
+static int
+run_restore(const struct call *call)
+{
+    return run_on_store(call, "restore needs the name of a file",
+                        cli_store_restore);
+}
+
+static int
+run_export_user(const struct call *call)
+{
+    return run_on_store(call, "export-user needs a user's id",
+                        cli_store_export);
+}
+
+static int
+run_erase_user(const struct call *call)
+{
+    return run_on_store(call, "erase-user needs a user's id", cli_store_erase);
+}
+
 /* --- the table ---------------------------------------------------------- */
 
 static const struct command commands[] = {
@@ -269,6 +357,33 @@ static const struct command commands[] = {
     {"keygen", "jwt | encryption",
      "Prints a strong secret, or one entry of ENCRYPTION_KEYS.", OPTIONS_WORD,
      run_keygen},
+    {"rekey", "[--config FILE] [--set path=value]...",
+     "Seals all stored messages with the first of ENCRYPTION_KEYS, also beside "
+     "a running server that has it first. Can be stopped and run again.",
+     OPTIONS_SETTINGS, run_rekey},
+    {"migrate", "[--dry-run] [--finish] [--config FILE] [--set path=value]...",
+     "Moves MongoDB sessions with their messages inside to one document a "
+     "message, also beside a running server. Can be stopped and run again.",
+     OPTIONS_SETTINGS | OPTIONS_DRY_RUN | OPTIONS_FINISH, run_migrate},
+    {"backup", "FILE [--force] [--config FILE] [--set path=value]...",
+     "Copies the SQLite database into FILE, also beside a running server, and "
+     "checks the copy. --force replaces FILE.",
+     OPTIONS_SETTINGS | OPTIONS_WORD | OPTIONS_FORCE, run_backup},
+    {"restore", "FILE [--force] [--config FILE] [--set path=value]...",
+     "Checks FILE and puts it up as the SQLite database; no server may run. "
+     "--force sets a database that is there aside.",
+     OPTIONS_SETTINGS | OPTIONS_WORD | OPTIONS_FORCE, run_restore},
+    {"export-user",
+     "USER [FILE] [--force] [--config FILE] [--set path=value]...",
+     "Writes all that is stored of USER as JSON to FILE, or to standard "
+     "output. --force replaces FILE.",
+     OPTIONS_SETTINGS | OPTIONS_WORDS | OPTIONS_FORCE, run_export_user},
+    {"erase-user",
+     "USER [--yes] [--dry-run] [--config FILE] [--set path=value]...",
+     "Erases all sessions of USER for good, also beside a running server, "
+     "after asking (--yes: without). --dry-run only counts.",
+     OPTIONS_SETTINGS | OPTIONS_WORD | OPTIONS_YES | OPTIONS_DRY_RUN,
+     run_erase_user},
 };
 
 static void

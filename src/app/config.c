@@ -127,10 +127,16 @@ take_dev_port(struct config_layers *l, struct config *c)
 static bool
 is_wanted(const struct config_layers *l, const struct config_row *row)
 {
+    const struct config_sources *s = l->sources;
     struct str path = str_from(row->path);
 
-    return !l->sources->secret_only || str_starts(path, STR("auth.")) ||
-           str_starts(path, STR("log."));
+    if (!s->secret_only && !s->store_only) {
+        return true;
+    }
+    return str_starts(path, STR("log.")) ||
+           (s->secret_only && str_starts(path, STR("auth."))) ||
+           (s->store_only && (str_starts(path, STR("store.")) ||
+                              str_is(path, "session.response_times")));
 }
 
 static void
@@ -244,6 +250,10 @@ read_all(struct config_layers *l, struct config *c)
     read_settings(l, c);
     if (l->sources->secret_only) {
         config_rules_check_secret(l, c);
+        return;
+    }
+    if (l->sources->store_only) {
+        config_rules_check_store(l, c);
         return;
     }
     read_providers(l, c);

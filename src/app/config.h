@@ -42,6 +42,8 @@ struct config_list {
 #define CONFIG_C_HTTPS_URL struct str
 #define CONFIG_C_ENDPOINT struct str
 #define CONFIG_C_MONGO_URI struct str
+#define CONFIG_C_MONGO_DATABASE struct str
+#define CONFIG_C_MONGO_COLLECTION struct str
 #define CONFIG_C_EMAIL struct str
 #define CONFIG_C_SECRET struct str
 #define CONFIG_C_SECRET32 struct str
@@ -111,10 +113,15 @@ struct config_sources {
     const struct config_dev *dev; /* NULL: not `chatbox dev` */
     bool secret_only; /* `chatbox token`: only auth.* and log.* count, and a
                          secret is required */
+    bool store_only;  /* commands on the storage: only store.*, log.* and what
+                         recovery needs count; no secret, no provider */
     /* Appends the file to out (whose cap may end it early: failed); on error
      * gives a static sentence of why, else NULL. The member may be NULL: then
      * files are not looked at, and a secret's file is an error. */
     const char *(*read_file)(const char *path, struct buf *out);
+    /* Whether MongoDB's driver takes the address, as store_mongo_uri_try().
+     * NULL: it is not asked. */
+    bool (*try_mongo_uri)(const char *uri, char *why, size_t why_size);
 };
 
 /* All sources together, later ones winning: defaults, yaml, environment,

@@ -7,6 +7,7 @@
 #include "codec/base64.h"
 #include "codec/utf8.h"
 #include "guard/origin.h"
+#include "store/mongo_name.h"
 
 #include <arpa/inet.h>
 #include <string.h>
@@ -377,6 +378,22 @@ config_check_mongo_uri(struct str text)
     return mongo_hosts_ok(hosts) ? NULL : why;
 }
 
+static const char *
+check_mongo_database(struct str s)
+{
+    const char *why = check_line(s);
+
+    return why != NULL ? why : mongo_name_refuse_database(s);
+}
+
+static const char *
+check_mongo_collection(struct str s)
+{
+    const char *why = check_line(s);
+
+    return why != NULL ? why : mongo_name_refuse_collection(s);
+}
+
 /* --- the table ---------------------------------------------------------- */
 
 static const struct {
@@ -395,6 +412,8 @@ static const struct {
     [CONFIG_TYPE_HTTPS_URL] = {check_https_url, false, false},
     [CONFIG_TYPE_ENDPOINT] = {check_endpoint, false, false},
     [CONFIG_TYPE_MONGO_URI] = {config_check_mongo_uri, true, false},
+    [CONFIG_TYPE_MONGO_DATABASE] = {check_mongo_database, false, false},
+    [CONFIG_TYPE_MONGO_COLLECTION] = {check_mongo_collection, false, false},
     [CONFIG_TYPE_EMAIL] = {check_mail, false, false},
     [CONFIG_TYPE_SECRET] = {check_line, true, false},
     [CONFIG_TYPE_SECRET32] = {check_secret32, true, true},

@@ -6,6 +6,11 @@
 #include "app/config_check.h"
 
 #define SENTENCE_BYTES 1024
+
+/* A document has at most 16 MiB; a sealed text takes four bytes for three
+ * (store/seal.h), and what is plain today may be sealed tomorrow. */
+#define MONGO_ANSWER_BYTES ((uint64_t)11 << 20)
+
 #define REF(member) ((struct config_ref){&config_table_rows[member], 0})
 
 static void
@@ -106,6 +111,11 @@ check_orders(struct config_layers *l, const struct config *c)
         complain_of_two(l, CONFIG_ID_llm_retry_max_delay_ms,
                         "must not be less than", CONFIG_ID_llm_retry_delay_ms);
     }
+}
+
+static void
+check_store_orders(struct config_layers *l, const struct config *c)
+{
     if (!bad(l, CONFIG_ID_store_mongo_retry_delay_ms,
              CONFIG_ID_store_mongo_retry_max_delay_ms) &&
         c->store_mongo_retry_max_delay_ms < c->store_mongo_retry_delay_ms) {
@@ -240,14 +250,49 @@ check_encryption_ids(struct config_layers *l, const struct config *c)
 
 /* --- rooms that need several settings ----------------------------------- */
 
+/* Its options are the driver's, which knows them best. */
 static void
-check_store(struct config_layers *l, const struct config *c)
+check_mongo_options(struct config_layers *l, const struct config *c)
 {
-    if (!l->bad[CONFIG_ID_store_kind] && c->store_kind == CONFIG_STORE_MONGO &&
-        c->store_mongo_uri.n == 0) {
+    char why[SENTENCE_BYTES];
+
+    if (l->sources->try_mongo_uri != NULL && c->store_mongo_uri.n > 0 &&
+        !l->bad[CONFIG_ID_store_mongo_uri] &&
+        !l->sources->try_mongo_uri(c->store_mongo_uri.p, why, sizeof(why))) {
+        complain(l, CONFIG_ID_store_mongo_uri, why);
+    }
+}
+
+static void
+check_mongo(struct config_layers *l, const struct config *c)
+{
+    check_mongo_options(l, c);
+    if (c->store_mongo_uri.n == 0) {
         complain(l, CONFIG_ID_store_mongo_uri,
                  "is required when store.kind (STORE) is mongo");
     }
+    if (!l->bad[CONFIG_ID_llm_max_answer_size_bytes] &&
+        c->llm_max_answer_size_bytes > MONGO_ANSWER_BYTES) {
+        complain(l, CONFIG_ID_llm_max_answer_size_bytes,
+                 "is more than 11MiB, the most that a document of MongoDB can "
+                 "hold of a sealed text");
+    }
+}
+
+static void
+check_store(struct config_layers *l, const struct config *c)
+{
+    if (!l->bad[CONFIG_ID_store_kind] && c->store_kind == CONFIG_STORE_MONGO) {
+        check_mongo(l, c);
+    }
+}
+
+void
+config_rules_check_store(struct config_layers *l, const struct config *c)
+{
+    check_store_orders(l, c);
+    check_store(l, c);
+    check_encryption_ids(l, c);
 }
 
 static void
@@ -353,12 +398,17 @@ config_rules_check(struct config_layers *l, const struct config *c)
 {
     static void (*const rules[])(struct config_layers *,
                                  const struct config *) = {
-        check_pairs,         check_orders,
-        check_admin_rate,    check_keys,
-        check_any_origin,    check_weak_choices,
-        check_store,         check_encryption_ids,
-        check_transcription, check_mail,
-        check_sms,           check_s3,
+        check_pairs,
+        check_orders,
+        check_admin_rate,
+        check_keys,
+        check_any_origin,
+        check_weak_choices,
+        config_rules_check_store,
+        check_transcription,
+        check_mail,
+        check_sms,
+        check_s3,
     };
 
     for (size_t i = 0; i < COUNT_OF(rules); i++) {

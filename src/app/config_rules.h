@@ -15,4 +15,7 @@ void config_rules_check_providers(struct config_layers *l,
 /* For `chatbox token`: only that there is a secret to sign with. */
 void config_rules_check_secret(struct config_layers *l, const struct config *c);
 
+/* For commands on the storage: what store.* need of one another. */
+void config_rules_check_store(struct config_layers *l, const struct config *c);
+
 #endif

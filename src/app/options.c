@@ -75,6 +75,22 @@ take_ttl(struct options *o, const char *value)
 }
 
 static const char *
+take_dry_run(struct options *o, const char *value)
+{
+    (void)value;
+    o->dry_run = true;
+    return NULL;
+}
+
+static const char *
+take_finish(struct options *o, const char *value)
+{
+    (void)value;
+    o->finish = true;
+    return NULL;
+}
+
+static const char *
 take_help(struct options *o, const char *value)
 {
     (void)value;
@@ -87,6 +103,22 @@ take_example(struct options *o, const char *value)
 {
     (void)value;
     o->example = true;
+    return NULL;
+}
+
+static const char *
+take_force(struct options *o, const char *value)
+{
+    (void)value;
+    o->force = true;
+    return NULL;
+}
+
+static const char *
+take_yes(struct options *o, const char *value)
+{
+    (void)value;
+    o->yes = true;
     return NULL;
 }
 
@@ -104,6 +136,10 @@ static const struct option {
     {"--role", OPTIONS_TOKEN, false, take_role},
     {"--ttl", OPTIONS_TOKEN, false, take_ttl},
     {"--example", OPTIONS_EXAMPLE, true, take_example},
+    {"--force", OPTIONS_FORCE, true, take_force},
+    {"--yes", OPTIONS_YES, true, take_yes},
+    {"--dry-run", OPTIONS_DRY_RUN, true, take_dry_run},
+    {"--finish", OPTIONS_FINISH, true, take_finish},
     {"--help", 0, true, take_help},
 };
 
@@ -129,10 +165,16 @@ find(unsigned known, const char *text, const char **value_out)
 static const char *
 take_word(struct options *o, unsigned known, const char *word)
 {
-    if ((known & OPTIONS_WORD) == 0 || o->word != NULL) {
+    bool one = (known & (OPTIONS_WORD | OPTIONS_WORDS)) != 0;
+    bool two = (known & OPTIONS_WORDS) != 0;
+
+    if (one && o->word == NULL) {
+        o->word = word;
+    } else if (two && o->second == NULL) {
+        o->second = word;
+    } else {
         return "is not expected here";
     }
-    o->word = word;
     return NULL;
 }
 
@@ -163,12 +205,21 @@ bool
 options_parse(struct options *o, unsigned known, char **argv, char *why,
               size_t why_size)
 {
+    bool has_words = (known & (OPTIONS_WORD | OPTIONS_WORDS)) != 0;
+    bool words = false; /* and nothing else from here on */
+
     *o = (struct options){.port = -1, .ttl_ms = HOUR_MS};
     for (; *argv != NULL; argv++) {
         const char *text = *argv;
-        const char *wrong = text[0] == '-' ? take_option(o, known, &argv)
-                                           : take_word(o, known, text);
+        const char *wrong = NULL;
 
+        if (has_words && !words && strcmp(text, "--") == 0) {
+            words = true;
+        } else if (!words && text[0] == '-') {
+            wrong = take_option(o, known, &argv);
+        } else {
+            wrong = take_word(o, known, text);
+        }
         if (wrong != NULL) {
             snprintf(why, why_size, "%.*s %s", (int)strcspn(text, "="), text,
                      wrong);

@@ -5,6 +5,7 @@
 #include <sched.h>
 #include <signal.h>
 #include <stddef.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
@@ -17,6 +18,12 @@ forbid_core_dumps(void)
     const struct rlimit limit = {1, 1};
 
     (void)setrlimit(RLIMIT_CORE, &limit);
+}
+
+void
+process_hide(void)
+{
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
 }
 
 static void

@@ -9,6 +9,12 @@
  * allowed, SIGPIPE and SIGXFSZ ignored: a write fails instead. */
 void process_prepare(void);
 
+/* For a process that has the keys of stored messages: also a core dump that
+ * somebody else's limits would allow has nothing to take, and only the
+ * superuser may read the memory (prctl(2), PR_SET_DUMPABLE). After
+ * process_prepare. */
+void process_hide(void);
+
 /* SIGTERM, SIGINT and SIGHUP are from now on read from the descriptor that
  * this returns (signalfd), by whoever polls it; -1 on failure. */
 int process_signals_open(void);

@@ -6,6 +6,7 @@
 #include "app/config_report.h"
 #include "base/log.h"
 #include "base/xalloc.h"
+#include "store/store_mongo_uri.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -96,7 +97,9 @@ settings_load(const struct settings_request *request)
         .set_count = o->set_count,
         .dev = request->dev,
         .secret_only = request->secret_only,
+        .store_only = request->store_only,
         .read_file = settings_read_file,
+        .try_mongo_uri = request->again ? NULL : store_mongo_uri_try,
     };
     struct config_report report = {0};
     struct config *config;

@@ -529,7 +529,7 @@ hurry(struct map_node *node, void *arg)
     struct session *s = CONTAINER_OF(node, struct session, node);
 
     (void)arg;
-    turn_refuse_waiting(s);
+    turn_refuse_waiting(s, TURN_END_SHUTDOWN);
     turn_late_hurry(s);
 }
 
@@ -553,7 +553,7 @@ cut(struct map_node *node, void *arg)
     struct session *s = CONTAINER_OF(node, struct session, node);
 
     (void)arg;
-    turn_refuse_waiting(s);
+    turn_refuse_waiting(s, TURN_END_SHUTDOWN);
     if (s->running != NULL) {
         turn_end(s->running, TURN_END_SHUTDOWN);
     }

@@ -195,6 +195,25 @@ type_of(const struct message_record *m)
     return MESSAGE_USER_MESSAGE;
 }
 
+/* The text, or why there is none. */
+static void
+put_text(struct buf *b, const struct message_record *m)
+{
+    static const struct proto_error unreadable = {
+        .err = ERR_DATABASE_ERROR,
+        .message = RECORD_UNREADABLE,
+        .retry_after_ms = -1,
+        .final = true,
+    };
+
+    if (m->unreadable) {
+        proto_put_error(b, &unreadable);
+    } else {
+        proto_put_text(b, PROTO_CONTENT,
+                       (struct str){m->content, m->content_n});
+    }
+}
+
 struct str
 frame_message(const struct session *s, const struct message_record *m,
               bool replay)
@@ -205,9 +224,8 @@ frame_message(const struct session *s, const struct message_record *m,
     buf_reset(b, 64 * 1024);
     proto_begin(b, type_of(m), session_id(s), m->at_ms);
     proto_put_text(b, PROTO_SENDER, str_from(sender_word(m->sender)));
-    if (m->content_n > 0) {
-        proto_put_text(b, PROTO_CONTENT,
-                       (struct str){m->content, m->content_n});
+    if (m->content_n > 0 || m->unreadable) {
+        put_text(b, m);
     }
     proto_put_optional(b, PROTO_FILE_ID, str_from(m->file_id));
     proto_put_optional(b, PROTO_FILE_URL, str_from(m->file_url));
@@ -281,7 +299,7 @@ frame_answer(const struct session *s, const struct message_record *m)
     buf_reset(b, 64 * 1024);
     proto_begin(b, MESSAGE_AI_RESPONSE, session_id(s), m->at_ms);
     put_answer_head(b, m->id);
-    proto_put_text(b, PROTO_CONTENT, (struct str){m->content, m->content_n});
+    put_text(b, m);
     put_answer_end(b, m);
     proto_put_metadata(b, pairs);
     return finish(b);

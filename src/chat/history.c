@@ -2,7 +2,7 @@
 /* Building the prompt from the log. The log is in order of completion, so an
  * answer may stand behind a later question: pairs are found by reply_to.
  * Questions without an answer (waiting, or failed) are left out, so are
- * answers that were regenerated. */
+ * answers that were regenerated, and what is stored and does not open. */
 #include "chat/history.h"
 
 #include "base/map.h"
@@ -69,6 +69,12 @@ is_answer(const struct message_record *m)
            m->reply_to != NULL;
 }
 
+static bool
+is_question(const struct message_record *m)
+{
+    return m->sender == SENDER_USER && !m->unreadable;
+}
+
 static void
 note_answer(struct map *answers, struct answer *a,
             const struct message_record *m)
@@ -119,7 +125,7 @@ choose(const struct history_log *log, struct answer *room, struct map *answers,
         const struct message_record *m = &log->records[i], *answer;
 
         note_answer(answers, &room[i], m);
-        answer = m->sender == SENDER_USER && m->seq < log->before_seq
+        answer = is_question(m) && m->seq < log->before_seq
                      ? answer_to(answers, m)
                      : NULL;
         if (answer == NULL) {
@@ -155,12 +161,20 @@ history_choose(const struct history_log *log, size_t *chosen, bool *reached_out)
 /* --- reading ------------------------------------------------------------ */
 
 static void
-history_free(struct history *h)
+drop_records(struct history *h)
 {
     for (size_t i = 0; i < h->count; i++) {
         message_record_fini(&h->records[i]);
     }
     xfree(h->records);
+    h->records = NULL;
+    h->count = 0;
+}
+
+static void
+history_free(struct history *h)
+{
+    drop_records(h);
     xfree(h->messages);
     terms_release(h->terms);
     xfree(h);
@@ -208,6 +222,15 @@ compose(struct history *h, const size_t *chosen, size_t n)
     };
 }
 
+static struct history_log
+log_of(const struct history *h)
+{
+    return (struct history_log){.records = h->records,
+                                .count = h->count,
+                                .before_seq = h->question->seq,
+                                .budget = budget_of(h)};
+}
+
 /* A page came oldest first; it goes behind what is there, newest first. */
 static void
 keep_page(struct history *h, struct store_job *job)
@@ -218,6 +241,33 @@ keep_page(struct history *h, struct store_job *job)
         h->records[h->count++] = job->messages[i];
         job->messages[i] = (struct message_record){.seq = 0};
     }
+}
+
+/* The log's end as it is remembered, if that is enough. */
+static bool
+recall(struct history *h)
+{
+    const struct recall *r = &h->session->recall;
+    struct history_log log;
+    size_t *chosen, n;
+    bool enough;
+
+    if (r->count == 0) {
+        return false;
+    }
+    h->records = recall_copy(r);
+    h->count = r->count;
+    log = log_of(h);
+    chosen = xcalloc(h->count + 1, sizeof(*chosen));
+    n = history_choose(&log, chosen, &enough);
+    enough = enough || r->whole;
+    if (enough) {
+        compose(h, chosen, n);
+    } else {
+        drop_records(h);
+    }
+    xfree(chosen);
+    return enough;
 }
 
 static void read_page(struct history *h);
@@ -239,10 +289,9 @@ take_page(struct history *h, struct store_job *job)
     bool reached;
 
     keep_page(h, job);
-    log = (struct history_log){.records = h->records,
-                               .count = h->count,
-                               .before_seq = h->question->seq,
-                               .budget = budget_of(h)};
+    recall_older(&h->session->recall, &chat_of(h)->recalls, h->records,
+                 h->count, !job->more);
+    log = log_of(h);
     chosen = xcalloc(h->count + 1, sizeof(*chosen));
     n = history_choose(&log, chosen, &reached);
     if (!reached && job->more && h->count < RECORDS_MAX) {
@@ -272,14 +321,16 @@ on_page(struct store_job *job)
     session_job_end(s);
 }
 
+/* Without an owner, who would have to be looked for again: the session is its
+ * user's, and its question was stored just now. */
 static void
 read_page(struct history *h)
 {
     struct store_job *job =
         store_job_new(STORE_MESSAGES, chat_of(h)->shard, on_page, h);
 
-    job->user_id = str_dup(user_id(h->session->user));
     memcpy(job->session.sid, h->session->id, sizeof(job->session.sid));
+    job->session.seq = h->question->seq;
     job->before_seq = h->count > 0 ? h->records[h->count - 1].seq : INT64_MAX;
     job->limit = h->count > PAGE ? h->count : PAGE;
     h->reading = true;
@@ -289,7 +340,7 @@ read_page(struct history *h)
 
 struct history *
 history_start(struct session *s, const struct message_record *question,
-              void (*done)(void *cookie, enum err e), void *cookie)
+              void (*done)(void *cookie, enum err e), void *cookie, bool *ready)
 {
     struct history *h = xcalloc(1, sizeof(*h));
 
@@ -298,7 +349,14 @@ history_start(struct session *s, const struct message_record *question,
     h->question = question;
     h->done = done;
     h->cookie = cookie;
-    read_page(h);
+    *ready = question->seq == 1;
+    if (*ready) {
+        compose(h, NULL, 0);
+    } else if (recall(h)) {
+        *ready = true;
+    } else {
+        read_page(h);
+    }
     return h;
 }
 

@@ -12,14 +12,16 @@
  * back than the budget reaches. */
 struct history;
 
-/* Reads for question (borrowed until done or cancel). done runs once, later,
- * with OK or DATABASE_ERROR. */
+/* Reads for question (borrowed until done or cancel), which is stored. done
+ * runs once, later, with OK or DATABASE_ERROR; unless nothing stands before
+ * the question, or what does is remembered (recall.h): then all is there at
+ * once, and *ready. */
 struct history *history_start(struct session *s,
                               const struct message_record *question,
                               void (*done)(void *cookie, enum err e),
-                              void *cookie);
+                              void *cookie, bool *ready);
 
-/* Valid after done with OK until history_cancel. */
+/* Valid when it is ready, or after done with OK, until history_cancel. */
 const struct provider_turn *history_prompt(const struct history *h);
 
 /* Estimated tokens of that prompt. */

@@ -65,6 +65,27 @@ tell_first(struct session *s, struct outlet *o, const struct store_job *job)
     }
 }
 
+/* Stored, but never asked: the turn starts now, unless its text does not
+ * open. */
+static void
+ask_first(struct session *s, struct outlet *o, struct store_job *job)
+{
+    static const struct proto_error unreadable = {
+        .err = ERR_DATABASE_ERROR,
+        .message = RECORD_UNREADABLE,
+        .retry_after_ms = -1,
+        .final = true,
+    };
+    struct message_record question;
+
+    if (!job->message.unreadable) {
+        take_record(&question, &job->message);
+        turn_begin_stored(s, o, &question, NULL);
+    } else if (o != NULL) {
+        router_tell(o, &unreadable, NONE, str_from(job->message.client_id));
+    }
+}
+
 void
 repeat_answer(struct turn *t, struct store_job *job)
 {
@@ -80,10 +101,7 @@ repeat_answer(struct turn *t, struct store_job *job)
         tell_first(s, o, job);
     }
     if (!was_asked(s, job)) {
-        struct message_record question;
-
-        take_record(&question, &job->message);
-        turn_begin_stored(s, o, &question, NULL);
+        ask_first(s, o, job);
     }
     session_job_end(s);
 }
@@ -186,8 +204,8 @@ ask_again(struct regenerate *r, struct store_job *job)
     struct turn *running = turn_find(s, job->message.id);
     struct message_record question;
 
-    if (running != NULL) {
-        refuse(r, ERR_SERVICE_ERROR);
+    if (running != NULL || job->message.unreadable) {
+        refuse(r, running != NULL ? ERR_SERVICE_ERROR : ERR_DATABASE_ERROR);
         return;
     }
     if (standing != NULL) {

@@ -118,6 +118,16 @@ session_saved(struct session *s, const struct session_record *r)
 }
 
 void
+session_remember(struct session *s, const struct message_record *m)
+{
+    struct chat *c = s->user->chat;
+
+    if (store_is_far(c->store)) {
+        recall_note(&s->recall, &c->recalls, m);
+    }
+}
+
+void
 session_set_model(struct session *s, uint16_t model)
 {
     struct frame_status status = {.content = NULL};
@@ -309,6 +319,7 @@ session_free(struct session *s)
     list_remove(&s->in_user);
     map_remove(&u->chat->sessions, &s->node);
     count_down(u->chat->settings);
+    recall_forget(&s->recall, &u->chat->recalls);
     xfree(s->admin_name);
     xfree(s);
     user_release(u);

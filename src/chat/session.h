@@ -21,6 +21,9 @@ void session_update(struct session *s, const struct session_record *r);
 /* The same when the store may have made it by that write: counts a new one. */
 void session_saved(struct session *s, const struct session_record *r);
 
+/* m is stored, as the newest of s: the next prompt need not read it. Copies. */
+void session_remember(struct session *s, const struct message_record *m);
+
 /* The model of the answers from now on; everybody is told. */
 void session_set_model(struct session *s, uint16_t model);
 

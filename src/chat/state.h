@@ -6,6 +6,7 @@
 #include "base/list.h"
 #include "base/map.h"
 #include "chat/chat.h"
+#include "chat/recall.h"
 #include "chat/terms.h"
 #include "guard/limit.h"
 #include "loop/timer.h"
@@ -26,6 +27,7 @@ struct chat {
     struct limit *messages; /* per user */
     struct limit *help;     /* per session */
     struct list upstreams;  /* all requests that are not freed */
+    struct recalls recalls; /* of all sessions */
     struct buf frame;       /* scratch for one outgoing frame */
     struct timer sweep;     /* idle sessions */
     struct timer purge;     /* limiters */
@@ -64,10 +66,11 @@ struct session {
     int64_t seq;     /* of the last stored event */
     int64_t last_ms; /* wall clock, last activity */
     uint64_t idle_since_ms;
-    char *admin_name; /* NULL: not assisted */
-    uint32_t jobs;    /* store jobs that will call back */
-    uint16_t model;   /* index into settings->providers */
-    bool stored;      /* the store has it */
+    struct recall recall; /* empty where reading is cheap */
+    char *admin_name;     /* NULL: not assisted */
+    uint32_t jobs;        /* store jobs that will call back */
+    uint16_t model;       /* index into settings->providers */
+    bool stored;          /* the store has it */
     bool ended;
     bool archived;
     bool gone; /* deleted: nothing is sent or stored any more */

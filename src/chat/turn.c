@@ -169,6 +169,7 @@ on_saved(struct store_job *job)
     } else {
         session_saved(s, &job->session);
         t->question.seq = job->message.seq;
+        session_remember(s, &t->question);
         session_broadcast(s, t->asker, frame_message(s, &t->question, false));
         if (t->asker != NULL && t->question.client_id != NULL) {
             router_send(t->asker, frame_ack(s, str_from(t->question.client_id),
@@ -284,11 +285,11 @@ turn_free_all(struct session *s)
 }
 
 void
-turn_refuse_waiting(struct session *s)
+turn_refuse_waiting(struct session *s, enum turn_ending ending)
 {
     LIST_FOREACH (it, &s->turns) {
         if (turn_of(it)->step == TURN_WAIT) {
-            turn_end(turn_of(it), TURN_END_SHUTDOWN);
+            turn_end(turn_of(it), ending);
         }
     }
 }

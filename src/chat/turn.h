@@ -87,8 +87,9 @@ void turn_drop_all(struct session *s);
 /* The same, whatever is under way; for chat_fini, when no job comes back. */
 void turn_free_all(struct session *s);
 
-/* Shutdown: turns that do not run yet end now. */
-void turn_refuse_waiting(struct session *s);
+/* Turns that do not run yet end now: at shutdown, and while the storage fails
+ * under the one that runs. */
+void turn_refuse_waiting(struct session *s, enum turn_ending ending);
 
 /* For the other files of the turn. enter runs the step's function; next
  * starts the first waiting turn if none runs; free takes an OVER turn out. */

@@ -80,6 +80,7 @@ turn_ask_read(struct turn *t)
 {
     struct session *s = t->session;
     struct chat *c = chat_of(t);
+    bool ready;
 
     renew_terms(t);
     LIST_FOREACH (it, &s->outlets) {
@@ -92,7 +93,10 @@ turn_ask_read(struct turn *t)
     timer_init(&t->deadline, on_deadline);
     timer_start(&c->shard->timers, &t->deadline,
                 settings_of(t)->stream_timeout_ms);
-    t->history = history_start(s, &t->question, on_history, t);
+    t->history = history_start(s, &t->question, on_history, t, &ready);
+    if (ready) {
+        turn_enter(t, TURN_ASK);
+    }
 }
 
 /* --- ASK ---------------------------------------------------------------- */

@@ -106,6 +106,18 @@ count_answer(const struct turn *t)
                       (double)t->answer.duration_ms / 1000);
 }
 
+void
+turn_end_stored(struct turn *t, const struct store_job *job)
+{
+    struct message_record m = t->answer;
+
+    t->answer.seq = m.seq = job->message.seq;
+    m.content = t->text.p;
+    m.content_n = t->text.n;
+    session_update(t->session, &job->session);
+    session_remember(t->session, &m);
+}
+
 static void
 on_stored(struct store_job *job)
 {
@@ -113,8 +125,7 @@ on_stored(struct store_job *job)
 
     if (turn_job_done(t)) {
         if (job->result == ERR_OK) {
-            t->answer.seq = job->message.seq;
-            session_update(t->session, &job->session);
+            turn_end_stored(t, job);
             turn_show_rest(t);
             turn_enter(t, TURN_OVER);
         } else {

@@ -16,15 +16,14 @@ chat_of(const struct turn *t)
     return t->session->user->chat;
 }
 
-static void wait_for_store(struct turn *t);
+static void wait_longer(struct turn *t);
 
 static void
 stored(struct turn *t, struct store_job *job)
 {
     struct session *s = t->session;
 
-    t->answer.seq = job->message.seq;
-    session_update(s, &job->session);
+    turn_end_stored(t, job);
     session_broadcast(s, NULL, frame_answer(s, &job->message));
     log_info(EVENT_STORE_RECOVERED, "an answer was stored after all",
              log_str("session_id", session_id(s)),
@@ -52,7 +51,7 @@ on_stored(struct store_job *job)
             stored(t, job);
         } else if (job->result == ERR_DATABASE_ERROR &&
                    ++t->tries < TURN_LATE_TRIES && !chat_of(t)->draining) {
-            wait_for_store(t);
+            wait_longer(t);
         } else {
             give_up(t);
         }
@@ -70,7 +69,7 @@ on_due(struct timer *timer)
     if (store_healthy(chat_of(t)->store) || chat_of(t)->draining) {
         turn_end_submit(t, on_stored);
     } else {
-        wait_for_store(t);
+        wait_longer(t);
     }
 }
 
@@ -80,6 +79,15 @@ wait_for_store(struct turn *t)
     timer_init(&t->timer, on_due);
     timer_start(&chat_of(t)->shard->timers, &t->timer,
                 (uint64_t)TURN_LATE_MS << t->tries);
+}
+
+/* The storage fails on. What is stored already and waits behind this answer
+ * would do so without a word for as long as that lasts. */
+static void
+wait_longer(struct turn *t)
+{
+    turn_refuse_waiting(t->session, TURN_END_STORAGE);
+    wait_for_store(t);
 }
 
 void

@@ -18,6 +18,9 @@ void turn_end_tell(struct turn *t);
 /* Hands the answer with its end to the store; done gets the job. */
 void turn_end_submit(struct turn *t, void (*done)(struct store_job *));
 
+/* The job has stored the answer. */
+void turn_end_stored(struct turn *t, const struct store_job *job);
+
 /* Between two looks whether the storage works again, for an answer whose end
  * it could not take; doubles with each attempt that fails. */
 #define TURN_LATE_MS 250

@@ -140,5 +140,10 @@ markdown_message(struct buf *out, const struct message_record *m)
         put_item(out, "File", str_from(m->file_id));
         buf_putc(out, '\n');
     }
-    put_block(out, (struct str){m->content, m->content_n});
+    if (m->unreadable) {
+        put_line(out, STR(RECORD_UNREADABLE));
+        buf_putc(out, '\n');
+    } else {
+        put_block(out, (struct str){m->content, m->content_n});
+    }
 }

@@ -112,6 +112,18 @@ put_answer_members(struct buf *out, const struct message_record *m)
     }
 }
 
+/* As the error member of a frame. */
+static void
+put_unreadable(struct buf *out)
+{
+    json_put_key(out, "error");
+    buf_putc(out, '{');
+    json_put_member(out, "code", str_from(err_info(ERR_DATABASE_ERROR)->code));
+    json_put_member(out, "message", STR(RECORD_UNREADABLE));
+    json_put_member_bool(out, "recoverable", false);
+    buf_putc(out, '}');
+}
+
 void
 shape_message(struct buf *out, const struct message_record *m)
 {
@@ -121,6 +133,9 @@ shape_message(struct buf *out, const struct message_record *m)
     json_put_member(out, "type", str_from(m->type));
     json_put_member(out, "sender", str_from(sender_word(m->sender)));
     json_put_member(out, "content", (struct str){m->content, m->content_n});
+    if (m->unreadable) {
+        put_unreadable(out);
+    }
     shape_time(out, "timestamp", m->at_ms);
     json_put_member(out, "status", str_from(status_word(m->status)));
     put_optional(out, "client_id", m->client_id);

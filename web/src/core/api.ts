@@ -19,9 +19,12 @@ export interface Msg {
   type?: string;
   sender: string;
   content?: string;
+  error?: { code: string; message?: string }; // why there is no content
   timestamp?: string;
   status?: string;
   client_id?: string;
+  file_id?: string;
+  file_url?: string;
   model_id?: string;
   usage?: Usage;
   duration_ms?: number;

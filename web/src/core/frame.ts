@@ -34,6 +34,8 @@ export interface Frame {
   metadata?: Record<string, string>;
   message_id?: string;
   client_id?: string;
+  file_id?: string;
+  file_url?: string;
   seq?: number;
   epoch?: string;
   chunk?: number;

@@ -27,6 +27,7 @@ export interface Entry {
   clientId?: string;
   seq?: number;
   time?: number;
+  file?: FileRef; // as the server named it
   question?: Entry; // of an answer, when it is known here
   replyTo?: string; // its message_id, also when it is not
   replaces?: string;
@@ -39,6 +40,12 @@ export interface Entry {
   problem?: Problem; // of a question: why it has no answer
   link: number; // the connection on which it was seen running
   chunk: number; // last one taken on that connection
+}
+
+/** What attachment.ts makes a link of. */
+export interface FileRef {
+  file_id?: string;
+  file_url?: string;
 }
 
 /** A question with all its answers, or something that stands alone. */
@@ -58,6 +65,16 @@ const ROLES: Record<string, Role> = {
 
 function roleOf(sender: string | undefined, type: string | undefined): Role {
   return ROLES[sender ?? ''] ?? (type === 'ai_response' ? 'ai' : 'user');
+}
+
+/** What is stored and cannot be opened says so, in place of a text. */
+function textOf(m: Frame | Msg): string | undefined {
+  return m.error ? `\u26a0 ${m.error.message ?? m.error.code}` : m.content;
+}
+
+function fileOf(m: Frame | Msg): FileRef | undefined {
+  const { file_id, file_url } = m;
+  return file_id || file_url ? { file_id, file_url } : undefined;
 }
 
 function statusOf(finishReason: string | undefined): Status {
@@ -302,10 +319,11 @@ export class Transcript {
       return this.saw(frame.seq);
     const entry = this.add({
       role: roleOf(frame.sender, frame.type),
-      content: frame.content ?? '',
+      content: textOf(frame) ?? '',
       status: 'complete',
     });
     entry.time = timeOf(frame.timestamp);
+    entry.file = fileOf(frame);
     entry.link = this.link;
     this.identify(entry, frame);
   }
@@ -406,7 +424,7 @@ export class Transcript {
   }
 
   private replace(entry: Entry, frame: Frame): void {
-    entry.content = frame.content ?? entry.content;
+    entry.content = textOf(frame) ?? entry.content;
     entry.chunk = frame.chunk ?? -1;
     if (entry.content) entry.status = 'streaming';
   }
@@ -463,7 +481,8 @@ export class Transcript {
 }
 
 function fill(entry: Entry, m: Msg): void {
-  entry.content = m.content ?? '';
+  entry.content = textOf(m) ?? '';
+  entry.file = fileOf(m);
   entry.status = storedStatus(m);
   entry.time = timeOf(m.timestamp) ?? entry.time;
   entry.superseded = m.superseded === true;

@@ -111,6 +111,7 @@ export interface ServerUserMessage extends ServerEnvelope {
   file_url?: string;
   sender?: "user" | "ai" | "admin" | "system";
   metadata?: Record<string, string>;
+  error?: { code: string; message: string; recoverable: boolean; retry_after?: number; field?: string };
   client_id?: string;
   message_id?: string;
   seq?: number;
@@ -124,6 +125,7 @@ export interface ServerFileUpload extends ServerEnvelope {
   file_url?: string;
   sender?: "user" | "ai" | "admin" | "system";
   metadata?: Record<string, string>;
+  error?: { code: string; message: string; recoverable: boolean; retry_after?: number; field?: string };
   client_id?: string;
   message_id?: string;
   seq?: number;
@@ -137,6 +139,7 @@ export interface ServerVoiceMessage extends ServerEnvelope {
   file_url?: string;
   sender?: "user" | "ai" | "admin" | "system";
   metadata?: Record<string, string>;
+  error?: { code: string; message: string; recoverable: boolean; retry_after?: number; field?: string };
   client_id?: string;
   message_id?: string;
   seq?: number;
@@ -188,6 +191,7 @@ export interface ServerAiResponse extends ServerEnvelope {
   model_id?: string;
   sender?: "user" | "ai" | "admin" | "system";
   metadata?: Record<string, string>;
+  error?: { code: string; message: string; recoverable: boolean; retry_after?: number; field?: string };
   message_id?: string;
   seq?: number;
   chunk?: number;

@@ -326,6 +326,7 @@ export class ChatboxChat extends LitElement {
 
   private actions(c: Conversation, last: boolean): TurnActions {
     return {
+      base: c.base,
       now: Date.now(),
       open: c.open,
       idle: c.transcript.running() === undefined,

@@ -81,6 +81,7 @@ export class ChatboxShared extends LitElement {
   /** Nothing can be asked here: only copying is left. */
   private actions(): TurnActions {
     return {
+      base: this.base,
       now: Date.now(),
       open: false,
       idle: false,

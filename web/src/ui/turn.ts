@@ -2,6 +2,7 @@
 // One turn: a question and its answers, as a template of <chatbox-chat>.
 import { css, html, nothing } from 'lit';
 import type { TemplateResult } from 'lit';
+import { attachmentOf } from '../core/attachment';
 import { finishWords } from '../core/problem';
 import type { Problem } from '../core/problem';
 import type { Entry, Turn } from '../core/transcript';
@@ -10,6 +11,7 @@ import { icon } from './icons';
 import './chatbox-markdown';
 
 export interface TurnActions {
+  base: string; // of the server, absolute
   now: number;
   open: boolean; // the link is up
   idle: boolean; // no answer is running
@@ -29,6 +31,7 @@ export function turnState(turn: Turn, act: TurnActions): unknown[] {
   for (const e of [turn.head, ...turn.answers]) {
     if (!e) continue;
     state.push(e.key, e.content, e.status, e.superseded, e.messageId, e.usage);
+    state.push(e.file?.file_id, e.file?.file_url);
     state.push(e.problem, secondsLeft(e.problem?.retryAt, now));
     state.push(isHanging(e, now));
   }
@@ -52,16 +55,38 @@ export function turnTemplate(turn: Turn, act: TurnActions): TemplateResult {
 
 function headTemplate(entry: Entry, act: TurnActions): TemplateResult {
   if (entry.role === 'system')
-    return html`<p class="system">${entry.content}</p>`;
+    return html`<p class="system">${entry.content} ${fileTemplate(entry, act.base)}</p>`;
   const operator = entry.role === 'admin';
   return html`
     <div class="message ${operator ? 'operator' : 'question'}">
       <h2 class=${operator ? 'who' : 'visually-hidden'}>
         ${operator ? 'Operator' : 'You wrote'}
       </h2>
-      <div class="bubble"><div dir="auto">${entry.content}</div></div>
+      <div class="bubble">
+        <div dir="auto">${entry.content}</div>
+        ${fileTemplate(entry, act.base)}
+      </div>
       ${waitingTemplate(entry, act)}
     </div>
+  `;
+}
+
+function fileTemplate(entry: Entry, base: string) {
+  const file = entry.file && attachmentOf(entry.file, base);
+  if (!file) return nothing;
+  const name = html`<bdi>${file.name}</bdi>`;
+  return html`
+    <span class="file">
+      File:
+      ${file.url
+        ? html`<a
+            href=${file.url}
+            target="_blank"
+            rel="noopener noreferrer"
+            >${name}</a
+          >`
+        : name}
+    </span>
   `;
 }
 
@@ -110,6 +135,7 @@ function answerTemplate(answer: Entry, act: TurnActions): TemplateResult {
             .streaming=${running}
           ></chatbox-markdown>`
         : nothing}
+      ${fileTemplate(answer, act.base)}
       ${answer.status === 'waiting' ? thinking : nothing}
       ${running ? nothing : footTemplate(answer, act)}
     </div>
@@ -245,6 +271,15 @@ export const turnStyles = css`
   .question .bubble {
     margin-inline-start: 2.5rem;
     border-end-end-radius: 0.35rem;
+  }
+
+  .file {
+    display: block;
+    font-size: 0.94rem;
+  }
+
+  .file a {
+    color: inherit;
   }
 
   .operator .bubble {
