@@ -100,10 +100,22 @@ def workers(count, by="loadfile"):
     return ("-n", str(count), "--dist", by)
 
 
+def without(*names):
+    return tuple(f"--ignore-glob=tests/e2e/test_{name}.py" for name in names)
+
+
+# Of the tests' own tools: no program of ours runs in them.
+TOOLS = without("01_support", "02_mongo_tools")
 # Commands that end at once: no second thread, and no socket.
-WITHOUT_COMMANDS = tuple(
-    f"--ignore=tests/e2e/{name}.py" for name in
-    ("test_05_config_rows", "test_06_config_sources", "test_07_commands"))
+COMMANDS = without("05_config_rows", "06_config_sources", "07_commands")
+# With a MongoDB of their own in any run; its connections are the driver's.
+MONGO = without("03_mongo", "04_*")
+# Minutes of faults by chance: soak-long has a thousand of them.
+CHANCE = without("04_mongo_schedules")
+# Starts that fail and a command: before there are threads, or without them.
+ONE_THREAD = without("04_mongo_start", "04_migrate")
+# No storage: another one makes no difference.
+NO_STORE = without("05_config_rows", "06_config_sources", "31_ws_echo")
 
 
 def pytest(variant, name, where="tests/e2e", targets=(), how=workers(2),
@@ -145,6 +157,12 @@ def long_forms():
                     if "CHATBOX_LONG" in path.read_text())
 
 
+def other_store():
+    """MONGO_URI in the environment: on that database instead of SQLite."""
+    uri = os.environ.get("MONGO_URI")
+    return ("--store", "mongo", "--mongo-uri", uri) if uri else ()
+
+
 PROPERTY = ("tests/property/libpure.so", "tests/property/token_tool")
 SUITES = {
     "unit": meson("release", "unit"),
@@ -153,7 +171,12 @@ SUITES = {
     "web": node("web", "web", "npx vitest run --reporter=default "
                 "--reporter=junit --outputFile.junit={junit}"),
     "types": tap("types", "tools/types"),
-    "e2e": pytest("release", "e2e", how=workers(3)),
+    "e2e": pytest("release", "e2e", how=workers(4) + CHANCE + other_store(),
+                  CHATBOX_TEST_PATIENCE="2"),
+    "e2e-mongo": pytest("release", "e2e-mongo",
+                        how=workers(4) + ("--store", "mongo")
+                        + TOOLS + MONGO + NO_STORE,
+                        CHATBOX_TEST_PATIENCE="2"),
     "property": pytest("release", "property", "tests/property", PROPERTY,
                        how=workers(3, by="load")),
     "browser": node("tests/browser", "browser",
@@ -162,25 +185,27 @@ SUITES = {
     "tidy": tap("tidy", "tools/tidy", prepared=builds("release")),
     "asan-unit": meson("asan", "unit", 5),
     "asan-corpus": meson("asan", "fuzz", 5),
-    "asan-e2e": pytest("asan", "asan-e2e", how=workers(3),
+    "asan-e2e": pytest("asan", "asan-e2e", how=workers(4) + TOOLS + CHANCE,
                        CHATBOX_TEST_PATIENCE="4"),
     "tsan-unit": meson("tsan", "unit", 10),
-    "tsan-e2e": pytest("tsan", "tsan-e2e", how=workers(4) + WITHOUT_COMMANDS,
+    "tsan-e2e": pytest("tsan", "tsan-e2e",
+                       how=workers(4) + TOOLS + COMMANDS + ONE_THREAD + CHANCE,
                        CHATBOX_TEST_THREADS="4", CHATBOX_TEST_PATIENCE="6"),
     "faults-e2e": pytest("faults", "faults-e2e",
-                         how=workers(3) + WITHOUT_COMMANDS,
+                         how=workers(4) + TOOLS + COMMANDS + MONGO,
                          CHATBOX_TEST_PATIENCE="3"),
     "cov-unit": meson("cov", "unit", 3),
     "cov-corpus": meson("cov", "fuzz", 3),
     "cov-property": pytest("cov", "cov-property", "tests/property", PROPERTY),
     "cov-e2e": pytest("cov", "cov-e2e", CHATBOX_TEST_PATIENCE="2"),
     "coverage": tap("coverage", "tools/coverage"),
-    "fuzzing": tap("fuzzing", "tools/fuzz", "30", prepared=builds("fuzz")),
+    "fuzzing": tap("fuzzing", "tools/fuzz", "12", prepared=builds("fuzz")),
     "tree": tap("tree", "tools/tree"),
     "soak-crash": pytest("release", "soak-crash", "tests/e2e/test_85_crash.py",
                          how=("-n", "2"), CHATBOX_CRASH_ROUNDS="500"),
     "soak-turns": pytest("release", "soak-turns", "tests/soak",
-                         ("bench/load_turns",), how=("-s",)),
+                         ("bench/load_turns", "tests/property/nonce_tool"),
+                         how=("-s",)),
     "soak-property": pytest("release", "soak-property", "tests/property",
                             PROPERTY, how=workers(3, by="load"),
                             CHATBOX_CASES="10000",
@@ -190,7 +215,7 @@ SUITES = {
 }
 GROUPS = {
     "test": ["unit", "lint", "corpus", "types", "web", "property",
-             "e2e", "browser"],
+             "e2e", "e2e-mongo", "browser"],
     "asan": ["asan-unit", "asan-corpus", "asan-e2e"],
     "tsan": ["tsan-unit", "tsan-e2e"],
     "faults": ["faults-e2e"],

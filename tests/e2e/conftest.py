@@ -4,10 +4,33 @@
 import pytest
 
 from support import server as server_module
+from support.backend import BACKEND
 from support.fakellm import FakeLLM
+from support.mongoproxy import MongoProxy
+from support.mongoserver import MongoServer
 from support.operators import operator
 from support.server import Server, provider_env
 from support.ws import Chat, RawWs, fresh
+
+
+def pytest_addoption(parser):
+    parser.addoption("--store", choices=["sqlite", "mongo"], default="sqlite",
+                     help="what the servers store in; mongo starts a database")
+    parser.addoption("--mongo-uri", metavar="URI",
+                     help="with --store mongo: a database that runs already")
+
+
+def pytest_collection_modifyitems(config, items):
+    """Tests of the one database's own ways do not run on the other; nor do those
+    that harm the database, when it is somebody's."""
+    unfit = {"mongo": {"sqlite"}, "sqlite": set()}[config.getoption("--store")]
+    if config.getoption("--mongo-uri"):
+        unfit |= {"harms_store"}
+    left = [item for item in items if any(item.get_closest_marker(m) for m in unfit)]
+    if left:
+        kept = set(items) - set(left)
+        items[:] = [item for item in items if item in kept]
+        config.hook.pytest_deselected(items=left)
 
 
 @pytest.fixture(scope="session")
@@ -16,6 +39,20 @@ def fake():
     model = FakeLLM()
     yield model
     model.close()
+
+
+@pytest.fixture(scope="module")
+def database():
+    """A MongoDB server of this module's own, which it may stop and kill."""
+    with MongoServer() as one:
+        yield one
+
+
+@pytest.fixture
+def proxy(database):
+    """Stands before it and fails on demand."""
+    with MongoProxy(database.port) as one:
+        yield one
 
 
 @pytest.fixture(scope="module")
@@ -137,9 +174,11 @@ def pytest_runtest_makereport(item, call):
 
 def pytest_configure(config):
     config.stash[COUNTS] = {"exit": 0}
+    BACKEND.choose(config.getoption("--store"), config.getoption("--mongo-uri"))
 
 
 def pytest_sessionfinish(session, exitstatus):
+    BACKEND.close()
     session.config.stash[COUNTS]["exit"] = int(exitstatus)
 
 

@@ -80,6 +80,7 @@ def test_readyz_names_its_checks(spawn, fake):
     assert body["checks"]["llm"]["providers_count"] == 2
 
 
+@pytest.mark.sqlite
 def test_the_database_lies_in_the_data_folder(spawn):
     server = spawn(demo_env())
     path = os.path.join(server.data, "chatbox.db")
@@ -92,6 +93,7 @@ def test_the_database_lies_in_the_data_folder(spawn):
     assert {"sessions", "messages"} <= names
 
 
+@pytest.mark.sqlite
 def test_the_data_folder_is_made_when_it_is_not_there(spawn, tmp_path):
     server = spawn(demo_env(), data=str(tmp_path / "new"))
     assert (tmp_path / "new" / "chatbox.db").exists()

@@ -25,7 +25,11 @@ from support.ws import Chat, fresh
     ["token", "--user", ""], ["token", "--user", "a\nb"], ["token", "--user", "x" * 256],
     ["token", "--user", "a\udcff"], ["token", "--user", "a", "--role", "\udcff"],
     ["token", "--user", "a", "--ttl", "0"], ["dev", "--port", "65536"],
-    ["serve", "--port", "0"], ["check", "--user", "a"]], ids=ascii)
+    ["serve", "--port", "0"], ["check", "--user", "a"],
+    ["backup"], ["backup", ""], ["backup", "a", "b"], ["backup", "a", "--yes"], ["restore"],
+    ["restore", "a", "--dry-run"], ["export-user"], ["export-user", "a", "b", "c"],
+    ["erase-user"], ["erase-user", "a", "b"], ["erase-user", "a", "--force"],
+    ["erase-user", "-a"]], ids=ascii)
 def test_a_bad_command_line_is_exit_status_2(args):
     result = run_cli(*args, env=minimal_env())
     assert result.returncode == 2, result.all
@@ -49,7 +53,8 @@ def test_version_and_help_go_to_standard_output():
     assert version.returncode == 0 and re.search(r"\d+\.\d+", version.stdout)
     usage = run_cli("--help")
     assert usage.returncode == 0
-    for word in ("serve", "dev", "token", "check", "config", "keygen"):
+    for word in ("serve", "dev", "token", "check", "config", "keygen", "rekey", "migrate",
+                 "backup", "restore", "export-user", "erase-user"):
         assert word in usage.stdout
     assert version.stderr == "" and usage.stderr == ""
 

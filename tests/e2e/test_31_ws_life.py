@@ -10,7 +10,7 @@ import pytest
 from support.answer import Answer
 from support.rawhttp import sendable
 from support.server import provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import CLOSE, PING, PONG, TEXT, RawWs, close_payload
 
 SETTINGS = {"WS_PING_PERIOD": "1s", "WS_PONG_WAIT": "2s", "WS_OUTPUT_LIMIT": "64KiB"}
@@ -91,7 +91,7 @@ def test_a_peer_that_does_not_answer_the_close_is_closed_anyway(raw):
 def patient(spawn, fake):
     """A server that waits long for pongs but queues little."""
     return spawn({**provider_env(fake), "WS_OUTPUT_LIMIT": "256KiB",
-                  "LLM_MAX_ANSWER_SIZE": "64MiB", "LLM_IDLE_TIMEOUT": "1h",
+                  "LLM_MAX_ANSWER_SIZE": "11MiB", "LLM_IDLE_TIMEOUT": "1h",
                   "LLM_STREAM_TIMEOUT": "1h", "WS_PING_PERIOD": "9m",
                   "WS_PONG_WAIT": "10m"})
 
@@ -158,7 +158,7 @@ def in_blocks(fake, question, count):
 PAUSES, MERGED = "chatbox_upstream_pauses_total", "chatbox_output_merged_total"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(180 * PATIENCE)
 def test_one_slow_device_of_two_does_not_pause_the_answer(patient, connect, fake, question):
     """2.2: the slow one gets merged deltas, the quick one each as it comes."""
     blocks = 2 * sendable() // len(BLOCK)
@@ -190,7 +190,7 @@ def test_one_slow_device_of_two_does_not_pause_the_answer(patient, connect, fake
     assert patient.metric("chatbox_output_overflow_total") == (code == 4408)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(180 * PATIENCE)
 def test_an_answer_that_nobody_can_take_is_paused_and_goes_on(patient, fake, question):
     """2.2: the model has to wait, and nothing is lost."""
     blocks = 2 * sendable() // len(BLOCK)

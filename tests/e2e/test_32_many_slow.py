@@ -11,7 +11,7 @@ import pytest
 
 from support.answer import Answer
 from support.server import provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import RawWs
 
 SLOW = 800
@@ -46,7 +46,7 @@ def answer_of(conn):
         got += more
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(180 * PATIENCE)
 def test_slow_heads_and_bodies_by_the_hundred_disturb_nobody(spawn, connect, fake):
     """1: a head within 10 s, a body with progress every 30 s; others go on."""
     server = spawn(provider_env(fake))
@@ -70,7 +70,7 @@ def test_slow_heads_and_bodies_by_the_hundred_disturb_nobody(spawn, connect, fak
     assert one.turn("still here").finish == "stop"
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_half_open_peers_by_the_hundred_are_found_by_silence(spawn, connect, fake):
     """2.2: who answers no ping is dropped on time, whoever else is busy."""
     server = spawn({**provider_env(fake), "WS_PING_PERIOD": "1s", "WS_PONG_WAIT": "3s"})
@@ -107,7 +107,7 @@ def cpu_ticks(server):
     return int(fields[11]) + int(fields[12])
 
 
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_out_of_descriptors_those_inside_go_on_and_it_recovers(spawn, connect, fake,
                                                                question):
     """Clean refusals, no busy loop, recovery when others leave."""

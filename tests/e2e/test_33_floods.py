@@ -12,7 +12,7 @@ from support.answer import Answer
 from support.rawhttp import RawConn, request
 from support.server import provider_env
 from support.tokens import token
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import CONTINUE, TEXT, encode
 
 PEERS = 20  # at once, each with its flood
@@ -106,7 +106,7 @@ class allowed:  # noqa: N801 (a context manager with a function's name)
         resource.prlimit(self.pid, resource.RLIMIT_NOFILE, self.before)
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(180 * PATIENCE)
 def test_with_256_descriptors_the_last_are_refused_and_those_inside_talk(spawn, connect,
                                                                         fake, question):
     """Clean refusals, and a reserve: whoever is inside is served."""

@@ -8,9 +8,9 @@ import pytest
 
 from support.answer import Answer, failure, plain
 from support.server import API_KEY, free_port, provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 
-SETTINGS = {"LLM_FIRST_BYTE_TIMEOUT": "1s", "LLM_IDLE_TIMEOUT": "1s",
+SETTINGS = {"LLM_FIRST_BYTE_TIMEOUT": f"{PATIENCE:g}s", "LLM_IDLE_TIMEOUT": f"{PATIENCE:g}s",
             "LLM_RETRY_ATTEMPTS": "3"}
 
 

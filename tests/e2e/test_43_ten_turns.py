@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: MIT
 """A conversation as a person has it: ten turns, three tabs, a stop, a reload."""
 
-import sqlite3
 
 import pytest
 
 from support.answer import Answer, plain
 from support.server import demo_env, provider_env
+from support.stored import storage
 from support.ws import fresh
 
 
@@ -15,9 +15,8 @@ def heard(frames):
 
 
 def stored(server, session):
-    with sqlite3.connect(f"file:{server.data}/chatbox.db?mode=ro", uri=True) as db:
-        return db.execute("SELECT seq, sender, status, content FROM messages"
-                          " WHERE sid = ? ORDER BY seq", (session,)).fetchall()
+    return [(one["seq"], one["sender"], one["status"], one["content"])
+            for one in storage(server).log(session)]
 
 
 def tabs_of(connect, server, user, hello):

@@ -10,7 +10,7 @@ import pytest
 
 from support.answer import Answer, chunk, event
 from support.server import API_KEY, provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import RawWs, is_end
 
 SETTINGS = {"LLM_FIRST_BYTE_TIMEOUT": "2s", "LLM_IDLE_TIMEOUT": "2s",
@@ -165,17 +165,17 @@ def test_odd_answers_are_whole_or_not_but_never_both(chat, server, fake, questio
         assert one.turn(f"{question} {n}", client_id=f"d-{n}").finish == "stop"
 
 
-@pytest.mark.timeout(180)
+@pytest.mark.timeout(180 * PATIENCE)
 def test_ten_thousand_tokens_a_second_into_a_slow_reader_leave_no_hole(
         spawn, connect, fake, question):
     """The model is faster than any reader, and nobody else takes its text:
     it has to wait, and memory does not grow with what it has to say."""
     sanitizer = os.environ.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1"
-    server = spawn({**provider_env(fake), "LLM_MAX_ANSWER_SIZE": "64MiB",
+    server = spawn({**provider_env(fake), "LLM_MAX_ANSWER_SIZE": "11MiB",
                     "LLM_STREAM_TIMEOUT": "1h", "LLM_IDLE_TIMEOUT": "1h",
                     "WS_PING_PERIOD": "9m", "WS_PONG_WAIT": "10m",  # it answers none
                     "ASAN_OPTIONS": sanitizer})  # what is freed is not counted
-    words = [f"{n:06d} " + "x" * 500 for n in range(25_000)]  # 12.7 MB of text
+    words = [f"{n:06d} " + "x" * 500 for n in range(22_000)]  # 11.2 MB of text
     fake.when(question, Answer().raw(b"".join(
         event(chunk({"content": word})) for word in words)).finish())
     before = server.memory()

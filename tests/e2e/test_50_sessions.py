@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The REST routes of a user: sessions and models."""
 
-import sqlite3
 
 import pytest
 
 from support.answer import Answer
 from support.checks import assert_error, assert_id, assert_time
 from support.server import provider_env
+from support.stored import storage
 from support.waiting import wait_for
 from support.ws import fresh
 
@@ -288,28 +288,19 @@ def test_ended_sessions_are_counted(server, client):
 
 # --- deleting
 
-def database_text(server, but=()):
-    """Everything that the tables hold, as one text."""
-    with sqlite3.connect(f"file:{server.data}/chatbox.db?mode=ro", uri=True) as db:
-        tables = [row[0] for row in db.execute(
-            "SELECT name FROM sqlite_master WHERE type='table'")]
-        return "\n".join(str(row) for name in tables if name not in but
-                         for row in db.execute(f'SELECT * FROM "{name}"'))
-
-
 def test_deleting_really_deletes_and_tells_the_sockets(server, client, chat, user):
     marker = fresh("private")
     one, other = chat(user, session_id="a"), chat(user, session_id="b")
     one.turn(marker)
     two = chat(user, session_id=one.session)
-    assert marker in database_text(server)
+    assert marker in storage(server).text()
     answer = client.delete(f"/sessions/{one.session}")
     assert answer.status_code == 204 and answer.content == b""
     assert one.closed() == 4410 and two.closed() == 4410
     assert_error(client.get(f"/sessions/{one.session}"), 404)
     assert_error(client.delete(f"/sessions/{one.session}"), 404)
-    assert marker not in database_text(server)
-    assert one.session not in database_text(server, but=["audit"])
+    assert marker not in storage(server).text()
+    assert one.session not in storage(server).text(but=["audit"])
     assert other.turn("still here").finish == "stop"
 
 
@@ -323,8 +314,8 @@ def test_deleting_in_mid_answer_leaves_nothing(server, client, chat, fake, user,
     client.delete(f"/sessions/{one.session}")
     assert one.closed() == 4410
     assert fake.asked(question)[0].closed.wait(5)
-    wait_for(lambda: marker not in database_text(server)
-             and question not in database_text(server), 5, "rows gone")
+    wait_for(lambda: marker not in storage(server).text()
+             and question not in storage(server).text(), 5, "rows gone")
 
 
 def test_a_deleted_session_is_not_found_by_a_new_connection(client, chat, user):

@@ -12,6 +12,7 @@ from support.operators import ROOMY, SETTINGS, listed, make, operator  # noqa: F
 from support.rawhttp import answered, request
 from support.server import minimal_env, provider_env, run_cli
 from support.tokens import token
+from support.transcript import transcript
 from support.waiting import wait_for
 from support.ws import fresh
 
@@ -250,15 +251,8 @@ def test_a_transcript_is_read_page_by_page(chat, admin, user):
     one = chat(user)
     for n in range(3):
         one.turn(f"q{n}")
-    seen, before = [], {}
-    while True:
-        body = admin.get(f"/admin/sessions/{one.session}",
-                         params={"limit": 2, **before}).json()
-        seen = [m["seq"] for m in body["messages"]] + seen
-        if "next_before_seq" not in body:
-            break
-        before = {"before_seq": body["next_before_seq"]}
-    assert seen == [1, 2, 3, 4, 5, 6]
+    seen = transcript(admin, f"/admin/sessions/{one.session}", limit=2)
+    assert [m["seq"] for m in seen] == [1, 2, 3, 4, 5, 6]
 
 
 @pytest.mark.parametrize("sid", ["0" * 32, "nope", "x" * 32, "0" * 31, "A" * 32])

@@ -1,35 +1,16 @@
 # SPDX-License-Identifier: MIT
-"""What an administrator reads in chatbox.db: protocol.md 4."""
-
-import json
-import sqlite3
+"""What an administrator reads in the storage: protocol.md 4."""
 
 import pytest
 
 from support.answer import Answer, plain
 from support.server import provider_env
+from support.stored import Taken, storage
 from support.waiting import wait_for
 from support.ws import fresh
 
-SESSION = ("_id uid nm modelId ts endTs dur adminAssisted assistingAdminId "
-           "assistingAdminName helpRequested totalTokens lastActivity maxRespTime "
-           "avgRespTime respTimes shareToken msgCount seq epoch archived v").split()
-MESSAGE = ("_id sid seq cid ts sender type content fileId fileUrl meta status modelId "
-           "usage durMs ttftMs finish replyTo replaces superseded").split()
-
-
-def rows(server, table, members, where="1=1", values=()):
-    """Rows by the contract's names, as sqlite3 shows them."""
-    with sqlite3.connect(f"file:{server.data}/chatbox.db?mode=ro", uri=True) as db:
-        db.row_factory = sqlite3.Row
-        found = db.execute(f"SELECT {','.join(members)} FROM {table} WHERE {where} "
-                           "ORDER BY ts, seq", values).fetchall()
-    db.close()
-    return [dict(row) for row in found]
-
-
 def messages(server, sid):
-    return rows(server, "messages", MESSAGE, "sid=?", [sid])
+    return storage(server).messages(sid=sid)
 
 
 def test_a_session_is_one_row_of_the_written_fields(server, chat, fake, user, question):
@@ -42,17 +23,17 @@ def test_a_session_is_one_row_of_the_written_fields(server, chat, fake, user, qu
     one.get("connection_status")
     client.patch(f"/sessions/{one.session}", json={"archived": True, "name": "Plans"})
     client.post(f"/sessions/{one.session}/end")
-    (row,) = rows(server, "sessions", SESSION, "_id=?", [one.session])
+    row = storage(server).session(one.session)
     (item,) = client.get("/sessions").json()["sessions"]
     assert row["uid"] == user and row["nm"] == "Plans" and row["modelId"] == "fake"
     assert row["shareToken"] == shared and row["epoch"] == one.hello["epoch"]
-    assert (row["archived"], row["helpRequested"], row["adminAssisted"]) == (1, 1, 0)
+    assert row["archived"] and row["helpRequested"] and not row["adminAssisted"]
     assert row["assistingAdminId"] is None and row["assistingAdminName"] is None
     assert (row["msgCount"], row["seq"], row["totalTokens"]) == (2, 2, 7)
     assert row["ts"] <= row["lastActivity"] <= row["endTs"]
     assert row["dur"] // 1000 == item["duration"]
     assert row["maxRespTime"] == item["max_response_time"]
-    assert len(json.loads(row["respTimes"])) == 1 and row["v"] >= 1
+    assert len(row["respTimes"]) == 1 and row["v"] >= 1
 
 
 def test_a_message_is_one_row_of_the_written_fields(server, chat, fake, user, question):
@@ -67,10 +48,10 @@ def test_a_message_is_one_row_of_the_written_fields(server, chat, fake, user, qu
             assert row[member] == message[member]
         assert row["fileId"] is row["fileUrl"] is row["replaces"] is None
         assert not row["superseded"]
-    assert asked["cid"] == "c-1" and json.loads(asked["meta"]) == {"colour": "red"}
+    assert asked["cid"] == "c-1" and asked["meta"] == {"colour": "red"}
     assert asked["usage"] is None and asked["replyTo"] is None and answer["cid"] is None
     assert answer["replyTo"] == asked["_id"] and answer["finish"] == "stop"
-    assert json.loads(answer["usage"]) == told[1]["usage"] == {
+    assert answer["usage"] == told[1]["usage"] == {
         "prompt_tokens": 3, "completion_tokens": 4, "total_tokens": 7}
     assert (answer["durMs"], answer["ttftMs"]) == (told[1]["duration_ms"],
                                                    told[1]["ttft_ms"])
@@ -83,7 +64,7 @@ def test_an_estimate_is_stored_as_one(server, chat, fake, user, question):
     one.turn(question)
     told = server.user(user).get(f"/sessions/{one.session}").json()["messages"][1]
     assert told["usage"]["estimated"] is True
-    assert json.loads(messages(server, one.session)[1]["usage"]) == told["usage"]
+    assert messages(server, one.session)[1]["usage"] == told["usage"]
 
 
 def test_another_answer_names_the_one_that_it_replaces(server, chat, user):
@@ -102,8 +83,8 @@ def test_a_running_answer_has_no_number(server, chat, fake, user, question):
     one = chat(user)
     one.say(question)
     one.get("ai_response")
-    (row,) = wait_for(lambda: rows(server, "messages", MESSAGE, "sid=? AND sender='ai'",
-                                   [one.session]), 5, "the answer's checkpoint")
+    (row,) = wait_for(lambda: storage(server).messages(sid=one.session, sender="ai"), 5,
+                      "the answer's checkpoint")
     assert (row["status"], row["seq"], row["cid"]) == ("streaming", None, None)
     fake.open(question)
     one.rest_of_turn()
@@ -118,17 +99,11 @@ def test_no_write_doubles_a_message(spawn, connect, fake, column):
     one = connect(server)
     one.turn("hello", client_id="c-1")
     server.stop()
-    with sqlite3.connect(f"{server.data}/chatbox.db") as db:
-        db.row_factory = sqlite3.Row
-        row = dict(db.execute("SELECT * FROM messages WHERE cid='c-1'").fetchone())
-        for name in ("n", "usage", "cid" if column == "seq" else "seq"):
-            del row[name]
-        row["_id"] = "f" * 32
-        sql = (f"INSERT INTO messages({','.join(row)}) "
-               f"VALUES({','.join('?' * len(row))})")
-        with pytest.raises(sqlite3.IntegrityError):
-            db.execute(sql, list(row.values()))
-        row[column] = 99 if column == "seq" else fresh("c")
-        db.execute(sql, list(row.values()))
-        db.rollback()
-    db.close()
+    store = storage(server)
+    row = {k: v for k, v in store.messages(cid="c-1")[0].items() if v is not None}
+    del row["cid" if column == "seq" else "seq"], row["superseded"]
+    row["_id"] = "f" * 32
+    with pytest.raises(Taken):
+        store.add_messages(one.session, [row])
+    row[column] = 99 if column == "seq" else fresh("c")
+    store.add_messages(one.session, [row])

@@ -18,6 +18,8 @@ from support.server import provider_env
 from support.waiting import wait_for
 from support.ws import fresh
 
+pytestmark = pytest.mark.sqlite
+
 SESSIONS = 12
 LONG = 6  # of them have a long answer
 

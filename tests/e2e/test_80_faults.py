@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: MIT
 """Death in mid-answer, a locked database, what the store keeps."""
 
-import sqlite3
 import threading
 
 import pytest
 
 from support.answer import Answer, plain
 from support.server import provider_env
+from support.stored import storage
+from support.transcript import transcript
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh
 
@@ -116,8 +117,7 @@ def test_five_kills_under_eight_busy_clients_lose_nothing(spawn, fake):
         server.start()
         everything.update(acked)
     for user, entry in everything.items():
-        page = server.user(user).get(f"/sessions/{entry['session']}",
-                                     params={"limit": 1000}).json()["messages"]
+        page = transcript(server.user(user), f"/sessions/{entry['session']}")
         assert [m["seq"] for m in page] == list(range(1, len(page) + 1))
         stored = [m["client_id"] for m in page if m["sender"] == "user"]
         assert len(stored) == len(set(stored))
@@ -126,8 +126,7 @@ def test_five_kills_under_eight_busy_clients_lose_nothing(spawn, fake):
             assert by_seq[seq]["content"] == text
         for message in page:
             assert message["status"] in ("complete", "interrupted")
-    with sqlite3.connect(f"{server.data}/chatbox.db") as db:
-        assert db.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    storage(server).whole()
 
 
 def test_the_sequence_and_epoch_go_on_after_a_kill(spawn, connect, fake, user):
@@ -142,6 +141,7 @@ def test_the_sequence_and_epoch_go_on_after_a_kill(spawn, connect, fake, user):
     assert [f["seq"] for f in two.quiet()] == [2]
 
 
+@pytest.mark.harms_store
 @pytest.mark.timeout(120 * PATIENCE)
 def test_a_locked_database_is_an_error_to_the_sender_and_heals(spawn, connect, fake,
                                                                question):
@@ -149,9 +149,7 @@ def test_a_locked_database_is_an_error_to_the_sender_and_heals(spawn, connect, f
     server = spawn(provider_env(fake))
     one = connect(server)
     one.turn("hello")
-    lock = sqlite3.connect(f"{server.data}/chatbox.db", isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
-    try:
+    with storage(server).refusing_writes():
         one.say(question, client_id="c-1")
         refusal = one.get("error", timeout=60)
         assert refusal["error"]["code"] == "DATABASE_ERROR"
@@ -161,30 +159,23 @@ def test_a_locked_database_is_an_error_to_the_sender_and_heals(spawn, connect, f
                  "not ready without storage")
         checks = server.http.get("/readyz").json()
         assert checks["status"] == "not ready"
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
     wait_for(lambda: server.http.get("/readyz").status_code == 200, 30, "ready again")
     assert one.turn(question, client_id="c-1", timeout=30).finish == "stop"
     assert [m["content"] for m in messages(server, one)].count(question) == 1
 
 
+@pytest.mark.harms_store
 def test_a_change_that_cannot_be_stored_changes_nothing(spawn, connect, fake):
     server = spawn(provider_env(fake) | provider_env(fake, 2, ID="other"))
     one = connect(server)
     one.turn("hello")
-    lock = sqlite3.connect(f"{server.data}/chatbox.db", isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
-    try:
+    with storage(server).refusing_writes():
         for change in ({"type": "model_select", "model_id": "other"},
                        {"type": "help_request"}):
             one.send(change)
             refusal = one.get("error", timeout=60)["error"]
             assert refusal["code"] == "DATABASE_ERROR" and refusal["recoverable"] is True
             assert refusal["retry_after"] > 0
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
     again = connect(server, one.user, session_id=one.session).hello
     assert again["model_id"] == "fake" and not again.get("help_requested")
 
@@ -195,10 +186,8 @@ def test_the_store_keeps_the_documented_fields(spawn, connect, fake, question):
     one = connect(server)
     one.turn(question, client_id="c-1")
     server.stop()
-    with sqlite3.connect(f"{server.data}/chatbox.db") as db:
-        text = "\n".join(str(row) for name in ("sessions", "messages")
-                         for row in db.execute(f"SELECT * FROM {name}"))
-        assert db.execute("SELECT count(*) FROM messages").fetchone()[0] == 2
-        assert db.execute("SELECT count(*) FROM sessions").fetchone()[0] == 1
+    text = storage(server).text()
+    assert len(storage(server).messages()) == 2
+    assert len(storage(server).sessions()) == 1
     for word in (question, "kept", one.session, one.user, "c-1"):
         assert word in text

@@ -10,6 +10,7 @@ from support.answer import Answer, plain
 from support.checks import assert_error
 from support.disk import full, limited, read_only, small_disk
 from support.server import provider_env
+from support.stored import storage
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh, is_end
 
@@ -40,6 +41,7 @@ def ready(server):
     return server.http.get("/readyz").status_code
 
 
+@pytest.mark.sqlite
 def test_a_disk_that_stops_is_told_and_nothing_is_acknowledged(on_disk, disk, connect,
                                                               fake, question):
     """2.6: storage failing is DATABASE_ERROR; it heals without a restart."""
@@ -75,6 +77,7 @@ def test_a_disk_that_stops_is_told_and_nothing_is_acknowledged(on_disk, disk, co
     assert server.metric("chatbox_store_errors_total") >= 1
 
 
+@pytest.mark.sqlite
 def test_the_disk_stops_while_an_answer_streams(on_disk, disk, connect, fake, question):
     """One end, an error; when the disk is back the answer is stored with its own."""
     server = on_disk()
@@ -111,6 +114,7 @@ def test_the_disk_stops_while_an_answer_streams(on_disk, disk, connect, fake, qu
     assert messages(server, one) == before, "no second answer appears at the start"
 
 
+@pytest.mark.sqlite
 def test_a_server_that_stops_on_a_full_disk_leaves_an_interrupted_answer(
         spawn, connect, fake, question):
     """What could not be stored is closed by the next start, never as complete."""
@@ -134,6 +138,7 @@ def test_a_server_that_stops_on_a_full_disk_leaves_an_interrupted_answer(
     assert len(stored[1]["content"]) >= len("".join(words)) - 2048
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("disk", [full], indirect=True)
 def test_many_busy_clients_on_a_disk_that_fills_and_empties(on_disk, disk, connect, fake):
     """Acknowledged is stored, whatever the disk did in between."""
@@ -161,15 +166,14 @@ def test_many_busy_clients_on_a_disk_that_fills_and_empties(on_disk, disk, conne
         assert set(f"c-{n}-{k}" for n in (0, 2) for k in (0, 1)) <= set(questions)
 
 
+@pytest.mark.harms_store
 @pytest.mark.timeout(120 * PATIENCE)
 def test_a_lock_that_lasts_while_others_read(spawn, connect, fake, question):
     """A locked database refuses writers, serves readers and heals."""
     server = spawn(provider_env(fake))
     one = connect(server)
     one.turn("hello")
-    lock = sqlite3.connect(f"{server.data}/chatbox.db", isolation_level=None)
-    lock.execute("BEGIN IMMEDIATE")
-    try:
+    with storage(server).refusing_writes():
         one.say(question, client_id="c-1")
         assert one.get("error", timeout=30)["error"]["code"] == "DATABASE_ERROR"
         two = Chat(server, one.user, session_id=one.session, last_seq=0,
@@ -177,9 +181,6 @@ def test_a_lock_that_lasts_while_others_read(spawn, connect, fake, question):
         assert [f["seq"] for f in two.quiet()] == [1, 2]
         two.close()
         assert len(messages(server, one)) == 2
-    finally:
-        lock.execute("ROLLBACK")
-        lock.close()
     wait_for(lambda: ready(server) == 200, 30, "ready again")
     assert one.turn(question, client_id="c-1", timeout=30).finish == "stop"
 
@@ -203,6 +204,7 @@ def routes(server, user, sid, shared):
         yield admin, "GET", f"/admin{path}"
 
 
+@pytest.mark.harms_store
 @pytest.mark.timeout(120 * PATIENCE)
 def test_every_route_of_a_failing_storage_is_503(spawn, connect, fake, user):
     """1: the same for what is there and what is not, and all is there again after it."""
@@ -211,23 +213,18 @@ def test_every_route_of_a_failing_storage_is_503(spawn, connect, fake, user):
     one.turn("hello")
     path = f"/sessions/{one.session}"
     shared = server.user(user).post(f"{path}/share").json()["share_token"]
-    with sqlite3.connect(f"{server.data}/chatbox.db", isolation_level=None,
-                         timeout=30) as db:
-        for name in ("sessions", "messages", "audit"):
-            db.execute(f"ALTER TABLE {name} RENAME TO gone_{name}")
+    with storage(server).failing():
         for client, method, target in routes(server, user, one.session, shared):
             assert_error(client.request(method, target), 503, "SERVICE_UNAVAILABLE")
         assert ready(server) == 503
         assert server.http.get("/healthz").status_code == 200
-        for name in ("sessions", "messages", "audit"):
-            db.execute(f"ALTER TABLE gone_{name} RENAME TO {name}")
-    db.close()
     wait_for(lambda: ready(server) == 200, 30, "ready again")
     assert len(messages(server, one)) == 2
     assert server.http.get(f"/shared/{shared}").status_code == 200
     assert one.turn("more").finish == "stop"
 
 
+@pytest.mark.sqlite
 def test_a_damaged_database_is_503_and_never_404(spawn, connect, fake, user):
     """1: a failing database is 503, never 404."""
     server = spawn(provider_env(fake))
@@ -292,6 +289,7 @@ class damage:  # noqa: N801 (a context manager with a function's name)
             os.pwrite(file.fileno(), self.good, self.at)
 
 
+@pytest.mark.sqlite
 @pytest.mark.timeout(120 * PATIENCE)
 def test_a_file_that_is_damaged_under_a_running_server(spawn, connect, fake, user,
                                                        question):
@@ -319,6 +317,7 @@ def test_a_file_that_is_damaged_under_a_running_server(spawn, connect, fake, use
     wait_for(lambda: ready(server) == 200, 20, "ready again")
 
 
+@pytest.mark.sqlite
 @pytest.mark.parametrize("content", [b"This is not a database. " * 400, b"SQLite format 3"])
 def test_a_file_that_is_no_database_stops_the_start_with_a_sentence(spawn, fake, content):
     server = spawn(provider_env(fake))
@@ -338,6 +337,7 @@ def test_a_file_that_is_no_database_stops_the_start_with_a_sentence(spawn, fake,
     server.start()
 
 
+@pytest.mark.sqlite
 def test_a_start_on_a_disk_that_cannot_be_written_says_so(spawn, fake, tmp_path):
     """Read-only, then full; with its disk back it starts."""
     disk = small_disk(tmp_path)

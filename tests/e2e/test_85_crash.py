@@ -12,7 +12,6 @@ CHATBOX_CRASH_ROUNDS sets how many in all (5), CHATBOX_CRASH_SEED the dice.
 
 import os
 import random
-import sqlite3
 import threading
 import time
 
@@ -22,6 +21,8 @@ from websockets.exceptions import ConnectionClosed
 from support.answer import Answer
 from support.fakellm import FakeLLM
 from support.server import provider_env
+from support.stored import storage
+from support.transcript import transcript
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh
 
@@ -143,33 +144,20 @@ def kill_in_the_middle(server, talkers, dice):
 
 # --- what must be true
 
-def rows(server, sql, *args):
-    """As another program sees the database."""
-    with sqlite3.connect(f"file:{server.data}/chatbox.db?mode=ro", uri=True) as db:
-        db.row_factory = sqlite3.Row
-        return db.execute(sql, args).fetchall()
-
-
 def stored_messages(server, one):
-    return rows(server, "SELECT * FROM messages WHERE sid=? ORDER BY seq", one.session)
+    """As another program sees the database."""
+    return sorted(storage(server).messages(sid=one.session), key=lambda row: row["seq"] or 0)
 
 
 def over_http(server, one):
     """The whole log, page by page."""
-    messages, before = [], None
     with server.user(one.user) as client:
-        while True:
-            page = client.get(f"/sessions/{one.session}", params={
-                "limit": 50, **({"before_seq": before} if before else {})}).json()
-            messages = page["messages"] + messages
-            before = page.get("next_before_seq")
-            if before is None:
-                return messages
+        return transcript(client, f"/sessions/{one.session}", limit=50)
 
 
 def check_numbers(server, one, log):
     assert [row["seq"] for row in log] == list(range(1, len(log) + 1))
-    session, = rows(server, "SELECT * FROM sessions WHERE _id=?", one.session)
+    session = storage(server).session(one.session)
     assert session["seq"] == session["msgCount"] == len(log)
     assert session["uid"] == one.user
     assert [m["message_id"] for m in over_http(server, one)] == [r["_id"] for r in log]
@@ -274,11 +262,11 @@ def test_nothing_acknowledged_is_lost_by_death_at_random_moments(spawn, model, f
         began = time.monotonic()
         server.start()
         ready.append(time.monotonic() - began)
-        assert rows(server, "SELECT * FROM messages WHERE seq IS NULL") == []
+        assert storage(server).messages(seq=None) == []
         for one in talkers:
             check_log(server, one)
             check_repeats(server, model, one)
             check_log(server, one)
-    assert rows(server, "PRAGMA integrity_check")[0][0] == "ok"
+    storage(server).whole()
     print(f"{rounds} deaths, {sum(len(one.acks) for one in talkers)} questions "
           f"acknowledged, ready again after {max(ready):.2f} s at most")

@@ -20,6 +20,7 @@ from support.fakellm import FakeLLM
 from support.rawhttp import RawConn
 from support.server import provider_env
 from support.tokens import token
+from support.transcript import transcript
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh, upgrade
 
@@ -244,8 +245,7 @@ def calm(server, user, session):
         if not ended(chat, answer):
             chat.send("cancel")
             chat.get(lambda frame: ended(chat, answer))
-        log = server.user(user).get(f"/sessions/{session}",
-                                    params={"limit": 1000}).json()["messages"]
+        log = transcript(server.user(user), f"/sessions/{session}")
     assert [m["seq"] for m in log] == list(range(1, len(log) + 1))
     assert all(m["status"] in ("complete", "cancelled") for m in log)
     ids = {m["message_id"] for m in log}
@@ -293,7 +293,7 @@ class Caller:
                 return
 
 
-@pytest.mark.timeout(60 + 30 * STOPS)
+@pytest.mark.timeout((60 + 30 * STOPS) * PATIENCE)
 def test_stopping_at_random_moments_tells_every_socket(spawn, endless):
     """Property 15, 16."""
     endless.default = lambda: random.choice((

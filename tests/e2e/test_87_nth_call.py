@@ -18,7 +18,6 @@ import errno
 import os
 import re
 import signal
-import sqlite3
 import time
 
 import httpx
@@ -28,8 +27,11 @@ from websockets.exceptions import WebSocketException
 from support.answer import Answer
 from support.nthcall import ERRORS, ERRORS_AT_START, NthCall
 from support.server import provider_env
+from support.stored import storage
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh, is_end
+
+pytestmark = pytest.mark.sqlite  # its calls are the ones that fail
 
 LONG = os.environ.get("CHATBOX_LONG") == "1"
 SLOW = PATIENCE > 1
@@ -44,7 +46,6 @@ STORAGE = ("fcntl", "fstat", "fsync", "ftruncate", "mmap", "open", "pread", "pwr
 GROUPS = {"memory": ("memory",), "storage": STORAGE, "network": tuple(
     name for name in sorted(ERRORS) if name != "memory" and name not in STORAGE)}
 SPARE = 4  # connections to the model that are kept for the next question
-UNFINISHED = "SELECT 1 FROM messages WHERE seq IS NULL"
 DESIGNED = {"xalloc.c", "fetch_pool.c"}  # whose checks say that memory is out
 SHORT = ["one ", "two ", "three"]
 LONG_ANSWER = [f"word{n:05d} " for n in range(300)]
@@ -195,16 +196,10 @@ class Talk:
 
 # --- what must be true
 
-def rows(server, sql, *args):
-    """As another program sees the database."""
-    with sqlite3.connect(f"file:{server.data}/chatbox.db?mode=ro", uri=True) as db:
-        db.row_factory = sqlite3.Row
-        return db.execute(sql, args).fetchall()
-
-
 def check(server, talk):
     """Acknowledged is stored, once, in order; ended is what was said to be."""
-    log = rows(server, "SELECT * FROM messages WHERE sid=? ORDER BY seq", talk.session)
+    log = sorted(storage(server).messages(sid=talk.session),
+                 key=lambda row: row["seq"] or 0)
     assert [row["seq"] for row in log] == list(range(1, len(log) + 1))
     asked = {row["cid"]: row for row in log if row["sender"] == "user"}
     answers = {row["_id"]: row for row in log if row["sender"] == "ai"}
@@ -287,7 +282,7 @@ class Sweep:
         """Ready again, and nothing half kept, without a restart."""
         wait_for(lambda: self.server.http.get("/readyz").status_code == 200, 10,
                  f"ready again after: {what}")
-        wait_for(lambda: not rows(self.server, UNFINISHED), 10,
+        wait_for(lambda: not storage(self.server).messages(seq=None), 10,
                  f"no unfinished answer after: {what}")
         assert self.talks[-1].insist(3), f"not usable after: {what}"
 
@@ -299,7 +294,7 @@ class Sweep:
         self.server.start()
         for talk in self.talks:
             check(self.server, talk)
-        assert rows(self.server, "PRAGMA integrity_check")[0][0] == "ok"
+        storage(self.server).whole()
 
 
 def is_ready(server):

@@ -3,7 +3,6 @@
 
 import signal
 import socket
-import sqlite3
 import time
 from concurrent.futures import ThreadPoolExecutor
 
@@ -13,6 +12,7 @@ from support.answer import Answer
 from support.checks import assert_error
 from support.rawhttp import RawConn, request, sendable
 from support.server import demo_env, provider_env
+from support.stored import storage
 from support.tokens import token
 from support.waiting import wait_for
 from support.ws import CLOSE, PING, RawWs, encode, fresh, upgrade
@@ -144,8 +144,7 @@ def test_cut_under_load_every_text_that_was_seen_is_stored(spawn, connect, fake,
         assert {end.result() for end in ends} == {("interrupted", 1001)}
     assert server.wait_exit(3, 20) == 3
     assert server.logged("shutdown_forced")[0]["cut"] == 24
-    with sqlite3.connect(f"{server.data}/chatbox.db") as db:
-        assert db.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    storage(server).whole()
     server.start()
     for one in chats:
         asked, answer = messages(server, one)

@@ -21,6 +21,8 @@ PREFIXES = {
     "proto/decode.c": (("proto_", "message_"),
                        "half of the room, the other half is encode.c"),
     "proto/encode.c": (("proto_",), "half of the room, see decode.c"),
+    "store/mongo_wire.c": (("_mongoc_rpc_scatter",),
+                           "the driver's name for it"),
     "store/record.c": (("message_record_", "session_record_", "sender_",
                         "status_"), "plain values, named after themselves"),
 }
@@ -41,6 +43,10 @@ GLOBALS = {
         "reserve": "this thread's reserve of random bytes",
         "once": "draws process_key",
         "process_key": "the hash key, drawn once",
+    },
+    "store/store_mongo_call.c": {
+        "sent": "the driver tells of each command by a callback without any "
+                "object of ours that is one thread's",
     },
     "net/sys.c": {
         "state": "the fault build's dice, of this thread",

@@ -56,6 +56,9 @@ ATOMIC_FILES = {
     "src/guard/limit_shared.c": "limits by address: the one shared table",
     "src/net/tls.c": "the newest certificate",
     "src/store/store.c": "whether the storage works, for readiness",
+    "src/store/store_mongo_call.c": "whether the database is away, and who looks",
+    "src/store/store_mongo_old.c": "whether documents of the older form were met",
+    "src/store/store_mongo_lease.c": "whether another process took the database",
     "src/store/store_worker.c": "whether the storage works",
 }
 

@@ -82,6 +82,7 @@ test('two tabs show the same stream', async ({
   await expect(other.questions.last()).toHaveText('now something slow');
   await expect(other.answers.last()).toContainText('step5');
   await other.stop.click();
+  await expect(chat.answers).toHaveCount(2); // a tab behind may be slow
   await chat.settled();
   await other.settled();
   expect(await chat.text()).toBe(await other.text());

@@ -12,7 +12,7 @@ import { startFakeModel } from './fake-model.mjs';
 import { SECRET } from './token.mjs';
 
 const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const BINARY = resolve(process.env.CHATBOX_BIN ?? join(ROOT, 'build/chatbox'));
+export const BINARY = resolve(process.env.CHATBOX_BIN ?? join(ROOT, 'build/chatbox'));
 const START_MS = 15_000;
 const STOP_MS = 10_000;
 const WINDOW_S = 6;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* Loaded before everything else: calls into the C library are counted by name,
- * and the n-th of one name fails as the page in the file NTH_CALL says. The
+ * and the n-th of one name fails as the page in the file NTH_CALL says, or ends
+ * the process when the error is a signal's number below nought. The
  * test writes that page while the program runs (support/nthcall.py). What is
  * counted as "memory" are malloc, calloc and realloc together. abort says who
  * called it: a check of the program, or a library. */
@@ -9,6 +10,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -51,6 +53,7 @@
     NAME(pwrite)                                                               \
     NAME(read)                                                                 \
     NAME(recv)                                                                 \
+    NAME(rename)                                                               \
     NAME(send)                                                                 \
     NAME(setsockopt)                                                           \
     NAME(shutdown)                                                             \
@@ -120,6 +123,9 @@ fails(enum name name)
         return false;
     }
     atomic_fetch_add(&page->failed, 1);
+    if (page->error < 0) {
+        (void)kill(getpid(), -page->error); /* before the call has its effect */
+    }
     errno = page->error;
     return true;
 }
@@ -211,6 +217,13 @@ CALL(pwrite, pwrite64, -1, ssize_t,
 CALL(read, read, -1, ssize_t, (int fd, void *into, size_t n), (fd, into, n))
 CALL(recv, recv, -1, ssize_t, (int fd, void *into, size_t n, int flags),
      (fd, into, n, flags))
+CALL(rename, rename, -1, int, (const char *from, const char *to), (from, to))
+CALL(rename, renameat, -1, int,
+     (int from_fd, const char *from, int to_fd, const char *to),
+     (from_fd, from, to_fd, to))
+CALL(rename, renameat2, -1, int,
+     (int from_fd, const char *from, int to_fd, const char *to, unsigned flags),
+     (from_fd, from, to_fd, to, flags))
 CALL(send, send, -1, ssize_t, (int fd, const void *from, size_t n, int flags),
      (fd, from, n, flags))
 CALL(setsockopt, setsockopt, -1, int,
@@ -224,6 +237,8 @@ CALL(stat, stat, -1, int,
 CALL(stat, stat64, -1, int,
      (const char *restrict path, struct stat64 *restrict out), (path, out))
 CALL(unlink, unlink, -1, int, (const char *path), (path))
+CALL(unlink, unlinkat, -1, int, (int fd, const char *path, int flags),
+     (fd, path, flags))
 CALL(write, write, -1, ssize_t, (int fd, const void *from, size_t n),
      (fd, from, n))
 

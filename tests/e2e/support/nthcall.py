@@ -3,6 +3,7 @@
 
 import errno
 import mmap
+import signal
 import struct
 
 from .preload import preload_env
@@ -97,6 +98,10 @@ class NthCall:
                                 ("Q", SEEN + 8 * self._index(name), 0),
                                 ("i", TARGET, self._index(name))):
             self._put(form, at, value)
+
+    def kill(self, name, nth):
+        """The process that makes this call, from now on, dies before it."""
+        self.arm(name, -signal.SIGKILL, nth)
 
     def disarm(self):
         """No more failures; gives how many there were."""

@@ -21,6 +21,7 @@ from pathlib import Path
 
 import httpx
 
+from .backend import BACKEND
 from .tokens import SECRET, token
 from .waiting import PATIENCE, wait_for
 
@@ -114,7 +115,7 @@ class Server:
                     "SERVER_PORT": str(self.port), "SERVER_THREADS": THREADS,
                     "DATA_DIR": self.data, "LOG_LEVEL": "debug",
                     "LLM_RETRY_DELAY": "10ms", "LLM_RETRY_MAX_DELAY": "50ms",
-                    "SHUTDOWN_TIMEOUT": "10s"}
+                    "SHUTDOWN_TIMEOUT": "10s", **BACKEND.env(self.data)}
         if limits:
             defaults.update(roomy_limits())
         merged = {**defaults, **(settings or {})}
@@ -207,6 +208,7 @@ class Server:
             self.kept.close()
             if self.own_data:
                 shutil.rmtree(self.data, ignore_errors=True)
+                BACKEND.forget(self.data)
 
     def __enter__(self):
         return self
@@ -282,9 +284,18 @@ class Server:
                    if key == name or key.startswith(name + "{"))
 
     def descriptors(self):
-        """How many are open; the first shard answers before the last one has its own."""
+        """How many are open; the first shard answers before the last one has its own.
+        Without those to the database: its driver opens them as they are needed, and
+        keeps them."""
         wait_for(lambda: self.logged("start"), 15, "all shards have started")
-        return len(os.listdir(f"/proc/{self.process.pid}/fd"))
+        folder, others = f"/proc/{self.process.pid}/fd", BACKEND.sockets()
+        count = 0
+        for name in os.listdir(folder):
+            try:
+                count += os.readlink(f"{folder}/{name}") not in others
+            except FileNotFoundError:
+                continue
+        return count
 
     def memory(self):
         """Resident bytes."""

@@ -109,6 +109,11 @@ ROWS = [
           ["1023", "65MiB"]),
     # Their types are tried above: the bounds are enough.
     ("session.operator_grace", "OPERATOR_GRACE", ["1s", "1h"], ["999ms", "61m"]),
+    ("store.mongo.database", "MONGO_DATABASE", ["chat_2", "x" * 63, "\u00fc"],
+     ["x" * 64, "a.b", "a/b", "a b", "a$b", "a\"b", "admin", "config", "local"]),
+    ("store.mongo.collection", "MONGO_COLLECTION",
+     ["chats", "old.sessions", "a b", "x" * 120, "Messages"],
+     ["x" * 121, "messages", "pieces", "audit", "meta", "$a", "a$b", ".a", "system.a"]),
     ("store.mongo.connect_timeout", "MONGO_CONNECT_TIMEOUT", ["1ms"], ["0"]),
     ("store.mongo.pool_size", "MONGO_POOL_SIZE", ["1", "1000"], ["0", "1001"]),
     ("store.mongo.retry_attempts", "MONGO_RETRY_ATTEMPTS", ["1", "20"], ["0", "21"]),

@@ -22,6 +22,7 @@ struct trial {
     bool bare; /* without a secret and a provider */
     const struct config_dev *dev;
     bool secret_only;
+    bool store_only;
 
     struct config *config;
     struct config_report report;
@@ -64,6 +65,7 @@ trial_run(struct trial *t)
         .sets = t->sets,
         .dev = t->dev,
         .secret_only = t->secret_only,
+        .store_only = t->store_only,
         .read_file = trial_read_file,
     };
 

@@ -174,6 +174,37 @@ only_devs_port_may_be_0(void **state)
 }
 
 static void
+the_storage_alone_needs_no_secret_and_no_provider(void **state)
+{
+    struct trial good = {
+        .bare = true,
+        .store_only = true,
+        .env = {"DATA_DIR=/data", "SERVER_PORT=0", "SESSION_RESPONSE_TIMES=7"}};
+    struct trial mongo = {
+        .bare = true, .store_only = true, .env = {"STORE=mongo"}};
+    struct trial bad = {.bare = true,
+                        .store_only = true,
+                        .env = {"MONGO_RETRY_DELAY=3s",
+                                "MONGO_RETRY_MAX_DELAY=1s",
+                                "ENCRYPTION_KEY=short"}};
+
+    (void)state;
+    trial_run(&good);
+    trial_run(&mongo);
+    trial_run(&bad);
+    assert_non_null(good.config);
+    assert_true(str_is(good.config->store_data_dir, "/data"));
+    assert_int_equal(good.config->session_response_times, 7);
+    assert_null(mongo.config);
+    assert_int_equal(mongo.report.errors, 1);
+    assert_null(bad.config);
+    assert_int_equal(bad.report.errors, 2);
+    trial_fini(&good);
+    trial_fini(&mongo);
+    trial_fini(&bad);
+}
+
+static void
 a_token_needs_only_a_good_secret(void **state)
 {
     struct trial good = {.bare = true,
@@ -248,6 +279,7 @@ main(void)
         cmocka_unit_test(dev_gives_way_to_what_is_configured),
         cmocka_unit_test(dev_makes_no_secret_beside_a_key),
         cmocka_unit_test(only_devs_port_may_be_0),
+        cmocka_unit_test(the_storage_alone_needs_no_secret_and_no_provider),
         cmocka_unit_test(a_token_needs_only_a_good_secret),
         cmocka_unit_test(no_secret_is_ever_told),
         cmocka_unit_test(the_reports_form_is_the_configured_one),

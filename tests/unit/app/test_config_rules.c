@@ -32,6 +32,14 @@ static const struct rule_case {
     {{"store.mongo.retry_delay=3s"},
      {"store.mongo.retry_max_delay", "MONGO_RETRY_DELAY"}},
 
+    /* what a document can hold */
+    {{"store.mongo.uri=mongodb://h", "llm.max_answer_size=11MiB"}, {0}},
+    {{"store.mongo.uri=mongodb://h", "llm.max_answer_size=11534337"},
+     {"llm.max_answer_size (LLM_MAX_ANSWER_SIZE)", "11MiB"}},
+    {{"store.mongo.uri=mongodb://h", "store.kind=sqlite",
+      "llm.max_answer_size=64MiB"},
+     {0}},
+
     /* rates, not numbers */
     {{"limit.admin=1000", "limit.admin_window=1h"}, {0}},
     {{"limit.admin=5", "limit.admin_window=1s"}, {"limit.admin", "lower rate"}},

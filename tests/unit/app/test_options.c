@@ -64,6 +64,35 @@ nothing_given_has_defaults(void **state)
 }
 
 static void
+two_arguments_may_stand_anywhere_and_behind_two_dashes(void **state)
+{
+    char *mixed[] = {(char[]){"--force"},   (char[]){"ann"},
+                     (char[]){"--dry-run"}, (char[]){"file"},
+                     (char[]){"--yes"},     NULL};
+    char *dashes[] = {(char[]){"--"}, (char[]){"--yes"}, (char[]){"--"}, NULL};
+    char *three[] = {(char[]){"a"}, (char[]){"b"}, (char[]){"c"}, NULL};
+    unsigned known =
+        OPTIONS_WORDS | OPTIONS_FORCE | OPTIONS_YES | OPTIONS_DRY_RUN;
+    struct options o;
+    char why[128];
+
+    (void)state;
+    assert_true(options_parse(&o, known, mixed, why, sizeof(why)));
+    assert_true(o.force && o.dry_run && o.yes);
+    assert_string_equal(o.word, "ann");
+    assert_string_equal(o.second, "file");
+    options_fini(&o);
+    assert_true(options_parse(&o, known, dashes, why, sizeof(why)));
+    assert_false(o.yes);
+    assert_string_equal(o.word, "--yes");
+    assert_string_equal(o.second, "--");
+    options_fini(&o);
+    assert_false(options_parse(&o, known, three, why, sizeof(why)));
+    assert_string_equal(why, "c is not expected here");
+    options_fini(&o);
+}
+
+static void
 what_is_not_known_is_refused_with_its_name(void **state)
 {
     static const struct {
@@ -89,6 +118,9 @@ what_is_not_known_is_refused_with_its_name(void **state)
         {OPTIONS_PORT, "--config", "x", "--config"},
         {OPTIONS_PORT, "word", NULL, "word"},
         {0, "--", NULL, "--"},
+        {OPTIONS_WORD, "--force", NULL, "--force"},
+        {OPTIONS_FORCE, "--yes", NULL, "--yes"},
+        {OPTIONS_YES, "--yes=1", NULL, "--yes"},
     };
 
     (void)state;
@@ -123,6 +155,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_read_in_both_forms),
         cmocka_unit_test(nothing_given_has_defaults),
+        cmocka_unit_test(
+            two_arguments_may_stand_anywhere_and_behind_two_dashes),
         cmocka_unit_test(what_is_not_known_is_refused_with_its_name),
         cmocka_unit_test(every_command_has_help),
     };

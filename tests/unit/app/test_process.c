@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -34,6 +35,16 @@ a_prepared_process_dumps_no_core(void **state)
 }
 
 static void
+a_hidden_process_cannot_be_dumped(void **state)
+{
+    (void)state;
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 1);
+    process_hide();
+    assert_int_equal(prctl(PR_GET_DUMPABLE, 0, 0, 0, 0), 0);
+    assert_int_equal(prctl(PR_SET_DUMPABLE, 1, 0, 0, 0), 0);
+}
+
+static void
 signals_are_read_one_at_a_time(void **state)
 {
     int fd = process_signals_open();
@@ -55,6 +66,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(there_is_at_least_one_core),
         cmocka_unit_test(a_prepared_process_dumps_no_core),
+        cmocka_unit_test(a_hidden_process_cannot_be_dumped),
         cmocka_unit_test(signals_are_read_one_at_a_time),
     };
 

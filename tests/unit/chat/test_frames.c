@@ -157,6 +157,10 @@ lasting(const char *text)
     return (char *)(uintptr_t)text;
 }
 
+#define LOST                                                                   \
+    ",\"error\":{\"code\":\"DATABASE_ERROR\",\"message\":\"This message is "   \
+    "stored, but it cannot be opened.\",\"recoverable\":false}"
+
 static void
 messages_of_people(void **state)
 {
@@ -176,6 +180,12 @@ messages_of_people(void **state)
                                  .type = lasting("of_another_age"),
                                  .file_id = lasting("f"),
                                  .file_url = lasting("/u")};
+    struct message_record lost = {.id = QID,
+                                  .seq = 1,
+                                  .at_ms = FIXED_MS,
+                                  .type = lasting("user_message"),
+                                  .content = lasting(""),
+                                  .unreadable = true};
 
     (void)state;
     house_open(&h);
@@ -194,6 +204,10 @@ messages_of_people(void **state)
            HEAD("user_message") ",\"sender\":\"user\",\"file_id\":\"f\","
                                 "\"file_url\":\"/u\",\"message_id\":\"" QID
                                 "\",\"seq\":1,"
+                                "\"metadata\":{\"replay\":\"true\"}}");
+    expect(frame_message(s, &lost, true),
+           HEAD("user_message") ",\"sender\":\"user\"" LOST
+                                ",\"message_id\":\"" QID "\",\"seq\":1,"
                                 "\"metadata\":{\"replay\":\"true\"}}");
     session_free(s);
     house_close(&h);
@@ -222,6 +236,13 @@ answers(void **state)
                                      .finish_reason = lasting("cancelled"),
                                      .duration_ms = -1,
                                      .ttft_ms = -1};
+    struct message_record lost = {.id = MID,
+                                  .seq = 2,
+                                  .at_ms = FIXED_MS,
+                                  .content = lasting(""),
+                                  .unreadable = true,
+                                  .duration_ms = -1,
+                                  .ttft_ms = -1};
 
     (void)state;
     house_open(&h);
@@ -233,6 +254,9 @@ answers(void **state)
     "\"reply_to\":\"" QID "\",\"replaces\":\"old\""
     expect(frame_answer(s, &m), HEAD("ai_response") ANSWER
            ",\"content\":\"hi\"" END ",\"metadata\":{\"streaming\":\"true\","
+           "\"done\":\"true\",\"replay\":\"true\"}}");
+    expect(frame_answer(s, &lost), HEAD("ai_response") ANSWER LOST
+           ",\"seq\":2,\"metadata\":{\"streaming\":\"true\","
            "\"done\":\"true\",\"replay\":\"true\"}}");
     expect(frame_done(s, &m), HEAD("ai_response") ANSWER END
            ",\"metadata\":{\"streaming\":\"true\",\"done\":\"true\"}}");

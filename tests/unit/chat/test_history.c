@@ -13,8 +13,8 @@ struct entry {
     int64_t seq;
     char id;
     enum sender sender;
-    char reply_to; /* of an answer */
-    const char *content;
+    char reply_to;       /* of an answer */
+    const char *content; /* NULL: it does not open */
     bool superseded;
 };
 
@@ -75,6 +75,13 @@ static const struct row rows[] = {
      6,
      100,
      "aecd",
+     false},
+    {"what does not open leaves out its pair",
+     {A(6, 'f', 'e', NULL), Q(5, 'e', T1), A(4, 'd', 'c', T1), Q(3, 'c', NULL),
+      A(2, 'b', 'a', T1), Q(1, 'a', T1)},
+     7,
+     100,
+     "ab",
      false},
     {"a superseded answer alone is none",
      {OLD(2, 'b', 'a', T1), Q(1, 'a', T1)},
@@ -149,7 +156,8 @@ records_of(const struct entry *log, struct message_record *out)
             .sender = log[n].sender,
             .reply_to = log[n].reply_to != 0 ? replies[n] : NULL,
             .content = (char *)(uintptr_t)log[n].content,
-            .content_n = strlen(log[n].content),
+            .content_n = log[n].content != NULL ? strlen(log[n].content) : 0,
+            .unreadable = log[n].content == NULL,
             .superseded = log[n].superseded,
         };
     }
@@ -284,14 +292,41 @@ one_cancelled_while_it_reads_frees_itself_silently(void **state)
 {
     struct house h;
     struct recorder r;
-    struct message_record question = {.seq = 1};
+    struct message_record question = {.seq = 2};
+    bool ready = true;
 
     (void)state;
     house_open(&h);
     recorder_join(&h, &r, "anna");
-    history_cancel(history_start(r.outlet.session, &question, on_never, NULL));
+    history_cancel(
+        history_start(r.outlet.session, &question, on_never, NULL, &ready));
+    assert_false(ready);
     history_cancel(NULL);
     WAIT_FOR(&h, r.outlet.session->jobs == 0);
+    recorder_fini(&r);
+    house_close(&h);
+}
+
+static void
+the_first_question_of_a_session_needs_no_reading(void **state)
+{
+    struct house h;
+    struct recorder r;
+    struct message_record question = {
+        .seq = 1, .sender = SENDER_USER, .content = (char[]){"Hello"}};
+    struct history *it;
+    bool ready = false;
+
+    (void)state;
+    question.content_n = strlen(question.content);
+    house_open(&h);
+    recorder_join(&h, &r, "anna");
+    it = history_start(r.outlet.session, &question, on_never, NULL, &ready);
+    assert_true(ready);
+    assert_int_equal(r.outlet.session->jobs, 0);
+    assert_int_equal(history_prompt(it)->count, 1);
+    assert_true(str_is(history_prompt(it)->messages[0].content, "Hello"));
+    history_cancel(it);
     recorder_fini(&r);
     house_close(&h);
 }
@@ -305,6 +340,7 @@ main(void)
         cmocka_unit_test(the_new_message_goes_to_the_model_whatever_its_size),
         cmocka_unit_test(the_system_prompt_takes_its_part_of_the_budget),
         cmocka_unit_test(one_cancelled_while_it_reads_frees_itself_silently),
+        cmocka_unit_test(the_first_question_of_a_session_needs_no_reading),
     };
 
     return cmocka_run_group_tests_name("chat/history", tests, NULL, NULL);

@@ -125,6 +125,70 @@ what_would_wait_behind_it_without_a_word_is_refused(void **state)
 }
 
 static void
+one_that_waited_already_hears_of_it_too_and_may_be_repeated(void **state)
+{
+    struct house h;
+    struct recorder r;
+
+    (void)state;
+    house_open(&h);
+    recorder_join(&h, &r, "anna");
+    script.given = 2;
+    recorder_say(&r, ASK_ID("late", "c-late"));
+    WAIT_FOR(&h, r.outlet.session != NULL &&
+                     r.outlet.session->running != NULL &&
+                     r.outlet.session->running->text.n == 4);
+    recorder_say(&r, ASK_ID("next", "c-next"));
+    WAIT_FOR(&h, count_type(&r, "ack") == 2);
+    fill_disk(true);
+    turn_end(r.outlet.session->running, TURN_END_STOP);
+    WAIT_FOR(&h, count_type(&r, "error") == 2);
+    assert_string_equal(error_code(&r), "DATABASE_ERROR");
+    assert_string_equal(text_at(last_type(&r, "error"), "client_id"), "c-next");
+    assert_int_equal(chat_turns(h.shard.chat), 1);
+    fill_disk(false);
+    WAIT_FOR(&h, chat_turns(h.shard.chat) == 0);
+    script.given = SIZE_MAX;
+    recorder_say(&r, ASK_ID("next", "c-next"));
+    WAIT_FOR(&h, count_done(&r) == 2);
+    assert_string_equal(script.prompt, "u:late|a:w w |u:next|");
+    recorder_fini(&r);
+    house_close(&h);
+}
+
+/* It is looked at more often than it would be stored in vain. */
+static void
+it_is_not_given_up_while_the_storage_is_known_to_fail(void **state)
+{
+    struct house h;
+    struct recorder r;
+    struct turn *t;
+
+    (void)state;
+    house_open(&h);
+    recorder_join(&h, &r, "anna");
+    end_on_a_full_disk(&h, &r);
+    WAIT_FOR(&h, !store_healthy(h.store));
+    t = r.outlet.session->running;
+    for (int i = 0; i < TURN_LATE_TRIES; i++) {
+        uint64_t due_ms;
+
+        WAIT_FOR(&h, timer_armed(&t->timer));
+        turn_late_hurry(r.outlet.session);
+        due_ms = t->timer.at_ms;
+        WAIT_FOR(&h, r.outlet.session->running != t || t->jobs > 0 ||
+                         t->timer.at_ms > due_ms);
+        assert_ptr_equal(r.outlet.session->running, t);
+        assert_int_equal(t->jobs, 0);
+    }
+    fill_disk(false);
+    WAIT_FOR(&h, chat_turns(h.shard.chat) == 0);
+    assert_string_equal(text_at(last_done(&r), "content"), "w w ");
+    recorder_fini(&r);
+    house_close(&h);
+}
+
+static void
 note(void *cookie)
 {
     *(bool *)cookie = true;
@@ -163,6 +227,11 @@ main(void)
                                   empty_disk),
         cmocka_unit_test_teardown(
             what_would_wait_behind_it_without_a_word_is_refused, empty_disk),
+        cmocka_unit_test_teardown(
+            one_that_waited_already_hears_of_it_too_and_may_be_repeated,
+            empty_disk),
+        cmocka_unit_test_teardown(
+            it_is_not_given_up_while_the_storage_is_known_to_fail, empty_disk),
         cmocka_unit_test_teardown(a_stop_does_not_wait_for_a_storage_that_fails,
                                   empty_disk),
     };

@@ -168,6 +168,19 @@ test_a_heading_says_who_and_what_is_special(void **state)
     }
 }
 
+static void
+test_what_does_not_open_says_so_outside_of_a_fence(void **state)
+{
+    struct message_record m = {.sender = SENDER_USER, .unreadable = true};
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 65536);
+    markdown_message(&b, &m);
+    assert_text(&b, "\n## User, 1970-01-01T00:00:00.000Z\n\n"
+                    "This message is stored\\, but it cannot be opened\\.\n");
+}
+
 int
 main(void)
 {
@@ -176,6 +189,7 @@ main(void)
         cmocka_unit_test(test_no_name_is_more_than_text),
         cmocka_unit_test(test_a_fence_is_longer_than_any_run_in_its_text),
         cmocka_unit_test(test_a_heading_says_who_and_what_is_special),
+        cmocka_unit_test(test_what_does_not_open_says_so_outside_of_a_fence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

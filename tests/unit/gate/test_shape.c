@@ -185,6 +185,31 @@ test_a_question_has_the_members_of_a_question(void **state)
 }
 
 static void
+test_what_does_not_open_is_told_and_not_shown(void **state)
+{
+    struct message_record m = {
+        .id = MID,
+        .seq = 7,
+        .at_ms = AT,
+        .type = (char[]){"user_message"},
+        .content = (char[]){""},
+        .unreadable = true,
+        .duration_ms = -1,
+        .ttft_ms = -1,
+    };
+
+    (void)state;
+    assert_message(&m, "{\"message_id\":\"" MID "\",\"seq\":7,"
+                       "\"type\":\"user_message\",\"sender\":\"user\","
+                       "\"content\":\"\",\"error\":{"
+                       "\"code\":\"DATABASE_ERROR\","
+                       "\"message\":\"This message is stored, but it cannot be "
+                       "opened.\",\"recoverable\":false},"
+                       "\"timestamp\":\"2026-11-21T05:26:51.123Z\","
+                       "\"status\":\"complete\"}");
+}
+
+static void
 test_an_answer_has_the_members_of_an_answer(void **state)
 {
     struct message_record m = {
@@ -286,6 +311,7 @@ main(void)
         cmocka_unit_test(test_an_item_has_every_member_in_its_written_type),
         cmocka_unit_test(test_an_item_leaves_out_what_is_optional_and_absent),
         cmocka_unit_test(test_a_question_has_the_members_of_a_question),
+        cmocka_unit_test(test_what_does_not_open_is_told_and_not_shown),
         cmocka_unit_test(test_an_answer_has_the_members_of_an_answer),
         cmocka_unit_test(test_exact_usage_is_not_called_estimated),
         cmocka_unit_test(test_a_shared_message_shows_nothing_of_its_user),
