@@ -44,7 +44,7 @@ def on(cpu, *command, **kwargs):
 
 
 def wait_for(port):
-    for _ in range(200):
+    for _ in range(2000):
         try:
             socket.create_connection(("127.0.0.1", port), 0.2).close()
             return
@@ -65,7 +65,11 @@ def server(build, folder, **more):
            "LLM_PROVIDER_1_MODEL": "m", **more}
     process = on(0, build / "chatbox", "serve", env=env,
                  stderr=subprocess.DEVNULL)
-    wait_for(PORT)
+    try:
+        wait_for(PORT)
+    except SystemExit:
+        stop(process)
+        raise
     return process
 
 
