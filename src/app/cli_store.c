@@ -154,7 +154,7 @@ find_user(struct work *w)
     struct erase e = {0};
     enum err result = count(w, &e);
 
-    if (result != ERR_OK || e.sessions > 0) {
+    if (result != ERR_OK || e.sessions + e.entries > 0) {
         return result;
     }
     job = store_job_new(STORE_AUDIT_LIST, NULL, NULL, NULL);
@@ -221,8 +221,9 @@ put_counts(struct buf *out, const struct erase *e)
     buf_printf(out,
                "sessions: %" PRIu64 "\n"
                "messages: %" PRIu64 "\n"
-               "audit events: %" PRIu64 "\n",
-               e->sessions, e->messages, e->events);
+               "audit events: %" PRIu64 "\n"
+               "usage entries: %" PRIu64 "\n",
+               e->sessions, e->messages, e->events, e->entries);
 }
 
 /* The person types the name once more. */
@@ -282,7 +283,7 @@ erase(struct work *w)
     if (result != ERR_OK) {
         return judge(w, result);
     }
-    if (e.sessions + e.events == 0) {
+    if (!erase_found(&e)) {
         return erase_nobody(w, &e);
     }
     if (w->options->dry_run) {

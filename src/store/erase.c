@@ -14,6 +14,12 @@
  * kept for the sake of those whose conversation it was. */
 const char *const erase_own_actions[] = {REVIEW_DELETE, REVIEW_EXPORT, NULL};
 
+bool
+erase_found(const struct erase *e)
+{
+    return e->sessions + e->events + e->entries > 0;
+}
+
 void
 erase_word(char out[static ERASE_WORD_SIZE])
 {

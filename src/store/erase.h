@@ -16,6 +16,7 @@ struct erase {
     uint64_t sessions;
     uint64_t messages; /* of these sessions, running answers included */
     uint64_t events;   /* of the audit that name the user as the owner */
+    uint64_t entries;  /* of what answers have used */
     bool before;       /* a database from before a restore is kept beside,
                           which may have the user, too; it is left alone */
     bool remains;      /* it is deleted, but somebody who does not stop reading
@@ -25,6 +26,9 @@ struct erase {
 /* What the user of a session does with it, and the audit keeps: in these
  * events a word takes the user's place. NULL at the end. */
 extern const char *const erase_own_actions[];
+
+/* Whether anything of the user was found. */
+bool erase_found(const struct erase *e);
 
 /* "erased-" and 16 digits, drawn anew each time: the events of one person stay
  * together, and lead to nobody. */

@@ -69,6 +69,25 @@ mongo_bson_moment(struct mongo_bson *d, const char *key, int64_t wall_ms)
 }
 
 void
+mongo_bson_between(struct mongo_bson *d, const char *key, int64_t from_ms,
+                   int64_t to_ms)
+{
+    struct mongo_bson range;
+
+    if (from_ms <= 0 && to_ms == INT64_MAX) {
+        return;
+    }
+    mongo_bson_open(d, key, &range);
+    if (from_ms > 0) {
+        mongo_bson_moment(&range, "$gte", from_ms);
+    }
+    if (to_ms < INT64_MAX) {
+        mongo_bson_moment(&range, "$lte", to_ms);
+    }
+    mongo_bson_close(d, &range);
+}
+
+void
 mongo_bson_real(struct mongo_bson *d, const char *key, double value)
 {
     CHECK(d->lib->bson_append_double(&d->b, key, -1, value));

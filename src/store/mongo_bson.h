@@ -29,6 +29,12 @@ void mongo_bson_int(struct mongo_bson *d, const char *key, int64_t value);
 void mongo_bson_time(struct mongo_bson *d, const char *key, int64_t wall_ms);
 void mongo_bson_moment(struct mongo_bson *d, const char *key,
                        int64_t wall_ms); /* 0 as well */
+
+/* For a filter: a range of moments, both included. A bound that lets everything
+ * pass is left out, as not every server takes a date so far away. */
+void mongo_bson_between(struct mongo_bson *d, const char *key, int64_t from_ms,
+                        int64_t to_ms);
+
 void mongo_bson_real(struct mongo_bson *d, const char *key, double value);
 void mongo_bson_bool(struct mongo_bson *d, const char *key, bool value);
 void mongo_bson_null(struct mongo_bson *d, const char *key);

@@ -85,6 +85,18 @@ static const struct mongo_field event_fields[] = {
     {"detail", MONGO_FIELD_WORD, AT(review_event, detail), 0},
 };
 
+static const struct mongo_field entry_fields[] = {
+    {"_id", ID_AT(usage_entry, id)},
+    {"uid", MONGO_FIELD_TEXT, AT(usage_entry, user_id), 0},
+    {"modelId", MONGO_FIELD_TEXT, AT(usage_entry, model_id), 0},
+    {"ts", MONGO_FIELD_TIME, AT(usage_entry, at_ms), 0},
+    {"promptTokens", MONGO_FIELD_INT, AT(usage_entry, usage.prompt_tokens), 0},
+    {"completionTokens", MONGO_FIELD_INT,
+     AT(usage_entry, usage.completion_tokens), 0},
+    {"totalTokens", MONGO_FIELD_INT, AT(usage_entry, usage.total_tokens), 0},
+    {"estimated", MONGO_FIELD_FLAG, AT(usage_entry, usage.estimated), 0},
+};
+
 static bool
 get_document(struct mongo_reading *in, const struct mongo_form *form,
              const bson_t *doc, void *record)
@@ -538,4 +550,33 @@ mongo_doc_get_event(const struct mongo_lib *lib, const bson_t *doc,
     default_text(&out->action);
     default_text(&out->detail);
     return true;
+}
+
+/* -- what answers have used -- */
+
+void
+mongo_doc_put_usage(struct mongo_bson *out, const struct usage_entry *e)
+{
+    mongo_fields_put(out, entry_fields, COUNT_OF(entry_fields), e);
+}
+
+bool
+mongo_doc_get_usage(const struct mongo_lib *lib, const bson_t *doc,
+                    struct usage_entry *out, uint64_t *odd)
+{
+    static const struct mongo_form form = {entry_fields, COUNT_OF(entry_fields),
+                                           NULL};
+    struct mongo_reading in = {lib, 0};
+    bool whole;
+
+    *out = (struct usage_entry){.usage = {.present = true}};
+    whole = get_document(&in, &form, doc, out) && out->user_id != NULL &&
+            out->at_ms > 0;
+    *odd += in.odd;
+    if (!whole) {
+        xfree(out->user_id);
+        xfree(out->model_id);
+        *out = (struct usage_entry){.at_ms = 0};
+    }
+    return whole;
 }

@@ -5,6 +5,7 @@
 #include "store/mongo_bson.h"
 #include "store/record.h"
 #include "store/review.h"
+#include "store/usage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -57,6 +58,8 @@ void mongo_doc_put_change(struct mongo_bson *update,
 void mongo_doc_put_event(struct mongo_bson *out, const char *id,
                          const struct review_event *e);
 
+void mongo_doc_put_usage(struct mongo_bson *out, const struct usage_entry *e);
+
 /* False: no record, and *out is all zero. Otherwise overwrites *out; gives.
  * *odd is raised by one for every field that counts as absent because of what
  * it is. */
@@ -66,6 +69,8 @@ bool mongo_doc_get_message(const struct mongo_lib *lib, const bson_t *doc,
                            struct message_record *out, uint64_t *odd);
 bool mongo_doc_get_event(const struct mongo_lib *lib, const bson_t *doc,
                          struct review_event *out, uint64_t *odd);
+bool mongo_doc_get_usage(const struct mongo_lib *lib, const bson_t *doc,
+                         struct usage_entry *out, uint64_t *odd);
 
 /* One message of the older form (mongo_old.h): what the element that the
  * iterator stands on says, and nothing of the rest. Overwrites *out; gives. */

@@ -47,7 +47,8 @@ const char *
 mongo_name_refuse_collection(struct str name)
 {
     static const char *const ours[] = {MONGO_NAME_MESSAGES, MONGO_NAME_PIECES,
-                                       MONGO_NAME_AUDIT, MONGO_NAME_META};
+                                       MONGO_NAME_AUDIT, MONGO_NAME_USAGE,
+                                       MONGO_NAME_META};
 
     for (size_t i = 0; i < COUNT_OF(ours); i++) {
         if (str_is(name, ours[i])) {

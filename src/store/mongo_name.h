@@ -9,6 +9,7 @@
 #define MONGO_NAME_MESSAGES "messages"
 #define MONGO_NAME_PIECES "pieces"
 #define MONGO_NAME_AUDIT "audit"
+#define MONGO_NAME_USAGE "usage"
 #define MONGO_NAME_META "meta"
 
 /* NULL, or why there is no such database, or none of ours: a sentence's end

@@ -34,5 +34,6 @@ review_free(struct review *r)
         free_event(&r->events[i]);
     }
     xfree(r->events);
+    usage_list_fini(&r->usage);
     xfree(r);
 }

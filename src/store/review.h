@@ -3,6 +3,7 @@
 #define CHATBOX_STORE_REVIEW_H
 
 #include "store/figures.h"
+#include "store/usage.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -20,6 +21,8 @@
  * AUDIT_LIST       limit (>= 1), cursor or NULL, owner (the actor) or none,
  *                  sid or none → review->events, the newest first;
  *                  next_cursor. BAD_REQUEST: a cursor that is not ours.
+ * USAGE_LIST       owner, review->from_ms, to_ms (both included) →
+ *                  review->usage: the sums of what the owner's answers used.
  * AUDIT_PUT        review->event is added.
  *
  * SESSION_DELETE with a review adds its event in the same transaction. Events
@@ -63,7 +66,8 @@ struct review {
     enum review_order order;
     bool ascending;
     size_t offset;
-    /* in: BROWSE, of the start; FIGURES, of the life: both included */
+    /* in: BROWSE, of the start; FIGURES, of the life; USAGE_LIST, of the
+     * answers: both included */
     int64_t from_ms;
     int64_t to_ms;
     /* in: FIGURES; a session without an end lives so long behind its last
@@ -78,6 +82,7 @@ struct review {
     struct figures figures;      /* FIGURES */
     struct review_event *events; /* AUDIT_LIST */
     size_t event_count;
+    struct usage_list usage; /* USAGE_LIST */
 };
 
 /* One that nothing is filtered by. Gives. */

@@ -83,8 +83,7 @@ struct store;
  *                 message.replaces is superseded. Repeated: duplicate, and
  *                 message as stored the first time. NOT_FOUND: the session is
  *                 gone.
- * BROWSE, FIGURES, AUDIT: the operators' part, in store/review.h.
- *
+ * BROWSE, FIGURES, AUDIT, USAGE: store/review.h.
  * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
     /* reads */
@@ -98,6 +97,7 @@ enum store_op {
     STORE_SESSION_BROWSE,
     STORE_SESSION_FIGURES,
     STORE_AUDIT_LIST,
+    STORE_USAGE_LIST,
     /* writes */
     STORE_SESSION_PUT,
     STORE_SESSION_PATCH,

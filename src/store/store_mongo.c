@@ -27,6 +27,7 @@
 #include "store/store_mongo_review.h"
 #include "store/store_mongo_seals.h"
 #include "store/store_mongo_uri.h"
+#include "store/store_mongo_usage.h"
 #include "store/store_mongo_write.h"
 #include "store/store_worker.h"
 
@@ -246,6 +247,7 @@ new_db(const struct store_settings *settings)
         [MONGO_MESSAGES] = MONGO_NAME_MESSAGES,
         [MONGO_PIECES] = MONGO_NAME_PIECES,
         [MONGO_AUDIT] = MONGO_NAME_AUDIT,
+        [MONGO_USAGE] = MONGO_NAME_USAGE,
         [MONGO_META] = MONGO_NAME_META};
     const struct store_mongo_settings *m = settings->mongo;
     struct mongo_db *db = xcalloc(1, sizeof(*db));
@@ -508,6 +510,7 @@ const struct store_backend store_mongo = {
             [STORE_SESSION_BROWSE] = store_mongo_review_browse,
             [STORE_SESSION_FIGURES] = store_mongo_review_figures,
             [STORE_AUDIT_LIST] = store_mongo_review_list,
+            [STORE_USAGE_LIST] = store_mongo_usage_list,
             [STORE_SESSION_PUT] = store_mongo_write_session,
             [STORE_SESSION_PATCH] = store_mongo_write_patch,
             [STORE_SESSION_DELETE] = store_mongo_delete_session,

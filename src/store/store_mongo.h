@@ -21,7 +21,8 @@ enum mongo_collection {
     MONGO_MESSAGES,
     MONGO_PIECES, /* of running answers' texts */
     MONGO_AUDIT,
-    MONGO_META, /* store_mongo_meta.h */
+    MONGO_USAGE, /* of answers: store_mongo_usage.h */
+    MONGO_META,  /* store_mongo_meta.h */
     MONGO_COLLECTIONS
 };
 

@@ -20,6 +20,7 @@
 #include "store/store_mongo_pieces.h"
 #include "store/store_mongo_rows.h"
 #include "store/store_mongo_texts.h"
+#include "store/store_mongo_usage.h"
 #include "store/store_mongo_write.h"
 
 #include <string.h>
@@ -364,6 +365,9 @@ settle_answer(struct mongo_link *link, struct mongo_session *s,
         e = store_mongo_pieces_delete(link, m->id, 0, false);
     }
     if (e == ERR_OK) {
+        e = store_mongo_usage_put_one(link, &s->record, m);
+    }
+    if (e == ERR_OK) {
         store_mongo_rows_count(link, s, m);
         e = store_mongo_write_progress(link, s, before);
     }
@@ -390,6 +394,9 @@ give_stored(struct mongo_link *link, struct mongo_session *s,
     e = store_mongo_answer_supersede(link, &job->message);
     if (e == ERR_OK) {
         e = store_mongo_pieces_delete(link, job->message.id, 0, false);
+    }
+    if (e == ERR_OK) {
+        e = store_mongo_usage_put_one(link, &s->record, &job->message);
     }
     if (e == ERR_OK) {
         e = store_mongo_rows_catch_up(link, s);

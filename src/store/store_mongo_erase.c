@@ -135,23 +135,31 @@ put_own_events(struct mongo_bson *filter, const char *user)
     mongo_bson_close(filter, &in);
 }
 
+static void
+put_user(struct mongo_bson *filter, const char *user)
+{
+    mongo_bson_text(filter, "uid", user);
+}
+
 static enum err
-count_events(struct mongo_link *link, struct erase *e)
+count_of(struct mongo_link *link, enum mongo_collection of,
+         void (*put)(struct mongo_bson *filter, const char *user),
+         const char *user, uint64_t *out)
 {
     struct mongo_bson command, query;
     struct mongo_result result;
     enum err answer;
 
     mongo_bson_init(&command, &link->db->lib);
-    mongo_bson_text(&command, "count", link->db->collections[MONGO_AUDIT]);
+    mongo_bson_text(&command, "count", link->db->collections[of]);
     mongo_bson_open(&command, "query", &query);
-    put_own_events(&query, e->user_id);
+    put(&query, user);
     mongo_bson_close(&command, &query);
     answer = store_mongo_call_read(link, &command, &result);
     mongo_bson_fini(&command);
     if (answer == ERR_OK) {
-        e->events = (uint64_t)mongo_bson_find_int(&link->db->lib, &result.reply,
-                                                  "n", 0);
+        *out = (uint64_t)mongo_bson_find_int(&link->db->lib, &result.reply, "n",
+                                             0);
         link->db->lib.bson_destroy(&result.reply);
     }
     return answer;
@@ -160,9 +168,15 @@ count_events(struct mongo_link *link, struct erase *e)
 enum err
 store_mongo_erase_count(struct store_link *base, struct erase *e)
 {
-    enum err result = count_sessions(store_mongo_of(base), e);
+    struct mongo_link *link = store_mongo_of(base);
+    enum err result = count_sessions(link, e);
 
-    return result == ERR_OK ? count_events(store_mongo_of(base), e) : result;
+    if (result == ERR_OK) {
+        result = count_of(link, MONGO_USAGE, put_user, e->user_id, &e->entries);
+    }
+    return result == ERR_OK ? count_of(link, MONGO_AUDIT, put_own_events,
+                                       e->user_id, &e->events)
+                            : result;
 }
 
 /* -- the audit -- */
@@ -307,6 +321,9 @@ erase(struct mongo_link *link, const struct erase *e)
     if (result == ERR_OK) {
         result = delete_sessions(link, e->user_id);
     }
+    if (result == ERR_OK) {
+        result = store_mongo_delete_all(link, MONGO_USAGE, "uid", e->user_id);
+    }
     return result == ERR_OK ? rename_events(link, e->user_id, word) : result;
 }
 
@@ -316,7 +333,7 @@ store_mongo_erase_run(struct store_link *base, struct erase *e)
     enum err result = store_mongo_erase_count(base, e);
 
     e->remains = false;
-    if (result == ERR_OK && e->sessions + e->events > 0) {
+    if (result == ERR_OK && erase_found(e)) {
         result = erase(store_mongo_of(base), e);
     }
     return result;

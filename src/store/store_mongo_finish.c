@@ -15,6 +15,8 @@
 #include "store/store_mongo_move.h"
 #include "store/store_mongo_pieces.h"
 #include "store/store_mongo_rows.h"
+#include "store/store_mongo_texts.h"
+#include "store/store_mongo_usage.h"
 #include "store/store_mongo_write.h"
 
 #include <string.h>
@@ -25,6 +27,7 @@ struct end {
     struct mongo_session s; /* owned once known */
     bool known;             /* its session is there */
     bool settled;           /* job->result is final */
+    bool drafted;           /* there may be a draft, whose place it takes */
     bool made;              /* there was no draft, and so no pieces */
 };
 
@@ -169,8 +172,8 @@ judge(struct ends *g, const struct mongo_item *item)
     struct end *end = item->cookie;
 
     if (store_mongo_batch_stored(item)) {
-        end->made = item->made;
-        if (item->outcome == MONGO_STORED && !item->made) {
+        end->made = item->made || !end->drafted;
+        if (item->outcome == MONGO_STORED && !end->made) {
             store_mongo_known_ended(g->link->known, end->job->message.sid);
         }
     } else if (item->code == STORE_MONGO_DUPLICATE) {
@@ -189,19 +192,35 @@ own_end(struct mongo_link *link, const struct mongo_item *item)
 }
 
 static void
-store_ends(struct ends *g)
+put_end(struct mongo_batch *b, struct end *end)
+{
+    struct message_record *m = &end->job->message;
+    struct mongo_item *item;
+
+    m->seq = end->s.record.seq + 1;
+    if (end->drafted) {
+        store_mongo_answer_put_end(b, m, end);
+    } else {
+        item = store_mongo_batch_add(b, end);
+        store_mongo_texts_put_message(b->link, item, &item->doc, m);
+    }
+}
+
+/* Those that may have a draft, or those that have none: these are new
+ * documents, and an insert costs the database a third of what an update that
+ * may make one does. */
+static void
+store_ends(struct ends *g, bool drafted)
 {
     struct mongo_batch b;
 
-    store_mongo_batch_init(&b, g->link, MONGO_UPDATE, MONGO_MESSAGES, g->count);
+    store_mongo_batch_init(&b, g->link, drafted ? MONGO_UPDATE : MONGO_INSERT,
+                           MONGO_MESSAGES, g->count);
     b.own = own_end;
     b.counted = true;
     for (size_t i = 0; i < g->count; i++) {
-        struct end *end = &g->all[i];
-
-        if (!end->settled) {
-            end->job->message.seq = end->s.record.seq + 1;
-            store_mongo_answer_put_end(&b, &end->job->message, end);
+        if (!g->all[i].settled && g->all[i].drafted == drafted) {
+            put_end(&b, &g->all[i]);
         }
     }
     if (b.count > 0) {
@@ -240,6 +259,22 @@ delete_pieces(struct ends *g)
         }
     }
     return store_mongo_pieces_delete_all(g->link, answers, count);
+}
+
+static enum err
+put_usage(struct ends *g)
+{
+    struct usage_entry entries[STORE_MONGO_GROUP];
+    size_t count = 0;
+
+    for (size_t i = 0; i < g->count; i++) {
+        const struct message_record *m = &g->all[i].job->message;
+
+        if (!g->all[i].settled && m->usage.present) {
+            entries[count++] = usage_entry_of(&g->all[i].s.record, m);
+        }
+    }
+    return store_mongo_usage_put(g->link, entries, count);
 }
 
 /* An answer that is not counted comes again, one whose session was deleted
@@ -310,6 +345,9 @@ follow_up(struct ends *g)
         e = delete_pieces(g);
     }
     if (e == ERR_OK) {
+        e = put_usage(g);
+    }
+    if (e == ERR_OK) {
         count_ends(g);
         e = drop_leftovers(g);
     }
@@ -327,13 +365,16 @@ store_mongo_finish_group(struct mongo_link *link, struct store_job **jobs,
         CHECK(jobs[i]->message.id[0] != '\0');
         CHECK(jobs[i]->message.status != STATUS_STREAMING);
         g.all[i].job = jobs[i];
+        g.all[i].drafted =
+            store_mongo_known_has_drafts(link->known, jobs[i]->message.sid);
     }
     e = find_sessions(&g);
     if (e == ERR_OK) {
         e = make_ready(&g);
     }
     if (e == ERR_OK) {
-        store_ends(&g);
+        store_ends(&g, true);
+        store_ends(&g, false);
         follow_up(&g);
     }
     settle_all(&g, e);

@@ -92,6 +92,7 @@ static const struct index indexes[] = {
      NULL,
      NULL,
      false},
+    {MONGO_USAGE, "chatbox_user", {{"uid", 1}, {"ts", 1}}, NULL, NULL, false},
 };
 
 static void

@@ -10,6 +10,7 @@
 #include "store/store_mongo_call.h"
 #include "store/store_mongo_meta.h"
 #include "store/store_mongo_rows.h"
+#include "store/store_mongo_usage.h"
 #include "store/store_mongo_write.h"
 
 #include <stdio.h>
@@ -154,6 +155,9 @@ count_session(struct mongo_link *link, const char *sid, int64_t *counted)
     e = store_mongo_rows_catch_up(link, &s);
     if (e == ERR_OK && s.record.seq > before) {
         *counted += s.record.seq - before;
+        e = store_mongo_usage_recover(link, &s.record, before);
+    }
+    if (e == ERR_OK && s.record.seq > before) {
         e = store_mongo_write_progress(link, &s, before);
     }
     mongo_doc_session_fini(&s);

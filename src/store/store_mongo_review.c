@@ -61,26 +61,6 @@ put_choice(struct mongo_bson *filter, const char *field,
     }
 }
 
-/* Bounds that let everything pass are left out: not every server takes a date
- * so far away. */
-static void
-put_starts(struct mongo_bson *filter, int64_t from_ms, int64_t to_ms)
-{
-    struct mongo_bson range;
-
-    if (from_ms <= 0 && to_ms == INT64_MAX) {
-        return;
-    }
-    mongo_bson_open(filter, "ts", &range);
-    if (from_ms > 0) {
-        mongo_bson_moment(&range, "$gte", from_ms);
-    }
-    if (to_ms < INT64_MAX) {
-        mongo_bson_moment(&range, "$lte", to_ms);
-    }
-    mongo_bson_close(filter, &range);
-}
-
 static void
 put_filter(struct mongo_bson *filter, const struct store_job *job)
 {
@@ -89,7 +69,7 @@ put_filter(struct mongo_bson *filter, const struct store_job *job)
     if (has_text(job->user_id)) {
         mongo_bson_text(filter, "uid", job->user_id);
     }
-    put_starts(filter, r->from_ms, r->to_ms);
+    mongo_bson_between(filter, "ts", r->from_ms, r->to_ms);
     put_active(filter, r->active);
     put_choice(filter, "adminAssisted", r->assisted);
     put_choice(filter, "helpRequested", r->help);
@@ -241,7 +221,7 @@ put_lived(struct mongo_bson *filter, struct mongo_bson *options,
 {
     struct mongo_bson inner;
 
-    put_starts(filter, 0, r->to_ms);
+    mongo_bson_between(filter, "ts", 0, r->to_ms);
     mongo_bson_open(options, "sort", &inner);
     mongo_bson_int(&inner, "ts", 1);
     mongo_bson_close(options, &inner);

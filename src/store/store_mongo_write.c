@@ -9,6 +9,7 @@
 #include "store/store_mongo_call.h"
 #include "store/store_mongo_rows.h"
 #include "store/store_mongo_texts.h"
+#include "store/store_mongo_usage.h"
 #include "store/tally.h"
 
 #include <string.h>
@@ -146,6 +147,9 @@ store_mongo_write_withdraw(struct mongo_link *link,
     mongo_bson_int(&item->doc, "limit", 1);
     e = store_mongo_batch_write(&b);
     store_mongo_batch_fini(&b);
+    if (e == ERR_OK) {
+        e = store_mongo_usage_withdraw(link, m);
+    }
     return e == ERR_OK ? ERR_NOT_FOUND : e;
 }
 

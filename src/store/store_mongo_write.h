@@ -44,8 +44,9 @@ void store_mongo_write_progress_all(struct mongo_link *link,
                                     struct mongo_session *const *sessions,
                                     enum err *results, size_t count);
 
-/* The message, which was just stored, goes again: its session was deleted
- * before, by whoever did not know of it. ERR_NOT_FOUND: it has gone. */
+/* The message, which was just stored, goes again, and what it used: its session
+ * was deleted before, by whoever did not know of it. ERR_NOT_FOUND: it has
+ * gone. */
 enum err store_mongo_write_withdraw(struct mongo_link *link,
                                     const struct message_record *m) MUST_CHECK;
 

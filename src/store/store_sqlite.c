@@ -25,6 +25,7 @@
 #include "store/store_sqlite_schema.h"
 #include "store/store_sqlite_seals.h"
 #include "store/store_sqlite_sweep.h"
+#include "store/store_sqlite_usage.h"
 #include "store/store_sqlite_write.h"
 
 #include <stdio.h>
@@ -575,6 +576,7 @@ const struct store_backend store_sqlite = {
             [STORE_SESSION_BROWSE] = store_sqlite_review_browse,
             [STORE_SESSION_FIGURES] = store_sqlite_review_figures,
             [STORE_AUDIT_LIST] = store_sqlite_review_list,
+            [STORE_USAGE_LIST] = store_sqlite_usage_list,
             [STORE_SESSION_PUT] = store_sqlite_write_session,
             [STORE_SESSION_PATCH] = store_sqlite_write_patch,
             [STORE_SESSION_DELETE] = store_sqlite_write_delete,

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "store/store_sqlite_draft.h"
 #include "store/store_sqlite_rows.h"
+#include "store/store_sqlite_usage.h"
 #include "store/tally.h"
 
 #include <string.h>
@@ -175,6 +176,9 @@ finish(struct sqlite_link *link, struct message_record *m,
     }
     if (e == ERR_OK && *changed > 0) {
         e = count_answer(link, row, m);
+    }
+    if (e == ERR_OK && *changed > 0) {
+        e = store_sqlite_usage_put(link, row->record.user_id, m);
     }
     return e;
 }

@@ -11,6 +11,7 @@
 #include "store/store_sqlite_review.h"
 #include "store/store_sqlite_scrub.h"
 #include "store/store_sqlite_seals.h"
+#include "store/store_sqlite_usage.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -130,6 +131,9 @@ store_sqlite_erase_count(struct store_link *base, struct erase *e)
     if (result == ERR_OK) {
         result = count_of(link, SQL_USER_MESSAGES, e->user_id, &e->messages);
     }
+    if (result == ERR_OK) {
+        result = count_of(link, SQL_USER_USAGE, e->user_id, &e->entries);
+    }
     return result == ERR_OK ? count_events(link, e->user_id, &e->events)
                             : result;
 }
@@ -239,6 +243,29 @@ remove_sessions(struct task *t)
     return e;
 }
 
+/* -- what was used -- */
+
+static enum err
+thin_usage(struct task *t)
+{
+    int changed;
+    enum err e = store_sqlite_usage_thin(t->link, t->user_id, &changed);
+
+    t->done = changed == 0;
+    return e;
+}
+
+static enum err
+remove_usage(struct task *t)
+{
+    enum err e = ERR_OK;
+
+    for (t->done = false; e == ERR_OK && !t->done;) {
+        e = transact(t, thin_usage);
+    }
+    return e;
+}
+
 /* -- the audit -- */
 
 static enum err
@@ -338,6 +365,9 @@ erase(struct task *t)
     if (e == ERR_OK) {
         e = remove_sessions(t);
     }
+    if (e == ERR_OK) {
+        e = remove_usage(t);
+    }
     return e == ERR_OK ? rename_late(t) : e;
 }
 
@@ -352,7 +382,7 @@ store_sqlite_erase_run(struct store_link *base, struct erase *e)
     enum err result = store_sqlite_erase_count(base, e);
 
     erase_word(word);
-    if (result == ERR_OK && e->sessions + e->events > 0) {
+    if (result == ERR_OK && erase_found(e)) {
         result = erase(&t);
     }
     e->remains = result == ERR_OK &&

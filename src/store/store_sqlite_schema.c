@@ -139,8 +139,30 @@ static const char step_seals[] = "CREATE TABLE seals("
                                  " current INTEGER NOT NULL DEFAULT 0"
                                  ") STRICT, WITHOUT ROWID;";
 
+/* What answers have used (usage.h), beginning with what is stored. */
+static const char step_ledger[] =
+    "CREATE TABLE usage("
+    " n INTEGER PRIMARY KEY,"
+    " _id TEXT NOT NULL," /* the answer's */
+    " uid TEXT NOT NULL,"
+    " modelId TEXT,"
+    " ts INTEGER NOT NULL,"
+    " promptTokens INTEGER NOT NULL,"
+    " completionTokens INTEGER NOT NULL,"
+    " totalTokens INTEGER NOT NULL,"
+    " estimated INTEGER NOT NULL"
+    ") STRICT;"
+    "INSERT INTO usage(_id,uid,modelId,ts,promptTokens,completionTokens,"
+    "totalTokens,estimated)"
+    " SELECT m._id,s.uid,m.modelId,m.ts,m.promptTokens,m.completionTokens,"
+    "m.totalTokens,m.estimated FROM messages m JOIN sessions s"
+    " ON s.n=m.session WHERE m.totalTokens IS NOT NULL AND m.seq IS NOT NULL"
+    " ORDER BY m.n;"
+    "CREATE INDEX usage_user ON usage(uid,ts);";
+
 const char *const store_sqlite_schema_steps[] = {
-    step_tables, step_pieces, step_share, step_review, step_usage, step_seals};
+    step_tables, step_pieces, step_share, step_review,
+    step_usage,  step_seals,  step_ledger};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

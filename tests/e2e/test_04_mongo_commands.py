@@ -20,8 +20,9 @@ NOT_BY_ALL = {"ok": 1.0, "n": 1, "writeConcernError": {"code": 64, "errmsg": "wa
 COUNTED = ("find", "getMore", "insert", "update", "delete", "aggregate", "count")
 FIRST_TURN = ["find sessions", "insert sessions", "update meta",  # the session is made
               "insert messages", "update sessions",
-              "update messages", "update sessions"]
-TURN = ["insert messages", "update sessions", "update messages", "update sessions"]
+              "insert messages", "insert usage", "update sessions"]
+TURN = ["insert messages", "update sessions",
+        "insert messages", "insert usage", "update sessions"]
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +52,12 @@ class Costs:
     def summed(self):
         return collections.Counter(self.all())
 
+    def of_questions(self):
+        """How many each insert of questions has."""
+        documents = [one.document["documents"] for one in self.wire.commands[self.begin:]
+                     if one.name == "insert" and one.document["insert"] == "messages"]
+        return [len(some) for some in documents if some[0]["sender"] == "user"]
+
 
 def ask(one, fake, question):
     """Its answer comes as a whole, so that no part of it has to be stored before."""
@@ -71,6 +78,24 @@ def test_a_turn_costs_these_commands(chat, fake, wire, before, commands):
     costs = Costs(wire)
     turn(one, fake, f"after {before}")
     assert costs.all() == commands
+
+
+def test_the_end_of_an_answer_that_was_checkpointed_takes_the_draft_s_place(chat, fake, wire):
+    one = chat()
+    turn(one, fake, "hello")
+    question = f"long {one.session}"
+    fake.when(question, Answer().tokens("word " * 300).gate(question).tokens("end").finish())
+    costs = Costs(wire)
+    one.say(question)
+    wait_for(lambda: costs.summed()["insert pieces"], 30, "a checkpoint")
+    fake.open(question)
+    assert one.rest_of_turn(60).finish == "stop"
+    names = costs.all()
+    assert names.count("update messages") == 1 and "delete pieces" in names
+    assert names.count("insert messages") == 2, "the question and the draft"
+    costs = Costs(wire)
+    turn(one, fake, "and on")
+    assert costs.all() == TURN
 
 
 def test_what_the_model_is_told_is_read_once(chat, fake, wire, database):
@@ -103,7 +128,7 @@ def test_questions_that_wait_together_are_one_insert_and_one_update(chat, fake, 
     for one in [first, *clients]:
         assert one.rest_of_turn(60).finish == "stop"
     sums = costs.summed()
-    assert sums["find sessions"] == 0 and sums["insert messages"] == 1
+    assert sums["find sessions"] == 0 and costs.of_questions() == [AT_ONCE]
     assert sums["find messages"] == 0  # what the model is told is remembered
 
 
@@ -323,7 +348,8 @@ def test_a_session_that_could_not_be_brought_up_is_read_again(chat, fake, wire, 
     costs = Costs(wire)
     turn(one, fake, "again")
     names = costs.all()  # it looks whether it is there, and again for the answer
-    assert names[:names.index("update messages")].count("find sessions") == 2
+    answer = names.index("insert messages", names.index("insert messages") + 1)
+    assert names[:answer].count("find sessions") == 2
     session = stored.sessions.find_one({"_id": one.session})
     assert (session["seq"], session["msgCount"]) == (4, 4)
     seqs = [row["seq"] for row in stored.messages.find({"sid": one.session}).sort("seq")]

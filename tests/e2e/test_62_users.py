@@ -159,7 +159,8 @@ def test_an_erased_user_is_nowhere_while_the_server_runs_on(spawn, connect, fake
     assert canary in server.http.get(f"/shared/{link}").text
     assert me.get(f"/sessions/{chats[1].session}/export").status_code == 200
     told = counts(run(server, "erase-user", user, "--yes"))
-    assert told == {"sessions": 2, "messages": 48, "audit events": 1}
+    assert told == {"sessions": 2, "messages": 48, "audit events": 1,
+                    "usage entries": 24}
     nowhere(server, canary)
     nowhere(server, user)
     assert server.http.get(f"/shared/{link}").status_code == 404
@@ -209,7 +210,7 @@ def test_the_audit_keeps_what_was_done_and_not_whose_it_was(spawn, connect, fake
     two.turn("hello")
     assert me.delete(f"/sessions/{two.session}").status_code == 204
     told = counts(run(server, "erase-user", one.user, "--yes"))
-    assert told == {"sessions": 1, "messages": 2, "audit events": 2}
+    assert told == {"sessions": 1, "messages": 2, "audit events": 2, "usage entries": 2}
     events = boss.get("/admin/audit").json()["events"]
     by = {event["action"]: event for event in events}
     assert by["transcript_read"]["actor"] == "boss"
@@ -226,7 +227,7 @@ def test_erasing_asks_first_and_counts_without_harm(spawn, connect, fake):
     server = spawn(provider_env(fake))
     one = connect(server)
     one.turn("hello")
-    there = {"sessions": 1, "messages": 2, "audit events": 0}
+    there = {"sessions": 1, "messages": 2, "audit events": 0, "usage entries": 1}
     assert counts(run(server, "erase-user", one.user, "--dry-run")) == there
     for answer in ("", "y\n", "yes\n", f"{one.user}x\n"):
         done = run(server, "erase-user", one.user, stdin=answer)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* store/mongo_doc, store/mongo_old: any document, as a session, as a message,
- * as an event, as a session with messages inside, as who has the database, and
- * as a list of sessions. What was read is written
- * in one form only, and is read from that unchanged. */
+ * as an event, as what an answer used, as a session with messages inside, as
+ * who has the database, and as a list of sessions. What was read is written in
+ * one form only, and is read from that unchanged. */
 #include "answers.h"
 
 #include "base/check.h"
@@ -100,6 +100,25 @@ rewrite_event(const struct mongo_lib *lib, const bson_t *doc,
     return true;
 }
 
+static bool
+rewrite_usage(const struct mongo_lib *lib, const bson_t *doc,
+              struct mongo_bson *out, uint64_t *odd)
+{
+    struct usage_entry e;
+
+    if (!mongo_doc_get_usage(lib, doc, &e, odd)) {
+        return false;
+    }
+    CHECK(e.user_id != NULL && e.at_ms > 0);
+    if (e.id[0] == '\0') { /* none is ever written without */
+        snprintf(e.id, sizeof(e.id), "0");
+    }
+    mongo_doc_put_usage(out, &e);
+    xfree(e.user_id);
+    xfree(e.model_id);
+    return true;
+}
+
 static void
 check_kind(const struct mongo_lib *lib, const bson_t *doc, rewriting *rewrite)
 {
@@ -188,7 +207,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static rewriting *const kinds[] = {rewrite_session, rewrite_message,
-                                       rewrite_event};
+                                       rewrite_event, rewrite_usage};
     const struct mongo_lib *lib = load();
     struct mongo_bson doc;
     struct answers a;

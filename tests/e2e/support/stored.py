@@ -21,7 +21,8 @@ SESSION = ("_id uid nm modelId ts endTs dur adminAssisted assistingAdminId "
            "avgRespTime respTimes shareToken msgCount seq epoch archived v").split()
 MESSAGE = ("_id sid seq cid ts sender type content fileId fileUrl meta status modelId "
            "usage durMs ttftMs finish replyTo replaces superseded").split()
-FLAGS = {"adminAssisted", "helpRequested", "archived", "superseded"}
+USAGE = "_id uid modelId ts promptTokens completionTokens totalTokens estimated".split()
+FLAGS = {"estimated", "adminAssisted", "helpRequested", "archived", "superseded"}
 OBJECTS = {"respTimes", "meta", "usage"}
 
 
@@ -81,11 +82,11 @@ class Rows(Stored):
         finally:
             db.close()
 
-    def _read(self, table, members, equal):
+    def _read(self, table, members, equal, order="ts, seq"):
         where = " AND ".join(f"{name} IS ?" for name in equal) or "1=1"
         with self.open() as db:
             found = db.execute(f"SELECT {','.join(members)} FROM {table} WHERE {where} "
-                               "ORDER BY ts, seq", list(equal.values())).fetchall()
+                               f"ORDER BY {order}", list(equal.values())).fetchall()
         return [{name: self._plain(name, row[name]) for name in members} for row in found]
 
     @staticmethod
@@ -100,6 +101,10 @@ class Rows(Stored):
 
     def messages(self, **equal):
         return self._read("messages", MESSAGE, equal)
+
+    def usage(self, **equal):
+        """What answers used, by time."""
+        return self._read("usage", USAGE, equal, "ts, n")
 
     def begin_with(self, text):
         """How many messages' contents do."""
@@ -211,6 +216,10 @@ class Documents(Stored):
 
     def messages(self, **equal):
         return self._read("messages", MESSAGE, equal)
+
+    def usage(self, **equal):
+        """What answers used, by time."""
+        return self._read("usage", USAGE, equal)
 
     def begin_with(self, text):
         """How many messages' contents do."""

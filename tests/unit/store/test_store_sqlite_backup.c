@@ -3,6 +3,7 @@
 
 #include "keys.h"
 #include "store/store_sqlite_folder.h"
+#include "store/store_sqlite_schema.h"
 
 #include <fcntl.h>
 #include <sys/stat.h>
@@ -80,7 +81,7 @@ a_backup_beside_a_writer_comes_back_with_every_message(void **state)
     assert_int_equal(back_up(f, false, &b), ERR_OK);
     assert_int_equal(b.sessions, 2);
     assert_int_equal(b.messages, 2);
-    assert_int_equal(b.version, 6);
+    assert_int_equal(b.version, store_sqlite_schema_version);
     file_of(f, file);
     assert_int_equal(stat(file, &st), 0);
     assert_int_equal(st.st_mode & 0777, 0600);
@@ -219,7 +220,7 @@ a_file_that_is_not_sound_is_not_restored(void **state)
         const char *part;
     } cases[] = {
         {0, 0, "not a database"},     /* SQLite's magic */
-        {63, 0, "newer chatbox"},     /* user_version 6 becomes 249 */
+        {63, 0, "newer chatbox"},     /* user_version */
         {71, 0, "not a chatbox"},     /* application_id */
         {4096 + 3, 0, "damaged"},     /* how many cells a page has */
         {92, 8192, "cannot be read"}, /* the last two pages are missing */

@@ -1,0 +1,147 @@
+/* SPDX-License-Identifier: MIT */
+#include "store/store_sqlite_usage.h"
+
+#include "fixture.h"
+#include "store/store_sqlite_schema.h"
+#include "store/tool.h"
+
+/* The end of an answer of session 1 that used so many tokens; none: negative.
+ */
+static struct store_job *
+new_end(unsigned id, const char *model, int64_t tokens)
+{
+    struct store_job *job = new_answer(STORE_ANSWER_FINISH, 1, id, 11, "Yes.");
+
+    job->message.model_id = xstrdup(model);
+    job->message.finish_reason = xstrdup("stop");
+    if (tokens >= 0) {
+        job->message.usage = (struct usage){1, tokens - 1, tokens, true, false};
+    }
+    return job;
+}
+
+static void
+end(struct fixture *f, unsigned id, const char *model, int64_t tokens)
+{
+    assert_int_equal(run_free(f, new_end(id, model, tokens)), ERR_OK);
+}
+
+/* The sums of a user between two moments. Gives. */
+static struct store_job *
+list(struct fixture *f, const char *user, int64_t from_ms, int64_t to_ms)
+{
+    struct store_job *job = new_job(STORE_USAGE_LIST, 0, user);
+
+    job->review = review_new();
+    job->review->from_ms = from_ms;
+    job->review->to_ms = to_ms;
+    assert_int_equal(run(f, job), ERR_OK);
+    return job;
+}
+
+static void
+expect_tokens(struct fixture *f, const char *user, int64_t from_ms,
+              int64_t to_ms, int64_t tokens)
+{
+    struct store_job *job = list(f, user, from_ms, to_ms);
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < job->review->usage.count; i++) {
+        sum += job->review->usage.sums[i].total_tokens;
+    }
+    assert_int_equal(sum, tokens);
+    store_job_free(job);
+}
+
+static void
+an_answer_is_put_down_once_however_often_its_end_comes(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    end(f, 12, "a", 7);
+    end(f, 12, "a", 7);
+    end(f, 13, "b", 30);
+    end(f, 14, "b", -1);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage"), 2);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage u JOIN messages m"
+                               " ON m._id=u._id AND m.ts=u.ts"
+                               " AND m.modelId=u.modelId"
+                               " AND m.totalTokens=u.totalTokens"
+                               " AND m.promptTokens=u.promptTokens"
+                               " AND m.completionTokens=u.completionTokens"
+                               " AND m.estimated=u.estimated"
+                               " WHERE u.uid='ann'"),
+                     2);
+    expect_tokens(f, "ann", 0, INT64_MAX, 37);
+    expect_tokens(f, "bob", 0, INT64_MAX, 0);
+    expect_tokens(f, "ann", T0 + 12, T0 + 12, 7);
+    expect_tokens(f, "ann", T0 + 13, T0 + 13, 30);
+    expect_tokens(f, "ann", T0 + 14, INT64_MAX, 0);
+}
+
+static void
+what_was_used_stays_used_when_the_session_goes(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    end(f, 12, "a", 7);
+    assert_int_equal(run_free(f, new_job(STORE_SESSION_DELETE, 1, "ann")),
+                     ERR_OK);
+    expect_tokens(f, "ann", 0, INT64_MAX, 7);
+    assert_int_equal(run_free(f, new_end(13, "a", 5)), ERR_NOT_FOUND);
+    expect_tokens(f, "ann", 0, INT64_MAX, 7);
+}
+
+static void
+who_is_erased_takes_it_along(void **state)
+{
+    struct fixture *f = *state;
+    struct erase e = {.user_id = "ann"};
+    struct store_link *link = NULL;
+
+    by_hand(f, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c"
+               " WHERE i<1201) INSERT INTO usage SELECT i,'x',"
+               "iif(i>1200,'bob','ann'),'a',i,1,1,2,0 FROM c");
+    assert_int_equal(
+        store_tool_open(&f->settings, &link, f->why, sizeof(f->why)), ERR_OK);
+    assert_int_equal(store_tool_count(link, &e), ERR_OK);
+    assert_int_equal(e.entries, 1200);
+    assert_int_equal(store_tool_erase(link, &e), ERR_OK);
+    store_tool_close(link);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage WHERE uid='ann'"),
+                     0);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage WHERE uid='bob'"),
+                     1);
+}
+
+/* A database from before there were entries has them from its messages. */
+static void
+an_older_database_begins_with_what_is_stored(void **state)
+{
+    struct fixture *f = *state;
+
+    ask(f, 1, "ann", 11);
+    end(f, 12, "a", 7);
+    end(f, 13, "a", -1);
+    by_hand(f, "DROP TABLE usage;"
+               " PRAGMA user_version=6" /* before the step that makes it */);
+    fixture_close(f);
+    fixture_open(f);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage"), 1);
+    expect_tokens(f, "ann", T0 + 12, T0 + 12, 7);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(an_answer_is_put_down_once_however_often_its_end_comes),
+        TEST(what_was_used_stays_used_when_the_session_goes),
+        TEST(who_is_erased_takes_it_along),
+        TEST(an_older_database_begins_with_what_is_stored),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
