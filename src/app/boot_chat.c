@@ -35,6 +35,8 @@ free_provider(const struct provider_config *p)
     drop(p->name);
     drop(p->endpoint);
     drop(p->model);
+    drop(p->temperature);
+    drop(p->extra_body);
     drop(p->fallback);
 }
 
@@ -112,6 +114,9 @@ make_providers(const struct config *c)
             .endpoint = str_dup(p->endpoint),
             .api_key = str_dup(p->api_key),
             .model = str_dup(p->model),
+            .temperature = str_dup(p->temperature),
+            .max_tokens = (int64_t)p->max_tokens,
+            .extra_body = str_dup(p->extra_body),
         };
         make_fallback(&all[i], c, &p->fallback);
     }

@@ -5,15 +5,20 @@
 
 #include "base/check.h"
 #include "codec/base64.h"
+#include "codec/json.h"
 #include "codec/utf8.h"
 #include "guard/origin.h"
 #include "store/mongo_name.h"
 
 #include <arpa/inet.h>
+#include <jansson.h>
 #include <string.h>
 
 #define SECRET_BYTES_MIN 32
 #define KEY_BYTES 32
+
+/* It is put one level deep into a request. */
+#define JSON_OBJECT_DEPTH (JSON_DEPTH_MAX - 1)
 
 static bool
 is_alnum(char c)
@@ -191,6 +196,35 @@ check_mime(struct str s)
         return "is not a MIME type";
     }
     return NULL;
+}
+
+/* --- requests ----------------------------------------------------------- */
+
+/* A text, because it is sent as it was written. */
+static const char *
+check_temperature(struct str s)
+{
+    struct str fraction = s, whole;
+    uint64_t n, part = 0;
+
+    if (!str_split(&fraction, '.', &whole) || whole.n != 1 ||
+        !str_to_u64(whole, 9, &n) ||
+        (fraction.p != NULL && !str_to_u64(fraction, UINT64_MAX, &part))) {
+        return "is not a decimal number";
+    }
+    return n > 2 || (n == 2 && part > 0) ? "is out of range" : NULL;
+}
+
+/* Strict about duplicates: what stands twice means something else to every
+ * reader. */
+static const char *
+check_json_object(struct str s)
+{
+    json_t *object = json_loadb(s.p, s.n, JSON_REJECT_DUPLICATES, NULL);
+    bool ok = json_is_object(object) && json_valid(s, JSON_OBJECT_DEPTH);
+
+    json_decref(object);
+    return ok ? NULL : "is not a JSON object";
 }
 
 /* --- places ------------------------------------------------------------- */
@@ -415,6 +449,8 @@ static const struct {
     [CONFIG_TYPE_MONGO_DATABASE] = {check_mongo_database, false, false},
     [CONFIG_TYPE_MONGO_COLLECTION] = {check_mongo_collection, false, false},
     [CONFIG_TYPE_EMAIL] = {check_mail, false, false},
+    [CONFIG_TYPE_TEMPERATURE] = {check_temperature, false, false},
+    [CONFIG_TYPE_JSON_OBJECT] = {check_json_object, false, false},
     [CONFIG_TYPE_SECRET] = {check_line, true, false},
     [CONFIG_TYPE_SECRET32] = {check_secret32, true, true},
     [CONFIG_TYPE_KEY32] = {check_key32, true, true},

@@ -4,6 +4,9 @@
 #include "app/config_rules.h"
 
 #include "app/config_check.h"
+#include "app/config_value.h"
+#include "provider/params.h"
+#include "provider/registry.h"
 
 #define SENTENCE_BYTES 1024
 
@@ -498,6 +501,22 @@ check_fallbacks(struct config_layers *l, const struct config *c,
     }
 }
 
+/* Another type's members are another's, and a type that this build does not
+ * speak is refused later. */
+static void
+check_extra_body(struct config_layers *l, const struct config_provider *p)
+{
+    const struct provider_ops *ops = registry_find(
+        config_value_word(&config_table_members[CONFIG_MEMBER_type], p->type));
+    struct str member;
+
+    if (p->extra_body.n > 0 && ops != NULL &&
+        params_refused(ops, p->extra_body, &member)) {
+        config_raw_error(l, member_of(p, CONFIG_MEMBER_extra_body), member,
+                         "is a member that the server fills in itself");
+    }
+}
+
 void
 config_rules_check_providers(struct config_layers *l, const struct config *c)
 {
@@ -517,6 +536,7 @@ config_rules_check_providers(struct config_layers *l, const struct config *c)
                              "is the id of an earlier provider");
         }
         check_fallbacks(l, c, p);
+        check_extra_body(l, p);
     }
     if (c->provider_count > 0 && c->llm_default_model.n > 0 &&
         find_provider(c, c->llm_default_model) == NULL) {

@@ -5,30 +5,7 @@
  * and the members of an error: an odd number must not cost an answer. */
 #include "provider/openai_chunk.h"
 
-static void
-read_text(struct json_scan *s, struct json_text *out)
-{
-    *out = (struct json_text){0};
-    if (json_scan_peek(s) == 'n') {
-        json_scan_null(s);
-    } else {
-        json_scan_string(s, out);
-    }
-}
-
-/* A count that is not one is taken as absent. */
-static void
-read_count(struct json_scan *s, int64_t *out)
-{
-    char c = json_scan_peek(s);
-    struct str number;
-
-    if (c < '0' || c > '9') {
-        json_scan_skip(s);
-    } else if (json_scan_number(s, &number) && !json_to_i64(number, out)) {
-        *out = -1;
-    }
-}
+#include "provider/scan.h"
 
 static void
 read_usage(struct json_scan *s, struct openai_chunk *c)
@@ -43,20 +20,18 @@ read_usage(struct json_scan *s, struct openai_chunk *c)
     json_scan_enter(s, '{');
     while (json_scan_member(s, &key)) {
         if (json_text_is(&key, STR("prompt_tokens"))) {
-            read_count(s, &u.prompt_tokens);
+            scan_count(s, &u.prompt_tokens);
         } else if (json_text_is(&key, STR("completion_tokens"))) {
-            read_count(s, &u.completion_tokens);
+            scan_count(s, &u.completion_tokens);
         } else if (json_text_is(&key, STR("total_tokens"))) {
-            read_count(s, &u.total_tokens);
+            scan_count(s, &u.total_tokens);
         } else {
             json_scan_skip(s);
         }
     }
     c->usage = u;
-    c->has_usage = u.prompt_tokens >= 0 && u.completion_tokens >= 0 &&
-                   u.prompt_tokens <= INT32_MAX &&
-                   u.completion_tokens <= INT32_MAX;
-    if (u.total_tokens < 0 || u.total_tokens > INT32_MAX) {
+    c->has_usage = u.prompt_tokens >= 0 && u.completion_tokens >= 0;
+    if (u.total_tokens < 0) {
         c->usage.total_tokens = u.prompt_tokens + u.completion_tokens;
     }
 }
@@ -66,16 +41,14 @@ read_delta(struct json_scan *s, struct openai_chunk *c)
 {
     struct json_text key;
 
-    if (json_scan_peek(s) == 'n') {
-        json_scan_null(s);
+    if (!scan_object(s)) {
         return;
     }
-    json_scan_enter(s, '{');
     while (json_scan_member(s, &key)) {
         if (json_text_is(&key, STR("content"))) {
-            read_text(s, &c->content);
+            scan_text(s, &c->content);
         } else if (json_text_is(&key, STR("refusal"))) {
-            read_text(s, &c->refusal);
+            scan_text(s, &c->refusal);
         } else {
             json_scan_skip(s);
         }
@@ -95,9 +68,9 @@ read_choice(struct json_scan *s, struct openai_chunk *c, int64_t *index)
             json_text_is(&key, STR("message"))) {
             read_delta(s, c);
         } else if (json_text_is(&key, STR("finish_reason"))) {
-            read_text(s, &c->finish);
+            scan_text(s, &c->finish);
         } else if (json_text_is(&key, STR("index"))) {
-            read_count(s, index);
+            scan_count(s, index);
         } else {
             json_scan_skip(s);
         }
@@ -147,7 +120,7 @@ read_error_member(struct json_scan *s, const struct json_text *key,
     char first = json_scan_peek(s);
 
     if (is_code && first >= '0' && first <= '9') {
-        read_count(s, &c->status);
+        scan_count(s, &c->status);
     } else if (first == '"' && (is_code || (c->code.raw.n == 0 &&
                                             json_text_is(key, STR("type"))))) {
         json_scan_string(s, &c->code);

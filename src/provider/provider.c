@@ -39,6 +39,30 @@ provider_request_put(struct provider_request *r, const char *name,
     buf_putc(&r->text, '\0');
 }
 
+void
+provider_request_put_url(struct provider_request *r, struct str endpoint,
+                         struct str path)
+{
+    struct str query = endpoint, base;
+    struct buf url;
+
+    buf_init(&url, endpoint.n + path.n + 1);
+    (void)str_split(&query, '?', &base);
+    while (base.n > 0 && base.p[base.n - 1] == '/') {
+        base.n--;
+    }
+    buf_put_str(&url, base);
+    if (!str_ends(base, path)) {
+        buf_put_str(&url, path);
+    }
+    if (query.p != NULL) {
+        buf_putc(&url, '?');
+        buf_put_str(&url, query);
+    }
+    provider_request_put(r, NULL, buf_str(&url));
+    buf_fini(&url);
+}
+
 /* Besides the NULs that end the parts. A line end would begin a header. */
 static bool
 has_control(struct str s)
@@ -93,6 +117,22 @@ provider_fault_of_status(int status, struct provider_fault *out)
         .retryable =
             status == 408 || status == 429 || (status >= 500 && status <= 599),
     };
+}
+
+void
+provider_fault_of_word(struct str word, struct provider_fault *out)
+{
+    static const struct str passing[] = {
+        STR("server_error"),       STR("rate_limit_exceeded"),
+        STR("slow_down"),          STR("overloaded_error"),
+        STR("api_error"),          STR("rate_limit_error"),
+        STR("timeout_error"),      STR("overloaded"),
+        STR("service_unavailable")};
+
+    *out = (struct provider_fault){.err = ERR_LLM_UNAVAILABLE};
+    for (size_t i = 0; i < COUNT_OF(passing); i++) {
+        out->retryable = out->retryable || str_eq(word, passing[i]);
+    }
 }
 
 void

@@ -24,6 +24,9 @@ struct provider_config {
     const char *endpoint; /* base URL; "" when local */
     const char *api_key;  /* "" for none */
     const char *model;
+    const char *temperature; /* a JSON number; "" for none */
+    int64_t max_tokens;      /* 0 for none */
+    const char *extra_body;  /* a JSON object, see params.h; "" for none */
     /* Which of all configured ones are asked instead when this one fails, in
      * order; indices. */
     const size_t *fallback;
@@ -66,6 +69,11 @@ void provider_request_fini(struct provider_request *r); /* wipes */
 void provider_request_put(struct provider_request *r, const char *name,
                           struct str value);
 enum err provider_request_seal(struct provider_request *r) MUST_CHECK;
+
+/* The url: endpoint and path (begins with /), unless the endpoint's path ends
+ * so already; the endpoint's query stays behind. */
+void provider_request_put_url(struct provider_request *r, struct str endpoint,
+                              struct str path);
 
 /* --- what comes back ---------------------------------------------------- */
 
@@ -123,6 +131,10 @@ struct provider_sink {
 struct provider_ops {
     const char *type; /* the word in the settings */
 
+    /* The members of a request's body that build fills in, one space between
+     * them: extra_body must not have them. NULL: there is no body. */
+    const char *own_members;
+
     /* Fills r (initialised by the caller) and seals it. ERR_TOO_BIG: beyond
      * the body's maximum. */
     enum err (*build)(const struct provider_config *config,
@@ -162,6 +174,10 @@ const char *provider_finish_word(enum provider_finish f);
 /* ERR_LLM_UNAVAILABLE, retryable for the statuses 408, 429 and 5xx, code "".
  * 0 stands for no status. */
 void provider_fault_of_status(int status, struct provider_fault *out);
+
+/* The same for an error inside an answer, which has no status but a word: those
+ * of overload, limits and failures of their own are retryable. */
+void provider_fault_of_word(struct str word, struct provider_fault *out);
 
 /* Keeps what is printable ASCII without quotes and space, cut to size. */
 void provider_fault_set_code(struct provider_fault *f, struct str code);

@@ -129,6 +129,33 @@ def test_a_placeholder_key_is_refused_without_being_shown(key):
     assert key not in result.all and "<secret>" in result.all
 
 
+PARAMS_BAD = [("TEMPERATURE", "2.1"), ("TEMPERATURE", "warm"), ("TEMPERATURE", "-0.5"),
+              ("MAX_TOKENS", "0"), ("MAX_TOKENS", "1.5"), ("MAX_TOKENS", "10000001"),
+              ("EXTRA_BODY", "top_p=1"), ("EXTRA_BODY", '[{"top_p": 1}]'),
+              ("EXTRA_BODY", '{"top_p": 1, "top_p": 2}'), ("EXTRA_BODY", '{"stream": false}'),
+              ("EXTRA_BODY", '{"temperature": 1}'), ("EXTRA_BODY", "{} " * 6000)]
+
+
+@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+def test_a_providers_parameters_are_shown_as_they_were_written(kind):
+    members = {"TEMPERATURE": "0.70", "MAX_TOKENS": "1000",
+               "EXTRA_BODY": '{"stop": ["\\n"], "top_p": 1}'}
+    result = run_cli("check", env=env_for(TYPE=kind, **members))
+    assert result.returncode == 0, result.all
+    shown = yaml.load(result.stdout, yaml.BaseLoader)  # texts
+    for name, value in members.items():
+        assert shown[f"llm.providers[1].{name.lower()}"] == value
+
+
+@pytest.mark.parametrize("member,value", PARAMS_BAD, ids=ident)
+def test_a_wrong_parameter_of_a_provider_is_refused(member, value):
+    """Req 19.2."""
+    result = run_cli("check", env=env_for(**{member: value}))
+    assert result.returncode == 78, result.all
+    assert f"llm.providers[1].{member.lower()}" in result.all
+    assert f"LLM_PROVIDER_1_{member}" in result.all
+
+
 @pytest.mark.parametrize("kind", ["gpt", "OpenAI2", "1"])
 def test_an_unknown_provider_type_is_refused(kind):
     assert run_cli("check", env=env_for(TYPE=kind)).returncode == 78

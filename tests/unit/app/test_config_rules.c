@@ -110,6 +110,7 @@ each_combination_gets_its_answer(void **state)
 
 #define P "llm.providers[2]."
 #define FULL P "id=b", P "name=B", P "type=openai"
+#define NEAR FULL, P "endpoint=http://10.1.2.3"
 
 static const struct rule_case provider_cases[] = {
     {{P "id=b", P "type=demo"}, {0}},
@@ -127,6 +128,37 @@ static const struct rule_case provider_cases[] = {
     {{P "id=b", P "type=demo", P "fallback=first,c"}, {P "fallback", "\"c\""}},
     {{P "id=b", P "type=demo", "llm.default_model=b"}, {0}},
     {{"llm.default_model=b"}, {"llm.default_model", "configured"}},
+
+    /* what is added to requests */
+    {{NEAR, P "temperature=0", P "max_tokens=1", P "extra_body={}"}, {0}},
+    {{NEAR, P "temperature=2.00", P "max_tokens=10000000",
+      P "extra_body= {\"stream_options\": null, \"top_p\": [1, {}]}\n"},
+     {0}},
+    {{NEAR, P "temperature=", P "max_tokens=", P "extra_body="}, {0}},
+    {{NEAR, P "temperature=2.01"}, {P "temperature", "0..2"}},
+    {{NEAR, P "temperature=3"}, {P "temperature", "out of range"}},
+    {{NEAR, P "temperature=-1"}, {P "temperature", "decimal number"}},
+    {{NEAR, P "temperature=.5"}, {P "temperature", "decimal number"}},
+    {{NEAR, P "temperature=1."}, {P "temperature", "decimal number"}},
+    {{NEAR, P "temperature=1e0"}, {P "temperature", "decimal number"}},
+    {{NEAR, P "temperature=00.5"}, {P "temperature", "decimal number"}},
+    {{NEAR, P "temperature=0,5"}, {P "temperature", "decimal number"}},
+    {{NEAR, P "temperature=0.00000000000000001"}, {P "temperature", "long"}},
+    {{NEAR, P "max_tokens=0"}, {P "max_tokens", "out of range"}},
+    {{NEAR, P "max_tokens=10000001"}, {P "max_tokens", "out of range"}},
+    {{NEAR, P "extra_body=[]"}, {P "extra_body", "is not a JSON object"}},
+    {{NEAR, P "extra_body=null"}, {P "extra_body", "is not a JSON object"}},
+    {{NEAR, P "extra_body={\"a\":1"}, {P "extra_body", "is not a JSON object"}},
+    {{NEAR, P "extra_body={\"a\":1} x"}, {P "extra_body", "JSON object"}},
+    {{NEAR, P "extra_body={\"a\":1,\"\\u0061\":2}"}, {P "extra_body", "JSON"}},
+    {{NEAR, P "extra_body={\"model\":\"x\"}"},
+     {P "extra_body", "= \"model\" from --set: is a member"}},
+    {{NEAR, P "extra_body={\"x\":1,\"max_tokens\":1}"},
+     {P "extra_body", "= \"max_tokens\" from --set: is a member"}},
+    {{NEAR, P "extra_body={\"system\":\"x\"}"}, {0}},
+    {{P "id=b", P "name=B", P "type=anthropic", P "endpoint=http://10.1.2.3",
+      P "extra_body={\"system\":\"x\"}"},
+     {P "extra_body", "= \"system\" from --set: is a member"}},
 
     /* endpoints and keys */
     {{FULL, P "endpoint=https://api.openai.com/v1", P "api_key=k"}, {0}},

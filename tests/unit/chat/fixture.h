@@ -121,9 +121,9 @@ static const struct provider_ops script_ops = {.type = "script",
 static const size_t m1_fallback[] = {1, 2};
 
 static struct provider_config providers[] = {
-    {&script_ops, "m1", "Model One", "", "", "m1", NULL, 0},
-    {&script_ops, "m2", "Model Two", "", "", "m2", NULL, 0},
-    {&script_ops, "m3", "Model Three", "", "", "m3", NULL, 0},
+    {.ops = &script_ops, .id = "m1", .name = "Model One", .model = "m1"},
+    {.ops = &script_ops, .id = "m2", .name = "Model Two", .model = "m2"},
+    {.ops = &script_ops, .id = "m3", .name = "Model Three", .model = "m3"},
 };
 
 /* --- the house ---------------------------------------------------------- */

@@ -1,52 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* Streams as servers send them, fed whole, byte by byte and cut at every
  * place: the events are always the same. */
-#include "provider/registry.h"
-
-#include "base/xalloc.h"
-
-#include <jansson.h>
-#include <setjmp.h>
-#include <stdarg.h>
-#include <string.h>
-
-#include <cmocka.h>
-
-/* The trace of an answer: "text" for a delta, then U, F, E, D, B for the other
- * kinds, with what they carry. */
-static void
-note(void *cookie, const struct provider_event *e)
-{
-    struct buf *out = cookie;
-
-    switch (e->kind) {
-    case PROVIDER_DELTA:
-        assert_true(e->text.n > 0);
-        buf_putc(out, '"');
-        buf_put_str(out, e->text);
-        buf_putc(out, '"');
-        break;
-    case PROVIDER_USAGE:
-        buf_printf(out, "U%d+%d=%d", (int)e->usage.prompt_tokens,
-                   (int)e->usage.completion_tokens, (int)e->usage.total_tokens);
-        break;
-    case PROVIDER_FINISH:
-        buf_printf(out, "F%s", provider_finish_word(e->finish));
-        break;
-    case PROVIDER_ERROR:
-        assert_int_equal(e->fault->err, ERR_LLM_UNAVAILABLE);
-        buf_printf(out, "E%s%s", e->fault->code,
-                   e->fault->retryable ? "!" : "");
-        break;
-    case PROVIDER_DONE:
-        buf_putc(out, 'D');
-        break;
-    case PROVIDER_BAD_EVENT:
-        buf_putc(out, 'B');
-        break;
-    }
-    buf_putc(out, ' ');
-}
+#include "provider/request.h"
+#include "provider/trace.h"
 
 static const struct provider_ops *ops;
 
@@ -58,42 +14,6 @@ setup(void **state)
     return ops == NULL;
 }
 
-/* A piece is gone after its call. */
-static void
-feed(void *answer, struct str piece, const struct provider_sink *sink)
-{
-    char *copy = xmemdup(piece.n > 0 ? piece.p : "", piece.n);
-
-    ops->digest(answer, (struct str){copy, piece.n}, sink);
-    xfree(copy);
-}
-
-/* In pieces of step bytes after a first one of `first`. */
-static void
-run(struct str type, struct str body, size_t first, size_t step,
-    const char *expected)
-{
-    struct buf trace;
-    struct provider_sink sink = {note, &trace};
-    void *answer = ops->open(type, 1000);
-    char *text;
-
-    buf_init(&trace, 1 << 20);
-    feed(answer, (struct str){body.p, first}, &sink);
-    for (size_t at = first; at < body.n; at += step) {
-        size_t n = step < body.n - at ? step : body.n - at;
-
-        feed(answer, (struct str){body.p + at, n}, &sink);
-    }
-    ops->end(answer, &sink);
-    ops->end(answer, &sink);
-    feed(answer, STR("data: [DONE]\n\n{}"), &sink);
-    ops->close(answer);
-    text = buf_give(&trace);
-    assert_string_equal(text, expected);
-    xfree(text);
-}
-
 #define CHUNK(delta, finish)                                                   \
     "data: {\"id\":\"c1\",\"object\":\"chat.completion.chunk\",\"created\":"   \
     "1700000000,\"model\":\"m\",\"choices\":[{\"index\":0,\"delta\":" delta    \
@@ -101,11 +21,7 @@ run(struct str type, struct str body, size_t first, size_t step,
 #define TEXT(t) CHUNK("{\"content\":\"" t "\"}", "null")
 #define DONE "data: [DONE]\n\n"
 
-static const struct row {
-    struct str type;
-    struct str body;
-    const char *trace;
-} rows[] = {
+static const struct trace_row rows[] = {
 #define STREAM(body, trace)                                                    \
     {                                                                          \
         STR("text/event-stream"), STR(body), trace                             \
@@ -158,6 +74,31 @@ static const struct row {
            "\"No.\" Fstop "),
     STREAM(CHUNK("{\"reasoning_content\":\"hm\",\"tool_calls\":[{}]}", "null"),
            ""),
+    STREAM(CHUNK("{\"content\":null,\"reasoning_content\":\"hm\"}", "null")
+               CHUNK("{\"content\":\"\",\"reasoning\":\"hm\"}", "null")
+                   TEXT("x") CHUNK("{}", "\"stop\"") DONE,
+           "\"x\" Fstop D "),
+    STREAM(CHUNK("{\"refusal\":\"I can\"}", "null")
+               CHUNK("{\"refusal\":\"not.\"}", "null") CHUNK("{}", "\"stop\""),
+           "\"I can\" \"not.\" Fstop "),
+    STREAM(CHUNK("{\"role\":\"assistant\",\"content\":null,\"tool_calls\":[{"
+                 "\"index\":0,\"id\":\"call_1\",\"type\":\"function\","
+                 "\"function\":{\"name\":\"f\",\"arguments\":\"\"}}]}",
+                 "null") CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{"
+                               "\"arguments\":\"{\\\"content\\\":1}\"}}]}",
+                               "null") CHUNK("{}", "\"tool_calls\"") DONE,
+           "Fstop D "),
+    STREAM("data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"},"
+           "\"finish_reason\":\"stop\"}]}\n\n" TEXT("a")
+               CHUNK("{}", "\"length\"") DONE,
+           "\"a\" Flength D "),
+    /* Azure's first event has no choice, and its filters' results */
+    STREAM("data: {\"choices\":[],\"prompt_filter_results\":[{"
+           "\"prompt_index\":0,\"content_filter_results\":{\"hate\":{"
+           "\"filtered\":false}}}]}\n\n"
+           "data: {\"choices\":[{\"content_filter_offsets\":{\"start\":1},"
+           "\"finish_reason\":null,\"index\":0}]}\n\n" TEXT("x") DONE,
+           "\"x\" D "),
     STREAM("data: {\"choices\":[{\"delta\":null,\"finish_reason\":null}]}\n\n"
            "data: {\"choices\":null}\n\ndata: {}\n\ndata: {\"x\":1}\n\n"
            "data:\n\n",
@@ -196,7 +137,12 @@ static const struct row {
     /* errors inside the stream */
     STREAM(TEXT("x") "data: {\"error\":{\"message\":\"secret sk-1\",\"type\":"
                      "\"server_error\",\"code\":null}}\n\n" TEXT("y") DONE,
-           "\"x\" Eserver_error "),
+           "\"x\" Eserver_error! "),
+    STREAM("data: {\"error\":{\"code\":\"rate_limit_exceeded\"}}\n\n",
+           "Erate_limit_exceeded! "),
+    STREAM("data: {\"error\":{\"code\":\"insufficient_quota\",\"type\":"
+           "\"server_error\"}}\n\n",
+           "Einsufficient_quota "),
     STREAM("data: {\"error\":{\"code\":\"rate_limit\",\"type\":\"t\"}}\n\n",
            "Erate_limit "),
     STREAM("data: {\"error\":{\"type\":\"t\",\"code\":503}}\n\n", "Et! "),
@@ -240,13 +186,7 @@ gives_the_same_events_however_the_stream_is_cut(void **state)
 {
     (void)state;
     for (size_t i = 0; i < COUNT_OF(rows); i++) {
-        const struct row *r = &rows[i];
-
-        run(r->type, r->body, r->body.n, 1, r->trace);
-        run(r->type, r->body, 0, 1, r->trace);
-        for (size_t cut = 0; cut <= r->body.n; cut++) {
-            run(r->type, r->body, cut, r->body.n, r->trace);
-        }
+        trace_everywhere(ops, &rows[i]);
     }
 }
 
@@ -255,6 +195,8 @@ static void
 skips_an_event_that_is_too_large_and_goes_on(void **state)
 {
     struct buf body;
+    struct trace_row row = {.type = STR("text/event-stream"),
+                            .trace = "\"x\" B \"z\" "};
 
     (void)state;
     buf_init(&body, 1 << 20);
@@ -263,10 +205,13 @@ skips_an_event_that_is_too_large_and_goes_on(void **state)
         buf_putc(&body, 'y');
     }
     buf_puts(&body, "\"}}]}\n\n" TEXT("z"));
-    run(STR("text/event-stream"), buf_str(&body), body.n, 1, "\"x\" B \"z\" ");
-    run(STR("text/event-stream"), buf_str(&body), 0, 1000, "\"x\" B \"z\" ");
+    row.body = buf_str(&body);
+    trace_run(ops, &row, body.n, 1);
+    trace_run(ops, &row, 0, 1000);
     body.p[0] = '{';
-    run(STR("application/json"), buf_str(&body), 0, 1000, "Eanswer_too_large ");
+    row.type = STR("application/json");
+    row.trace = "Eanswer_too_large ";
+    trace_run(ops, &row, 0, 1000);
     buf_fini(&body);
 }
 
@@ -274,13 +219,13 @@ static void
 a_cut_document_says_nothing(void **state)
 {
     struct buf trace;
-    struct provider_sink sink = {note, &trace};
+    struct provider_sink sink = {trace_note, &trace};
     void *answer = ops->open(STR("application/json"), 1000);
 
     (void)state;
     buf_init(&trace, 1000);
-    feed(answer, STR("{\"choices\":[{\"message\":{\"content\":\"x\"}}]"),
-         &sink);
+    trace_feed(ops, answer,
+               STR("{\"choices\":[{\"message\":{\"content\":\"x\"}}]"), &sink);
     ops->close(answer); /* no end: the connection was cut */
     assert_int_equal(trace.n, 0);
     buf_fini(&trace);
@@ -327,19 +272,7 @@ classifies_statuses_and_takes_the_code_for_the_log(void **state)
     }
 }
 
-/* --- requests --------------------------------------------------------------
- */
-
-static struct provider_config
-config_of(const char *endpoint, const char *key)
-{
-    return (struct provider_config){.ops = ops,
-                                    .id = "id",
-                                    .name = "Name",
-                                    .endpoint = endpoint,
-                                    .api_key = key,
-                                    .model = "gpt-\"4"};
-}
+/* --- requests ----------------------------------------------------------- */
 
 static const struct provider_message messages[] = {
     {PROVIDER_USER, STR("first\n")},
@@ -362,76 +295,97 @@ appends_the_path_unless_it_is_there(void **state)
         {"https://h/v1?x=/chat/completions",
          "https://h/v1/chat/completions?x=/chat/completions"},
         {"https://h/v1?", "https://h/v1/chat/completions?"},
+        {"https://r.openai.azure.com/openai/deployments/d/chat/completions"
+         "?api-version=2024-10-21",
+         "https://r.openai.azure.com/openai/deployments/d/chat/completions"
+         "?api-version=2024-10-21"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        struct provider_config config = request_config(ops, urls[i][0], "");
+
+        request_url_is(&config, urls[i][1]);
+    }
+}
+
+/* Azure wants its key under another name; nobody gets it under both. */
+static void
+the_key_goes_where_the_endpoint_wants_it(void **state)
+{
+    static const struct {
+        const char *endpoint;
+        const char *line;
+    } cases[] = {
+        {"https://h/v1", "Authorization: Bearer sk-1"},
+        {"https://h/v1?version=1", "Authorization: Bearer sk-1"},
+        {"https://h/api-version=1/v1", "Authorization: Bearer sk-1"},
+        {"https://h/v1?x-api-version=1", "Authorization: Bearer sk-1"},
+        {"https://h/openai?api-version=2024-10-21", "api-key: sk-1"},
+        {"https://h/openai/v1?a=b&api-version=preview", "api-key: sk-1"},
     };
     struct provider_turn turn = {.messages = messages, .count = 1};
 
     (void)state;
-    for (size_t i = 0; i < COUNT_OF(urls); i++) {
-        struct provider_config config = config_of(urls[i][0], "");
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct provider_config config =
+            request_config(ops, cases[i].endpoint, "sk-1");
         struct provider_request r;
 
         provider_request_init(&r, 10000);
         assert_int_equal(ops->build(&config, &turn, &r), ERR_OK);
-        assert_string_equal(r.url, urls[i][1]);
+        assert_int_equal(request_headers(&r), 3);
+        assert_true(request_has(&r, "Content-Type: application/json"));
+        assert_true(request_has(&r, "Accept: text/event-stream"));
+        assert_true(request_has(&r, cases[i].line));
         provider_request_fini(&r);
     }
-}
-
-static bool
-has_header(const struct provider_request *r, const char *line)
-{
-    for (const char *const *h = r->headers; *h != NULL; h++) {
-        if (strcmp(*h, line) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static size_t
-count_headers(const struct provider_request *r)
-{
-    size_t n = 0;
-
-    while (r->headers[n] != NULL) {
-        n++;
-    }
-    return n;
 }
 
 static void
 builds_the_request(void **state)
 {
-    struct provider_config config = config_of("https://h/v1", "sk-1");
+    struct provider_config config = request_config(ops, "https://h/v1", "k");
     struct provider_turn turn = {STR("Be brief."), messages, 3};
-    struct provider_request r;
-    json_t *sent, *expected;
 
     (void)state;
-    provider_request_init(&r, 10000);
-    assert_int_equal(ops->build(&config, &turn, &r), ERR_OK);
-    assert_int_equal(count_headers(&r), 3);
-    assert_true(has_header(&r, "Content-Type: application/json"));
-    assert_true(has_header(&r, "Accept: text/event-stream"));
-    assert_true(has_header(&r, "Authorization: Bearer sk-1"));
-    sent = json_loadb(r.body.p, r.body.n, JSON_REJECT_DUPLICATES, NULL);
-    expected = json_pack(
-        "{s:s,s:[{s:s,s:s},{s:s,s:s},{s:s,s:s},{s:s,s:s}],s:b,s:{s:b}}",
-        "model", "gpt-\"4", "messages", "role", "system", "content",
-        "Be brief.", "role", "user", "content", "first\n", "role", "assistant",
-        "content", "answer \"1\"", "role", "user", "content", "\xC3\xA4?",
-        "stream", 1, "stream_options", "include_usage", 1);
-    assert_non_null(expected);
-    assert_true(json_equal(sent, expected));
-    json_decref(sent);
-    json_decref(expected);
-    provider_request_fini(&r);
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'stream': true,"
+                    " 'stream_options': {'include_usage': true}, 'messages': ["
+                    "{'role': 'system', 'content': 'Be brief.'},"
+                    "{'role': 'user', 'content': 'first\\n'},"
+                    "{'role': 'assistant', 'content': 'answer \\'1\\''},"
+                    "{'role': 'user', 'content': '\\u00e4?'}]}");
+}
+
+/* stream_options are ours unless the operator says something else: servers
+ * there are that refuse them. */
+static void
+settings_become_members_of_the_request(void **state)
+{
+    struct provider_config config = request_config(ops, "https://h/v1", "k");
+    struct provider_turn turn = {.messages = &messages[2], .count = 1};
+
+    (void)state;
+    config.temperature = "0.70";
+    config.max_tokens = 99;
+    config.extra_body = "{\"top_p\": 0.5, \"stream_options\": null}";
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'stream': true, 'temperature': 0.7,"
+                    " 'max_tokens': 99, 'top_p': 0.5, 'messages': ["
+                    "{'role': 'user', 'content': '\\u00e4?'}]}");
+    config.extra_body = "{\"stream_options\": {\"include_usage\": false}}";
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'stream': true, 'temperature': 0.7,"
+                    " 'max_tokens': 99, 'messages': ["
+                    "{'role': 'user', 'content': '\\u00e4?'}],"
+                    " 'stream_options': {'include_usage': false}}");
 }
 
 static void
 sends_no_key_and_no_prompt_when_there_is_none(void **state)
 {
-    struct provider_config config = config_of("http://127.0.0.1:8000", "");
+    struct provider_config config = request_config(ops, "http://h:8000", "");
     struct provider_turn turn = {STR(""), messages, 1};
     struct provider_request r;
     char *body;
@@ -439,7 +393,7 @@ sends_no_key_and_no_prompt_when_there_is_none(void **state)
     (void)state;
     provider_request_init(&r, 10000);
     assert_int_equal(ops->build(&config, &turn, &r), ERR_OK);
-    assert_int_equal(count_headers(&r), 2);
+    assert_int_equal(request_headers(&r), 2);
     body = buf_give(&r.body);
     assert_null(strstr(body, "system"));
     xfree(body);
@@ -449,7 +403,8 @@ sends_no_key_and_no_prompt_when_there_is_none(void **state)
 static void
 refuses_what_does_not_fit_and_line_ends_in_headers(void **state)
 {
-    struct provider_config config = config_of("https://h/v1", "sk\r\nX: y");
+    struct provider_config config =
+        request_config(ops, "https://h/v1", "sk\r\nX: y");
     struct provider_turn turn = {STR(""), messages, 3};
     struct provider_request r;
 
@@ -472,7 +427,9 @@ main(void)
         cmocka_unit_test(a_cut_document_says_nothing),
         cmocka_unit_test(classifies_statuses_and_takes_the_code_for_the_log),
         cmocka_unit_test(appends_the_path_unless_it_is_there),
+        cmocka_unit_test(the_key_goes_where_the_endpoint_wants_it),
         cmocka_unit_test(builds_the_request),
+        cmocka_unit_test(settings_become_members_of_the_request),
         cmocka_unit_test(sends_no_key_and_no_prompt_when_there_is_none),
         cmocka_unit_test(refuses_what_does_not_fit_and_line_ends_in_headers),
     };

@@ -91,6 +91,56 @@ statuses_that_may_pass_are_retryable(void **state)
 }
 
 static void
+words_that_may_pass_are_retryable(void **state)
+{
+    static const struct {
+        struct str word;
+        bool retryable;
+    } rows[] = {{STR(""), false},
+                {STR("overloaded_error"), true},
+                {STR("rate_limit_error"), true},
+                {STR("server_error"), true},
+                {STR("rate_limit_exceeded"), true},
+                {STR("insufficient_quota"), false},
+                {STR("invalid_request_error"), false},
+                {STR("authentication_error"), false},
+                {STR("answer_too_large"), false}};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct provider_fault f;
+
+        provider_fault_of_word(rows[i].word, &f);
+        assert_int_equal(f.retryable, rows[i].retryable);
+        assert_int_equal(f.err, ERR_LLM_UNAVAILABLE);
+        assert_string_equal(f.code, "");
+    }
+}
+
+static void
+a_url_is_the_endpoint_with_the_path_before_its_query(void **state)
+{
+    static const char *const urls[][2] = {
+        {"https://h", "https://h/p/q"},
+        {"https://h//", "https://h/p/q"},
+        {"https://h/p/q", "https://h/p/q"},
+        {"https://h/xp/q?a=/p/q?b", "https://h/xp/q/p/q?a=/p/q?b"},
+        {"https://h/p/q/?", "https://h/p/q?"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(urls); i++) {
+        struct provider_request r;
+
+        provider_request_init(&r, 10);
+        provider_request_put_url(&r, str_from(urls[i][0]), STR("/p/q"));
+        assert_int_equal(provider_request_seal(&r), ERR_OK);
+        assert_string_equal(r.url, urls[i][1]);
+        provider_request_fini(&r);
+    }
+}
+
+static void
 a_code_is_short_printable_and_without_quotes(void **state)
 {
     struct provider_fault f;
@@ -124,6 +174,8 @@ main(void)
         cmocka_unit_test(a_control_character_is_refused),
         cmocka_unit_test(a_body_or_a_header_beyond_its_maximum_is_refused),
         cmocka_unit_test(statuses_that_may_pass_are_retryable),
+        cmocka_unit_test(words_that_may_pass_are_retryable),
+        cmocka_unit_test(a_url_is_the_endpoint_with_the_path_before_its_query),
         cmocka_unit_test(a_code_is_short_printable_and_without_quotes),
         cmocka_unit_test(finish_reasons_have_the_words_of_the_protocol),
     };

@@ -20,7 +20,7 @@ finds_every_row_by_its_type_in_any_case(void **state)
         assert_true(strlen(text) > 10);
         count++;
     }
-    assert_int_equal(count, 2);
+    assert_int_equal(count, 3);
     assert_ptr_equal(registry_at(0, NULL), registry_find(STR("OpenAI")));
     assert_null(registry_find(STR("openai2")));
     assert_null(registry_find(STR("")));
@@ -41,6 +41,7 @@ every_row_keeps_the_contract(void **state)
         assert_int_equal(provider_is_local(&config), !network);
         assert_int_equal(network, o->open && o->digest && o->end && o->fault);
         assert_int_equal(!network, o->begin && o->next);
+        assert_int_equal(network, o->own_members != NULL);
     }
 }
 

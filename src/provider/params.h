@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_PROVIDER_PARAMS_H
+#define CHATBOX_PROVIDER_PARAMS_H
+
+#include "provider/provider.h"
+
+/* What an operator adds to the requests of a provider: temperature,
+ * max_tokens, and extra_body, a JSON object of further members. */
+
+/* Appends the members that are set to an object that has been opened. A member
+ * of extra_body that is null is not sent. */
+void params_put(const struct provider_config *config, struct buf *body);
+
+/* Whether extra_body has this member, also as null: what a provider would send
+ * by default gives way to it. */
+bool params_name(const struct provider_config *config, struct str member);
+
+/* The first member of extra_body that it must not have: the provider's own, or
+ * one with a setting of its own. False when there is none. *member_out borrows
+ * from extra_body. */
+bool params_refused(const struct provider_ops *ops, struct str extra_body,
+                    struct str *member_out);
+
+#endif

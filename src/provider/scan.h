@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_PROVIDER_SCAN_H
+#define CHATBOX_PROVIDER_SCAN_H
+
+#include "codec/json.h"
+
+/* What the texts of several providers are read with. */
+
+/* A string or null; null is the empty text. */
+void scan_text(struct json_scan *s, struct json_text *out);
+
+/* A count; *out stays when it is not one, for an odd number must not cost an
+ * answer, and is -1 when it is not whole or too large. */
+void scan_count(struct json_scan *s, int64_t *out);
+
+/* Enters an object; false for null, or when it is neither. */
+bool scan_object(struct json_scan *s);
+
+#endif

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+#include "provider/scan.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static void
+a_text_may_be_null_but_nothing_else(void **state)
+{
+    struct json_scan s;
+    struct json_text t = {.raw = STR("before")};
+
+    (void)state;
+    json_scan_init(&s, STR("null"));
+    scan_text(&s, &t);
+    assert_true(json_scan_end(&s) && t.raw.n == 0);
+    json_scan_init(&s, STR("\"x\""));
+    scan_text(&s, &t);
+    assert_true(json_scan_end(&s) && json_text_is(&t, STR("x")));
+    json_scan_init(&s, STR("1"));
+    scan_text(&s, &t);
+    assert_false(json_scan_end(&s));
+}
+
+static void
+a_count_is_one_or_none(void **state)
+{
+    static const struct {
+        struct str text;
+        int64_t count; /* from 7 */
+    } cases[] = {
+        {STR("0"), 0},           {STR("2147483647"), 2147483647},
+        {STR("2147483648"), -1}, {STR("99999999999999999999"), -1},
+        {STR("1.5"), -1},        {STR("-1"), 7},
+        {STR("null"), 7},        {STR("\"1\""), 7},
+        {STR("{\"a\":[1]}"), 7},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct json_scan s;
+        int64_t count = 7;
+
+        json_scan_init(&s, cases[i].text);
+        scan_count(&s, &count);
+        assert_true(json_scan_end(&s));
+        assert_int_equal(count, cases[i].count);
+    }
+}
+
+static void
+an_object_may_be_null_but_nothing_else(void **state)
+{
+    struct json_scan s;
+    struct json_text key;
+
+    (void)state;
+    json_scan_init(&s, STR("null"));
+    assert_false(scan_object(&s));
+    assert_true(json_scan_end(&s));
+    json_scan_init(&s, STR("{}"));
+    assert_true(scan_object(&s));
+    assert_false(json_scan_member(&s, &key));
+    assert_true(json_scan_end(&s));
+    json_scan_init(&s, STR("[]"));
+    assert_false(scan_object(&s));
+    assert_false(json_scan_end(&s));
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_text_may_be_null_but_nothing_else),
+        cmocka_unit_test(a_count_is_one_or_none),
+        cmocka_unit_test(an_object_may_be_null_but_nothing_else),
+    };
+
+    return cmocka_run_group_tests_name("provider/scan", tests, NULL, NULL);
+}
