@@ -120,10 +120,17 @@ static const struct provider_ops script_ops = {.type = "script",
 
 static const size_t m1_fallback[] = {1, 2};
 
+/* Strings of a configuration are never NULL. */
+#define MODEL(model_id, label)                                                 \
+    {                                                                          \
+        .ops = &script_ops, .id = model_id, .name = label, .model = model_id,  \
+        .endpoint = "", .api_key = "", .temperature = "", .extra_body = "",    \
+    }
+
 static struct provider_config providers[] = {
-    {.ops = &script_ops, .id = "m1", .name = "Model One", .model = "m1"},
-    {.ops = &script_ops, .id = "m2", .name = "Model Two", .model = "m2"},
-    {.ops = &script_ops, .id = "m3", .name = "Model Three", .model = "m3"},
+    MODEL("m1", "Model One"),
+    MODEL("m2", "Model Two"),
+    MODEL("m3", "Model Three"),
 };
 
 /* --- the house ---------------------------------------------------------- */
