@@ -31,6 +31,9 @@ def server(spawn, fake, database, name, proxy):
     one.close()
 
 
+AFTER_ALL = "an answer was stored after all"
+
+
 def entry(command):
     return command["insert"] == "usage"
 
@@ -60,7 +63,8 @@ def test_an_entry_that_fails_is_put_down_later_and_once(server, connect, fake, p
     fault = proxy.fail(kind, "insert", times=3, where=entry,
                        reply={"ok": 0.0, "code": 91, "errmsg": "going down"})
     one.say(question)
-    one.rest_of_turn(60)  # an error, if it took too long to learn that it is stored
+    if one.rest_of_turn(60).error:  # it took too long to learn that it is stored
+        wait_for(lambda: server.logged("store_recovered", msg=AFTER_ALL), 60, "it is told")
     fault.wait_struck(3, 60)
     wait_for(lambda: sums(stored, one) == whole(2), 30, "two entries")
     again = connect(server, one.user, session_id=one.session)

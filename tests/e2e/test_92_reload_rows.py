@@ -460,6 +460,28 @@ def _(house):
     assert ends() == "stop"
 
 
+@row("llm.providers[n].temperature", "0.25")
+def _(house):
+    assert "temperature" not in asked(house).json
+    yield
+    assert asked(house).json["temperature"] == 0.25
+
+
+@row("llm.providers[n].max_tokens", 77)
+def _(house):
+    assert "max_tokens" not in asked(house).json
+    yield
+    assert asked(house).json["max_tokens"] == 77
+
+
+@row("llm.providers[n].extra_body", '{"seed": 7, "stream_options": null}')
+def _(house):
+    assert "stream_options" in asked(house).json
+    yield
+    body = asked(house).json
+    assert body["seed"] == 7 and "stream_options" not in body
+
+
 @pytest.fixture(scope="module")
 def house(spawn_module, fake, tmp_path_factory):
     return House(spawn_module, fake, tmp_path_factory.mktemp("rows") / "c.yaml", {},
