@@ -110,12 +110,16 @@ TOOLS = without("01_support", "02_mongo_tools")
 COMMANDS = without("05_config_rows", "06_config_sources", "07_commands")
 # With a MongoDB of their own in any run; its connections are the driver's.
 MONGO = without("03_mongo", "04_*")
-# Minutes of faults by chance: soak-long has a thousand of them.
+# Faults by chance: e2e has a few schedules, soak-long a thousand.
 CHANCE = without("04_mongo_schedules")
 # Starts that fail and a command: before there are threads, or without them.
 ONE_THREAD = without("04_mongo_start", "04_migrate")
-# No storage: another one makes no difference.
-NO_STORE = without("05_config_rows", "06_config_sources", "31_ws_echo")
+# Settings, heads, tokens, frames and limits: what is stored plays no part in
+# it, so that another storage makes no difference.
+NO_STORE = without("05_config_rows", "06_config_sources", "10_malformed",
+                   "11_http", "12_cors_pages_tls", "20_auth",
+                   "21_origins_limits", "22_jwks", "23_live_tokens",
+                   "30_ws_rules", "31_ws_echo", "70_limits", "71_buckets")
 
 
 def pytest(variant, name, where="tests/e2e", targets=(), how=workers(2),
@@ -171,10 +175,10 @@ SUITES = {
     "web": node("web", "web", "npx vitest run --reporter=default "
                 "--reporter=junit --outputFile.junit={junit}"),
     "types": tap("types", "tools/types"),
-    "e2e": pytest("release", "e2e", how=workers(4) + CHANCE + other_store(),
+    "e2e": pytest("release", "e2e", how=workers(6) + other_store(),
                   CHATBOX_TEST_PATIENCE="2"),
     "e2e-mongo": pytest("release", "e2e-mongo",
-                        how=workers(4) + ("--store", "mongo")
+                        how=workers(6) + ("--store", "mongo")
                         + TOOLS + MONGO + NO_STORE,
                         CHATBOX_TEST_PATIENCE="2"),
     "property": pytest("release", "property", "tests/property", PROPERTY,
@@ -185,14 +189,14 @@ SUITES = {
     "tidy": tap("tidy", "tools/tidy", prepared=builds("release")),
     "asan-unit": meson("asan", "unit", 5),
     "asan-corpus": meson("asan", "fuzz", 5),
-    "asan-e2e": pytest("asan", "asan-e2e", how=workers(4) + TOOLS + CHANCE,
+    "asan-e2e": pytest("asan", "asan-e2e", how=workers(6) + TOOLS + CHANCE,
                        CHATBOX_TEST_PATIENCE="4"),
     "tsan-unit": meson("tsan", "unit", 10),
     "tsan-e2e": pytest("tsan", "tsan-e2e",
-                       how=workers(4) + TOOLS + COMMANDS + ONE_THREAD + CHANCE,
+                       how=workers(6) + TOOLS + COMMANDS + ONE_THREAD + CHANCE,
                        CHATBOX_TEST_THREADS="4", CHATBOX_TEST_PATIENCE="6"),
     "faults-e2e": pytest("faults", "faults-e2e",
-                         how=workers(4) + TOOLS + COMMANDS + MONGO,
+                         how=workers(6) + TOOLS + COMMANDS + MONGO,
                          CHATBOX_TEST_PATIENCE="3"),
     "cov-unit": meson("cov", "unit", 3),
     "cov-corpus": meson("cov", "fuzz", 3),

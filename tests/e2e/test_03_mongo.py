@@ -280,7 +280,7 @@ def test_a_delete_that_was_cut_is_not_seen_and_is_ended(start, stored, fake, use
     finally:
         database.fail_point_off()
     assert stored.messages.count_documents({"sid": sid}) == 2
-    wait_for(lambda: server.http.get("/readyz").status_code == 200, 10, "it works again")
+    wait_for(server.is_ready, 10, "it works again")
     assert client.get("/sessions").json()["sessions"] == []
     assert client.get(f"/sessions/{sid}").status_code == 404
     server.kill9()

@@ -53,7 +53,7 @@ def fails(database, server, wire):
     yield fail
     database.fail_point_off()
     wire.heal()
-    wait_for(lambda: server.http.get("/readyz").status_code == 200, 30, "ready again")
+    wait_for(server.is_ready, 30, "ready again")
 
 
 @pytest.fixture

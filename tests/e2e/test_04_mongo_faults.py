@@ -42,7 +42,7 @@ def server(spawn, fake, database, proxy, name):
 
 
 def all_is_well(server):
-    wait_for(lambda: server.http.get("/readyz").status_code == 200, 30, "ready again")
+    wait_for(server.is_ready, 30, "ready again")
 
 
 @pytest.mark.parametrize("victims", ["server", "database", "both"])

@@ -5,7 +5,7 @@ What was acknowledged is stored, once and in order; who was told an error finds 
 stored, unless the log says that nobody could know; each message that was sent is told
 one fate; and afterwards all goes on without a restart.
 
-CHATBOX_FAULT_SCHEDULES is how many schedules are tried (3; with CHATBOX_LONG=1 it is
+CHATBOX_FAULT_SCHEDULES is how many schedules are tried (2; with CHATBOX_LONG=1 it is
 1,000, in four parts), CHATBOX_FAULT_SEED what they are drawn from.
 """
 
@@ -26,7 +26,7 @@ from support.waiting import PATIENCE, wait_for
 
 SIZE, COUNT = 10, 20  # clients, messages of each
 LONG = os.environ.get("CHATBOX_LONG") == "1"
-SCHEDULES = int(os.environ.get("CHATBOX_FAULT_SCHEDULES", "1000" if LONG else "3"))
+SCHEDULES = int(os.environ.get("CHATBOX_FAULT_SCHEDULES", "1000" if LONG else "2"))
 SEED = os.environ.get("CHATBOX_FAULT_SEED", str(random.SystemRandom().getrandbits(32)))
 PARTS = 4 if LONG else 1
 SHRINKING_S = 600
@@ -63,8 +63,7 @@ class Stage:
             play(self, crowd, schedule)
         finally:
             crowd.join()
-        wait_for(lambda: self.server.http.get("/readyz").status_code == 200, 30,
-                 "ready again")
+        wait_for(self.server.is_ready, 30, "ready again")
         crowd.insist()
         note(f"{crowd.acked()} acknowledged, {crowd.told()} fates")
         crowd.judge(self.database.client[self.name])

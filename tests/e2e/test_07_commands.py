@@ -230,8 +230,8 @@ def test_dev_writes_no_token_into_the_query(dev):
 
 def test_the_demo_model_answers_the_same_question_alike(spawn):
     server = spawn(demo_env())
-    texts = []
-    for _ in range(2):
-        with Chat(server, fresh()) as chat:
-            texts.append(chat.turn("What is a socket?", timeout=50).text)
+    with Chat(server, fresh()) as one, Chat(server, fresh()) as two:
+        for chat in (one, two):
+            chat.say("What is a socket?")
+        texts = [chat.rest_of_turn(50).text for chat in (one, two)]
     assert texts[0] == texts[1] and texts[0]

@@ -7,6 +7,7 @@ import hashlib
 import json
 import os
 import re
+import resource
 import secrets
 import signal
 import subprocess
@@ -119,6 +120,40 @@ def test_a_plain_message_would_be_seen(spawn, connect, fake):
     connect(server).turn(canary)
     assert canary in storage(server).text()
     assert list(files_with(server, canary)) or not storage(server).files()
+
+
+@contextlib.contextmanager
+def large_cores():
+    """Who is started meanwhile may leave a core dump of any size."""
+    before = resource.getrlimit(resource.RLIMIT_CORE)
+    resource.setrlimit(resource.RLIMIT_CORE, (before[1], before[1]))
+    try:
+        yield before[1]
+    finally:
+        resource.setrlimit(resource.RLIMIT_CORE, before)
+
+
+def dumps(process):
+    """Whether the kernel wrote a core dump of it, wherever that goes on this machine,
+    and though a superuser lifts its limits where this can be."""
+    with contextlib.suppress(PermissionError):
+        resource.prlimit(process.pid, resource.RLIMIT_CORE, (resource.RLIM_INFINITY,) * 2)
+    process.send_signal(signal.SIGABRT)
+    end = os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert end.si_status == signal.SIGABRT
+    process.wait()
+    return end.si_code == os.CLD_DUMPED
+
+
+def test_a_server_that_has_keys_leaves_no_core_dump(spawn, connect, fake, keys, tmp_path):
+    """So that what is opened in its memory comes to no disk by its death; another
+    program that was started like it leaves one."""
+    with large_cores() as limit:
+        server = spawn({**provider_env(fake), "ENCRYPTION_KEYS": keys[0]}, cwd=tmp_path)
+        other = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
+    connect(server).turn("hello")
+    assert dumps(other) == (limit != 0)
+    assert not dumps(server.process)
 
 
 def test_another_program_opens_what_is_stored(spawn, connect, fake, keys):

@@ -159,7 +159,7 @@ def test_a_locked_database_is_an_error_to_the_sender_and_heals(spawn, connect, f
                  "not ready without storage")
         checks = server.http.get("/readyz").json()
         assert checks["status"] == "not ready"
-    wait_for(lambda: server.http.get("/readyz").status_code == 200, 30, "ready again")
+    wait_for(server.is_ready, 30, "ready again")
     assert one.turn(question, client_id="c-1", timeout=30).finish == "stop"
     assert [m["content"] for m in messages(server, one)].count(question) == 1
 

@@ -280,7 +280,7 @@ class Sweep:
 
     def settle(self, what):
         """Ready again, and nothing half kept, without a restart."""
-        wait_for(lambda: self.server.http.get("/readyz").status_code == 200, 10,
+        wait_for(self.server.is_ready, 10,
                  f"ready again after: {what}")
         wait_for(lambda: not storage(self.server).messages(seq=None), 10,
                  f"no unfinished answer after: {what}")

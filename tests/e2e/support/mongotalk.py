@@ -43,6 +43,11 @@ def is_fate(frame):
         frame["type"] == "error" and "message_id" not in frame))
 
 
+def is_question(command):
+    """Of an insert."""
+    return command["insert"] == "messages" and command["documents"][0]["sender"] == "user"
+
+
 class Talker:
     """One client; `acks` and `errors` are what it was told."""
 

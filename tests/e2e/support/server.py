@@ -163,10 +163,13 @@ class Server:
                 raise AssertionError(f"exit {self.process.returncode} instead of a "
                                      f"start:\n{self.tail()}")
             try:
-                return self.http.get("/readyz").status_code == 200
+                return self.is_ready()
             except httpx.TransportError:
                 return False
         wait_for(ready, 15, "readyz answers 200")
+
+    def is_ready(self):
+        return self.http.get("/readyz").status_code == 200
 
     def stop(self, expect=0, sig=signal.SIGTERM, timeout=20):
         """Stop by signal; returns the exit status after checking it."""
