@@ -100,7 +100,7 @@ make_fallback(struct provider_config *p, const struct config *c,
 }
 
 static struct provider_config *
-make_providers(const struct config *c)
+make_providers(const struct config *c, struct breakers *breakers)
 {
     struct provider_config *all = xcalloc(c->provider_count, sizeof(*all));
 
@@ -118,6 +118,7 @@ make_providers(const struct config *c)
             .max_tokens = (int64_t)p->max_tokens,
             .extra_body = str_dup(p->extra_body),
         };
+        all[i].breaker = breakers_of(breakers, all[i].id);
         make_fallback(&all[i], c, &p->fallback);
     }
     return all;
@@ -160,7 +161,8 @@ fill(struct chat_settings *s, const struct config *c)
 
 struct chat_settings *
 boot_chat_new(const struct config *c, const char *file_prefix,
-              struct chat_population *population, unsigned refs)
+              struct chat_population *population, struct breakers *breakers,
+              unsigned refs)
 {
     struct own *own = xcalloc(1, sizeof(*own));
     struct chat_settings *s = &own->settings;
@@ -171,6 +173,6 @@ boot_chat_new(const struct config *c, const char *file_prefix,
     fill(s, c);
     s->own_file_prefix = own->file_prefix = xstrdup(file_prefix);
     s->system_prompt = own->system_prompt = str_dup(c->llm_system_prompt);
-    s->providers = own->providers = make_providers(c);
+    s->providers = own->providers = make_providers(c, breakers);
     return s;
 }

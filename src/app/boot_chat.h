@@ -4,18 +4,20 @@
 
 #include "app/config.h"
 #include "chat/chat.h"
+#include "provider/breakers.h"
 
 #include <stddef.h>
 
 /* The chat's settings from one config, with everything that they point to (the
- * providers, their texts and keys) but for the population: they need no config
- * any more, so a reload can replace them and the last turn that works by them
- * frees them. Providers must be of types that this build speaks to.
- * file_prefix: what an own file_url begins with. Gives `refs` references. */
+ * providers, their texts and keys) but for population and breakers: they need
+ * no config any more, so a reload can replace them and the last turn that works
+ * by them frees them. Providers must be of types that this build speaks to.
+ * file_prefix: what an own file_url begins with. breakers outlive them, like
+ * the population. Gives `refs` references. */
 struct chat_settings *boot_chat_new(const struct config *c,
                                     const char *file_prefix,
                                     struct chat_population *population,
-                                    unsigned refs);
+                                    struct breakers *breakers, unsigned refs);
 
 /* The provider of a type that this build does not speak to, or NULL. */
 const struct config_provider *boot_chat_unknown(const struct config *c);

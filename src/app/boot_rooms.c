@@ -343,6 +343,7 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     if (status != CLI_OK) {
         return status;
     }
+    r->breakers = breakers_new();
     r->proxies = make_networks(&c->server_trusted_proxies);
     r->metrics = make_networks(&c->metrics_allowed_networks);
     r->admin_roles = make_strings(&c->auth_admin_roles);
@@ -361,6 +362,7 @@ boot_rooms_fini(struct boot_rooms *r)
 {
     token_keys_free(r->keys);
     seal_ring_free(r->ring);
+    breakers_free(r->breakers);
     tls_free(r->tls);
     xfree(r->proxies);
     xfree(r->metrics);

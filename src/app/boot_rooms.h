@@ -7,6 +7,7 @@
 #include "gate/gate.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "provider/breakers.h"
 #include "store/seal.h"
 
 /* The settings as each room wants them: structs that borrow from one config
@@ -17,6 +18,7 @@ struct boot_rooms {
     struct net_settings net;
     struct store_settings store;
     struct store_mongo_settings mongo; /* what store borrows */
+    struct breakers *breakers;
     struct token_keys *keys;
     struct token_rules rules;
     struct seal_ring *ring; /* NULL: messages are stored as they are */

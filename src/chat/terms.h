@@ -17,6 +17,7 @@ struct provider_slots {
     unsigned errors;
     unsigned retries;
     unsigned fallbacks;
+    unsigned breaker;
     unsigned bad_events;
     unsigned tokens;
 };

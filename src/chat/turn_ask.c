@@ -12,6 +12,7 @@
 #include "chat/turn_parts.h"
 #include "codec/utf8.h"
 #include "loop/shard.h"
+#include "provider/breaker.h"
 
 static struct chat *
 chat_of(const struct turn *t)
@@ -109,9 +110,61 @@ static void on_end(void *cookie, const struct upstream_failure *why);
 static const struct upstream_events events = {on_text, on_usage, on_finish,
                                               on_end};
 
+/* The n-th of those that may be asked: the chosen one, then its fallbacks. */
+static uint16_t
+nth_provider(const struct turn *t, size_t n)
+{
+    const struct provider_config *chosen =
+        &settings_of(t)->providers[t->chosen];
+
+    return n == 0 ? t->chosen : (uint16_t)chosen->fallback[n - 1];
+}
+
+/* Turns to the n-th, n > t->fallbacks. */
+static void
+turn_to(struct turn *t, size_t n)
+{
+    const struct provider_config *all = settings_of(t)->providers;
+    uint16_t failed = t->provider;
+
+    t->fallbacks = (uint16_t)n;
+    t->provider = nth_provider(t, n);
+    t->attempts = 0;
+    log_warn(EVENT_LLM_FALLBACK, "asking another provider",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", all[failed].id),
+             log_cstr("fallback", all[t->provider].id));
+    metric_count_at(METRIC_LLM_FALLBACKS, t->terms->slots[failed].fallbacks);
+}
+
+static bool
+admits(const struct turn *t, size_t n)
+{
+    struct breaker *b = settings_of(t)->providers[nth_provider(t, n)].breaker;
+
+    return b == NULL || breaker_admit(b, now_ms(t));
+}
+
+/* Passes over those that are known to fail, unless all that are left are. */
+static void
+choose(struct turn *t)
+{
+    size_t n = t->fallbacks;
+    size_t last = settings_of(t)->providers[t->chosen].fallback_count;
+
+    while (n <= last && !admits(t, n)) {
+        n++;
+    }
+    if (n > t->fallbacks && n <= last) {
+        turn_to(t, n);
+    }
+}
+
 void
 turn_ask_send(struct turn *t)
 {
+    choose(t);
     t->attempts++;
     xfree(t->answer.model_id);
     t->answer.model_id = xstrdup(settings_of(t)->providers[t->provider].id);
@@ -192,9 +245,17 @@ may_ask(const struct turn *t, int64_t wait_ms)
 }
 
 static bool
+has_fallback(const struct turn *t)
+{
+    return t->fallbacks < settings_of(t)->providers[t->chosen].fallback_count;
+}
+
+/* Whoever has a fallback is not asked again: that one answers sooner. */
+static bool
 may_retry(const struct turn *t, const struct upstream_failure *why)
 {
-    return why->retryable && t->attempts < settings_of(t)->retry_attempts &&
+    return why->retryable && !has_fallback(t) &&
+           t->attempts < settings_of(t)->retry_attempts &&
            may_ask(t, why->retry_after_ms);
 }
 
@@ -203,21 +264,10 @@ may_retry(const struct turn *t, const struct upstream_failure *why)
 static bool
 fall_back(struct turn *t)
 {
-    const struct provider_config *all = settings_of(t)->providers;
-    const struct provider_config *chosen = &all[t->chosen];
-    uint16_t failed = t->provider;
-
-    if (t->fallbacks == chosen->fallback_count || !may_ask(t, 0)) {
+    if (!has_fallback(t) || !may_ask(t, 0)) {
         return false;
     }
-    t->provider = (uint16_t)chosen->fallback[t->fallbacks++];
-    t->attempts = 0;
-    log_warn(EVENT_LLM_FALLBACK, "asking another provider",
-             log_str("session_id", session_id(t->session)),
-             log_cstr("message_id", t->answer.id),
-             log_cstr("provider", all[failed].id),
-             log_cstr("fallback", all[t->provider].id));
-    metric_count_at(METRIC_LLM_FALLBACKS, t->terms->slots[failed].fallbacks);
+    turn_to(t, t->fallbacks + 1u);
     return true;
 }
 

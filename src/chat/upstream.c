@@ -11,6 +11,7 @@
 #include "base/xalloc.h"
 #include "loop/shard.h"
 #include "net/fetch.h"
+#include "provider/breaker.h"
 
 /* Of the body of a refusal: enough for an error object. */
 #define FAULT_BYTES 4096
@@ -36,7 +37,7 @@ struct upstream {
     struct provider_event local; /* waits for the timer */
     struct provider_fault fault;
     size_t tail;
-    unsigned bad_events; /* metrics slot */
+    const struct provider_slots *slots;
     int status;
     int64_t retry_after_ms;
     bool finished; /* FINISH or DONE was seen */
@@ -44,7 +45,61 @@ struct upstream {
     bool failed;   /* ERROR: fault is valid */
     bool told;     /* on_end was called, or nobody listens */
     bool paused;
+    bool praised; /* its breaker has been told that it answers */
 };
+
+/* --- its breaker -------------------------------------------------------- */
+
+static uint64_t
+now_ms(const struct upstream *u)
+{
+    return shard_now_ms(u->chat->shard);
+}
+
+/* The provider answers; once it has spoken that need not be said again. */
+static void
+praise(struct upstream *u)
+{
+    struct breaker *b = u->config->breaker;
+
+    if (u->praised || b == NULL) {
+        return;
+    }
+    u->praised = true;
+    if (breaker_succeed(b)) {
+        log_info(EVENT_LLM_BREAKER, "the provider answers again",
+                 log_cstr("provider", u->config->id));
+        metric_add_at(METRIC_LLM_BREAKERS_OPEN, u->slots->breaker, -1);
+    }
+}
+
+static void
+blame(struct upstream *u, const struct upstream_failure *why)
+{
+    struct breaker *b = u->config->breaker;
+
+    if (b != NULL && breaker_fail(b, now_ms(u), why->retry_after_ms)) {
+        log_warn(EVENT_LLM_BREAKER,
+                 "the provider is asked only when nobody else is left",
+                 log_cstr("provider", u->config->id),
+                 log_cstr("reason", why->word));
+        metric_add_at(METRIC_LLM_BREAKERS_OPEN, u->slots->breaker, 1);
+    }
+}
+
+/* A refusal that asking again does not change (a key that is wrong, a request
+ * that is too long) comes from a provider in good order. */
+static void
+judge(struct upstream *u, const struct upstream_failure *why)
+{
+    bool hopeless = why->end == UPSTREAM_REFUSED && !why->retryable;
+
+    if (why->end == UPSTREAM_COMPLETE || hopeless) {
+        praise(u);
+    } else {
+        blame(u, why);
+    }
+}
 
 /* --- ends --------------------------------------------------------------- */
 
@@ -89,6 +144,7 @@ tell(struct upstream *u, const struct upstream_failure *why)
 {
     if (!u->told) {
         u->told = true;
+        judge(u, why);
         u->events->on_end(u->cookie, why);
     }
 }
@@ -124,6 +180,7 @@ static void
 on_delta(struct upstream *u, struct str text)
 {
     if (text.n > 0) {
+        praise(u);
         u->events->on_text(u->cookie, text);
     }
 }
@@ -168,7 +225,7 @@ on_event(void *cookie, const struct provider_event *e)
         u->finished = u->done = true;
         break;
     case PROVIDER_BAD_EVENT:
-        metric_count_at(METRIC_LLM_BAD_EVENTS, u->bad_events);
+        metric_count_at(METRIC_LLM_BAD_EVENTS, u->slots->bad_events);
         break;
     }
 }
@@ -390,7 +447,7 @@ upstream_start(struct terms *terms, unsigned provider,
     u->config = &terms->settings->providers[provider];
     u->events = events;
     u->cookie = cookie;
-    u->bad_events = terms->slots[provider].bad_events;
+    u->slots = &terms->slots[provider];
     list_push_back(&u->chat->upstreams, &u->link);
     u->retry_after_ms = -1;
     u->gone.run = on_gone;
@@ -407,9 +464,13 @@ upstream_start(struct terms *terms, unsigned provider,
 void
 upstream_cancel(struct upstream *u)
 {
-    if (u != NULL && !u->told) {
-        bury(u);
+    if (u == NULL || u->told) {
+        return;
     }
+    if (!u->praised && u->config->breaker != NULL) {
+        breaker_give_up(u->config->breaker, now_ms(u));
+    }
+    bury(u);
 }
 
 void

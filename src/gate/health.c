@@ -11,6 +11,7 @@
 #include "gate/keys.h"
 #include "gate/reply.h"
 #include "loop/shard.h"
+#include "provider/breaker.h"
 #include "store/store.h"
 
 static void
@@ -36,6 +37,31 @@ health_live(struct request *r)
     buf_fini(&body);
 }
 
+/* Of the providers that are out of order at the moment. */
+static void
+put_breakers(struct buf *out, const struct gate *g)
+{
+    static const char *const words[] = {[BREAKER_CLOSED] = "closed",
+                                        [BREAKER_OPEN] = "open",
+                                        [BREAKER_HALF_OPEN] = "half_open"};
+    const struct chat_settings *set = chat_settings_of(g->shard);
+
+    json_put_key(out, "breakers");
+    buf_putc(out, '{');
+    for (size_t i = 0; i < set->provider_count; i++) {
+        const struct provider_config *p = &set->providers[i];
+        enum breaker_state state = BREAKER_CLOSED;
+
+        if (p->breaker != NULL) {
+            state = breaker_state(p->breaker, shard_now_ms(g->shard));
+        }
+        if (state != BREAKER_CLOSED) {
+            json_put_member(out, p->id, str_from(words[state]));
+        }
+    }
+    buf_putc(out, '}');
+}
+
 static void
 put_checks(struct buf *out, const struct gate *g, bool storage, bool keys)
 {
@@ -51,6 +77,7 @@ put_checks(struct buf *out, const struct gate *g, bool storage, bool keys)
     json_put_member(out, "status", STR("ready"));
     json_put_member_i64(out, "providers_count",
                         (int64_t)chat_settings_of(g->shard)->provider_count);
+    put_breakers(out, g);
     buf_putc(out, '}');
     if (g->settings->jwks_url != NULL) {
         json_put_key(out, "keys");

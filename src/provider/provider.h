@@ -15,6 +15,7 @@
  * event, and says when it wants to be asked again. Pure; any thread, but one
  * answer belongs to one thread. */
 struct provider_ops;
+struct breaker;
 
 /* Immutable, from the settings; strings are never NULL. */
 struct provider_config {
@@ -27,6 +28,8 @@ struct provider_config {
     const char *temperature; /* a JSON number; "" for none */
     int64_t max_tokens;      /* 0 for none */
     const char *extra_body;  /* a JSON object, see params.h; "" for none */
+    struct breaker *breaker; /* outlives this; NULL: always asked */
+
     /* Which of all configured ones are asked instead when this one fails, in
      * order; indices. */
     const size_t *fallback;

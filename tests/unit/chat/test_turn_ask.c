@@ -145,10 +145,10 @@ fallbacks_are_asked_in_order(void **state)
 
     (void)state;
     fallbacks_open(&h);
-    script.failures = 4;
+    script.failures = 2;
     recorder_join(&h, &r, "anna");
     ask_one(&h, &r, ASK("one"));
-    assert_string_equal(script.asked, "m1 m1 m2 m2 m3 ");
+    assert_string_equal(script.asked, "m1 m2 m3 ");
     assert_string_equal(text_at(last_done(&r), "model_id"), "m3");
     assert_string_equal(text_at(last_done(&r), "finish_reason"), "stop");
     assert_int_equal(count_type(&r, "loading"), 1);
@@ -191,7 +191,7 @@ when_all_fallbacks_have_failed_there_is_one_error(void **state)
     script.failures = 6;
     recorder_join(&h, &r, "anna");
     ask_one(&h, &r, ASK("one"));
-    assert_string_equal(script.asked, "m1 m1 m2 m2 m3 m3 ");
+    assert_string_equal(script.asked, "m1 m2 m3 m3 ");
     assert_string_equal(error_code(&r), "LLM_UNAVAILABLE");
     assert_int_equal(count_type(&r, "error"), 1);
     assert_int_equal(count_done(&r), 0);

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: MIT */
+/* The breaker's word and its changes, each a compare-and-swap of the whole:
+ * see breaker.h.
+ *
+ *   bits  0 … 39   until when nothing goes through; 0: closed
+ *        40 … 47   failures in a row
+ *        48 … 55   how often it has opened in a row
+ *        56        a probe is under way (until then) */
+#include "provider/breaker.h"
+
+#define UNTIL_MASK ((UINT64_C(1) << 40) - 1)
+#define COUNT_MAX 255
+
+struct parts {
+    uint64_t until_ms;
+    unsigned failures;
+    unsigned opened;
+    bool probing;
+};
+
+static struct parts
+unpack(uint64_t word)
+{
+    return (struct parts){.until_ms = word & UNTIL_MASK,
+                          .failures = (word >> 40) & COUNT_MAX,
+                          .opened = (word >> 48) & COUNT_MAX,
+                          .probing = (word >> 56) & 1};
+}
+
+static uint64_t
+pack(const struct parts *p)
+{
+    return (p->until_ms & UNTIL_MASK) | (uint64_t)p->failures << 40 |
+           (uint64_t)p->opened << 48 | (uint64_t)p->probing << 56;
+}
+
+static uint64_t
+read_word(const struct breaker *b)
+{
+    return atomic_load_explicit(&b->word, memory_order_relaxed);
+}
+
+/* False: somebody else was faster; *word is what there is now. */
+static bool
+replace(struct breaker *b, uint64_t *word, const struct parts *p)
+{
+    return atomic_compare_exchange_weak_explicit(
+        &b->word, word, pack(p), memory_order_relaxed, memory_order_relaxed);
+}
+
+enum breaker_state
+breaker_state(const struct breaker *b, uint64_t now_ms)
+{
+    struct parts p = unpack(read_word(b));
+
+    if (p.until_ms == 0) {
+        return BREAKER_CLOSED;
+    }
+    return now_ms < p.until_ms && !p.probing ? BREAKER_OPEN : BREAKER_HALF_OPEN;
+}
+
+bool
+breaker_admit(struct breaker *b, uint64_t now_ms)
+{
+    uint64_t word = read_word(b);
+    struct parts p;
+
+    do {
+        p = unpack(word);
+        if (p.until_ms == 0 || now_ms < p.until_ms) {
+            return p.until_ms == 0;
+        }
+        p.probing = true;
+        p.until_ms = now_ms + BREAKER_PROBE_MS;
+    } while (!replace(b, &word, &p));
+    return true;
+}
+
+bool
+breaker_succeed(struct breaker *b)
+{
+    uint64_t word = read_word(b);
+
+    if (word == 0) { /* mostly */
+        return false;
+    }
+    word = atomic_exchange_explicit(&b->word, 0, memory_order_relaxed);
+    return unpack(word).until_ms != 0;
+}
+
+static uint64_t
+open_ms(unsigned opened)
+{
+    uint64_t ms = BREAKER_OPEN_MS;
+
+    for (unsigned i = 1; i < opened && ms < BREAKER_OPEN_MAX_MS; i++) {
+        ms *= 2;
+    }
+    return ms < BREAKER_OPEN_MAX_MS ? ms : BREAKER_OPEN_MAX_MS;
+}
+
+static unsigned
+one_more(unsigned count)
+{
+    return count < COUNT_MAX ? count + 1 : COUNT_MAX;
+}
+
+/* Whoever was asked before it opened fails late, and that is no news. */
+static void
+count_failure(struct parts *p, uint64_t now_ms)
+{
+    bool open = now_ms < p->until_ms && !p->probing;
+
+    p->failures = one_more(p->failures);
+    if (!open && (p->until_ms != 0 || p->failures >= BREAKER_FAILURES)) {
+        p->opened = one_more(p->opened);
+        p->until_ms = now_ms + open_ms(p->opened);
+        p->probing = false;
+    }
+}
+
+static void
+keep_wait(struct parts *p, uint64_t now_ms, int64_t wait_ms)
+{
+    uint64_t wait =
+        wait_ms < BREAKER_OPEN_MAX_MS ? (uint64_t)wait_ms : BREAKER_OPEN_MAX_MS;
+
+    if (now_ms + wait > p->until_ms || p->probing) {
+        p->until_ms = now_ms + wait;
+        p->probing = false;
+    }
+}
+
+bool
+breaker_fail(struct breaker *b, uint64_t now_ms, int64_t retry_after_ms)
+{
+    uint64_t word = read_word(b);
+    struct parts before, p;
+
+    do {
+        before = p = unpack(word);
+        count_failure(&p, now_ms);
+        if (retry_after_ms > 0) {
+            keep_wait(&p, now_ms, retry_after_ms);
+        }
+    } while (!replace(b, &word, &p));
+    return before.until_ms == 0 && p.until_ms != 0;
+}
+
+void
+breaker_give_up(struct breaker *b, uint64_t now_ms)
+{
+    uint64_t word = read_word(b);
+    struct parts p;
+
+    do {
+        p = unpack(word);
+        if (!p.probing) {
+            return;
+        }
+        p.probing = false;
+        p.until_ms = now_ms > 0 ? now_ms : 1;
+    } while (!replace(b, &word, &p));
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* A list: there are few, and they are looked for when settings are read. */
+#include "provider/breakers.h"
+
+#include "base/list.h"
+#include "base/xalloc.h"
+
+#include <string.h>
+
+struct named {
+    struct list link;
+    struct breaker breaker;
+    char *id;
+};
+
+struct breakers {
+    struct list all;
+};
+
+struct breakers *
+breakers_new(void)
+{
+    struct breakers *b = xcalloc(1, sizeof(*b));
+
+    list_init(&b->all);
+    return b;
+}
+
+void
+breakers_free(struct breakers *b)
+{
+    while (b != NULL && !list_empty(&b->all)) {
+        struct named *n = CONTAINER_OF(b->all.next, struct named, link);
+
+        list_remove(&n->link);
+        xfree(n->id);
+        xfree(n);
+    }
+    xfree(b);
+}
+
+struct breaker *
+breakers_of(struct breakers *b, const char *id)
+{
+    struct named *n;
+
+    LIST_FOREACH (it, &b->all) {
+        n = CONTAINER_OF(it, struct named, link);
+        if (strcmp(n->id, id) == 0) {
+            return &n->breaker;
+        }
+    }
+    n = xcalloc(1, sizeof(*n));
+    n->id = xstrdup(id);
+    list_push_back(&b->all, &n->link);
+    return &n->breaker;
+}
