@@ -570,8 +570,8 @@ mongo_doc_get_usage(const struct mongo_lib *lib, const bson_t *doc,
     bool whole;
 
     *out = (struct usage_entry){.usage = {.present = true}};
-    whole = get_document(&in, &form, doc, out) && out->user_id != NULL &&
-            out->at_ms > 0;
+    whole = get_document(&in, &form, doc, out) && out->id[0] != '\0' &&
+            out->user_id != NULL && out->at_ms > 0;
     *odd += in.odd;
     if (!whole) {
         xfree(out->user_id);

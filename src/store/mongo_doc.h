@@ -18,7 +18,8 @@
  * Reading expects anything: fields in any order, absent, unknown, or of a type
  * that nobody would write. A field of a wrong type, or a value that is none
  * of ours, counts as absent and is counted. A document without what makes it
- * a record (its ids; a session's user) is no record. */
+ * a record (its ids; a session's user; of what an answer used the user and the
+ * time, too) is no record. */
 
 /* Of a session's document; it says which form it has. */
 #define MONGO_DOC_VERSION 1

@@ -152,7 +152,9 @@ def test_a_server_that_has_keys_leaves_no_core_dump(spawn, connect, fake, keys, 
         server = spawn({**provider_env(fake), "ENCRYPTION_KEYS": keys[0]}, cwd=tmp_path)
         other = subprocess.Popen(["sleep", "60"], cwd=tmp_path)
     connect(server).turn("hello")
-    assert dumps(other) == (limit != 0)
+    left = dumps(other)
+    pattern = Path("/proc/sys/kernel/core_pattern").read_text().strip()
+    assert left or limit == 0 or pattern == "" or pattern.startswith("|"), "as it could be"
     assert not dumps(server.process)
 
 

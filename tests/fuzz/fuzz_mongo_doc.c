@@ -109,10 +109,7 @@ rewrite_usage(const struct mongo_lib *lib, const bson_t *doc,
     if (!mongo_doc_get_usage(lib, doc, &e, odd)) {
         return false;
     }
-    CHECK(e.user_id != NULL && e.at_ms > 0);
-    if (e.id[0] == '\0') { /* none is ever written without */
-        snprintf(e.id, sizeof(e.id), "0");
-    }
+    CHECK(e.id[0] != '\0' && e.user_id != NULL && e.at_ms > 0);
     mongo_doc_put_usage(out, &e);
     xfree(e.user_id);
     xfree(e.model_id);

@@ -86,6 +86,7 @@ struct thing {
     struct mongo_session session;
     struct message_record message;
     struct review_event event;
+    struct usage_entry entry;
 };
 
 struct kind {
@@ -228,11 +229,41 @@ full_event(struct thing *t)
                                      .detail = xstrdup("Gone.")};
 }
 
+static inline bool
+get_entry(const bson_t *doc, struct thing *out, uint64_t *odd)
+{
+    return mongo_doc_get_usage(&lib, doc, &out->entry, odd);
+}
+
+static inline void
+put_entry(struct mongo_bson *out, const struct thing *t)
+{
+    mongo_doc_put_usage(out, &t->entry);
+}
+
+static inline void
+fini_entry(struct thing *t)
+{
+    xfree(t->entry.user_id);
+    xfree(t->entry.model_id);
+}
+
+static inline void
+full_entry(struct thing *t)
+{
+    t->entry = (struct usage_entry){.id = "a-1",
+                                    .user_id = xstrdup("ann"),
+                                    .model_id = xstrdup("demo"),
+                                    .at_ms = T0,
+                                    .usage = {1, 2, 3, true, true}};
+}
+
 static const struct kind session = {get_session, put_session, fini_session,
                                     full_session};
 static const struct kind message = {get_message, put_message, fini_message,
                                     full_message};
 static const struct kind event = {get_event, put_event, fini_event, full_event};
+static const struct kind entry = {get_entry, put_entry, fini_entry, full_entry};
 
 static inline void
 written(const struct kind *k, const struct thing *t, struct raw *out)

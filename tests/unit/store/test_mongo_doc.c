@@ -79,6 +79,13 @@ an_event_is_read_as_it_was_written(void **state)
 }
 
 static void
+what_an_answer_used_is_read_as_it_was_written(void **state)
+{
+    (void)state;
+    what_is_written_is_read(&entry);
+}
+
+static void
 what_a_message_does_not_have_is_not_written(void **state)
 {
     static const char *const absent[] = {
@@ -128,7 +135,8 @@ read_wreck(const struct kind *k, const uint8_t *bytes, size_t n)
 static void
 damaged_bytes_are_read_without_harm(void **state)
 {
-    static const struct kind *const kinds[] = {&session, &message, &event};
+    static const struct kind *const kinds[] = {&session, &message, &event,
+                                               &entry};
     struct raw full, hurt;
 
     (void)state;
@@ -167,6 +175,7 @@ main(void)
         cmocka_unit_test(a_session_is_read_as_it_was_written),
         cmocka_unit_test(a_message_is_read_as_it_was_written),
         cmocka_unit_test(an_event_is_read_as_it_was_written),
+        cmocka_unit_test(what_an_answer_used_is_read_as_it_was_written),
         cmocka_unit_test(what_a_message_does_not_have_is_not_written),
         cmocka_unit_test(damaged_bytes_are_read_without_harm),
         cmocka_unit_test(a_document_that_breaks_off_is_no_record),

@@ -116,6 +116,17 @@ static const struct field event_fields[] = {
     {"sid", TEXT, false}, {"detail", TEXT, false},
 };
 
+static const struct field entry_fields[] = {
+    {"_id", ID, true},
+    {"uid", TEXT, true},
+    {"modelId", TEXT, false},
+    {"ts", TIME, true},
+    {"promptTokens", INT, false},
+    {"completionTokens", INT, false},
+    {"totalTokens", INT, false},
+    {"estimated", BOOL, false},
+};
+
 /* The value counts as absent, and is counted once; or it is taken. */
 static void
 try_value(const struct kind *k, const struct raw *full, const struct field *f,
@@ -168,6 +179,7 @@ a_field_of_any_type_is_taken_or_counted_as_absent(void **state)
     try_fields(&session, session_fields, COUNT_OF(session_fields));
     try_fields(&message, message_fields, COUNT_OF(message_fields));
     try_fields(&event, event_fields, COUNT_OF(event_fields));
+    try_fields(&entry, entry_fields, COUNT_OF(entry_fields));
 }
 
 static void
