@@ -13,8 +13,10 @@
 
 extern const struct provider_ops anthropic_ops;
 
-/* The form of requests and answers that this file knows. */
-#define VERSION STR("2023-06-01")
+/* The newer form refuses what chooses words more or less freely; models there
+ * are that take it in the older one. This file knows no other difference. */
+#define VERSION STR("2026-10-21")
+#define SAMPLING_VERSION STR("2023-06-01")
 
 /* What every one of its models can give. */
 #define DEFAULT_MAX_TOKENS 4096
@@ -49,14 +51,23 @@ put_url(struct provider_request *r, struct str endpoint)
                                  : STR("/v1/messages"));
 }
 
+static bool
+is_sampling_set(const struct provider_config *config)
+{
+    return config->temperature[0] != '\0' ||
+           params_name(config, STR("top_p")) ||
+           params_name(config, STR("top_k"));
+}
+
 static void
-put_headers(struct provider_request *r, struct str api_key)
+put_headers(struct provider_request *r, const struct provider_config *config)
 {
     provider_request_put(r, "Content-Type", STR("application/json"));
     provider_request_put(r, "Accept", STR("text/event-stream"));
-    provider_request_put(r, "anthropic-version", VERSION);
-    if (api_key.n > 0) {
-        provider_request_put(r, "x-api-key", api_key);
+    provider_request_put(r, "anthropic-version",
+                         is_sampling_set(config) ? SAMPLING_VERSION : VERSION);
+    if (config->api_key[0] != '\0') {
+        provider_request_put(r, "x-api-key", str_from(config->api_key));
     }
 }
 
@@ -150,7 +161,7 @@ build(const struct provider_config *config, const struct provider_turn *turn,
       struct provider_request *r)
 {
     put_url(r, str_from(config->endpoint));
-    put_headers(r, str_from(config->api_key));
+    put_headers(r, config);
     put_body(&r->body, config, turn);
     return provider_request_seal(r);
 }

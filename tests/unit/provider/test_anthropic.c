@@ -263,7 +263,7 @@ sends_the_version_and_the_key_if_there_is_one(void **state)
     assert_int_equal(request_headers(&r), 4);
     assert_true(request_has(&r, "Content-Type: application/json"));
     assert_true(request_has(&r, "Accept: text/event-stream"));
-    assert_true(request_has(&r, "anthropic-version: 2023-06-01"));
+    assert_true(request_has(&r, "anthropic-version: 2026-10-21"));
     assert_true(request_has(&r, "x-api-key: sk-1"));
     provider_request_fini(&r);
     config.api_key = "";
@@ -271,6 +271,38 @@ sends_the_version_and_the_key_if_there_is_one(void **state)
     assert_int_equal(ops->build(&config, &turn, &r), ERR_OK);
     assert_int_equal(request_headers(&r), 3);
     provider_request_fini(&r);
+}
+
+/* The version that refuses temperature, top_p and top_k is not asked with
+ * them. */
+static void
+sampling_is_asked_of_the_version_that_has_it(void **state)
+{
+    static const struct {
+        const char *temperature;
+        const char *extra_body;
+        const char *version;
+    } cases[] = {
+        {"", "", "anthropic-version: 2026-10-21"},
+        {"", "{\"thinking\":{\"top_k\":1}}", "anthropic-version: 2026-10-21"},
+        {"1", "", "anthropic-version: 2023-06-01"},
+        {"", "{\"a\":1,\"top_p\":0.5}", "anthropic-version: 2023-06-01"},
+        {"", "{\"top_k\":5}", "anthropic-version: 2023-06-01"},
+    };
+    struct provider_turn turn = {.messages = &question, .count = 1};
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct provider_config config = request_config(ops, "https://h", "k");
+        struct provider_request r;
+
+        config.temperature = cases[i].temperature;
+        config.extra_body = cases[i].extra_body;
+        provider_request_init(&r, 10000);
+        assert_int_equal(ops->build(&config, &turn, &r), ERR_OK);
+        assert_true(request_has(&r, cases[i].version));
+        provider_request_fini(&r);
+    }
 }
 
 static void
@@ -395,6 +427,7 @@ main(void)
         cmocka_unit_test(classifies_statuses_and_takes_the_type_for_the_log),
         cmocka_unit_test(finds_messages_below_the_version),
         cmocka_unit_test(sends_the_version_and_the_key_if_there_is_one),
+        cmocka_unit_test(sampling_is_asked_of_the_version_that_has_it),
         cmocka_unit_test(settings_become_members_of_the_request),
         cmocka_unit_test(user_and_assistant_take_turns_beginning_with_the_user),
         cmocka_unit_test(refuses_what_does_not_fit),
