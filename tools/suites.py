@@ -105,7 +105,7 @@ def without(*names):
 
 
 # Of the tests' own tools: no program of ours runs in them.
-TOOLS = without("01_support", "02_mongo_tools")
+TOOLS = without("01_support", "01_official_clients", "02_mongo_tools")
 # Commands that end at once: no second thread, and no socket.
 COMMANDS = without("05_config_rows", "06_config_sources", "07_commands")
 # With a MongoDB of their own in any run; its connections are the driver's.

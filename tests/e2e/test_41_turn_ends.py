@@ -150,7 +150,7 @@ BEFORE_TEXT = [
     ("FIN after an empty delta", lambda: Answer().role().fin(), 3),
     ("HTML with 200", html, None),
     ("an error object with 200", lambda: failure(200, '{"error":{"message":"no"}}'), None),
-    ("an error event first", lambda: Answer().error_event().done(), None),
+    ("an error event first", lambda: Answer().error_event().done(), 3),
     ("a redirect", lambda: failure(302, Location="http://127.0.0.1:1/"), None),
     ("an empty 200", lambda: failure(200), None),
 ]

@@ -3,12 +3,12 @@
 offsets, bytes that drip, odd framing. Never "complete" before the finish
 reason, never an end too many, never a secret, and the next question is served."""
 
-import json
 import os
 
 import pytest
 
 from support.answer import Answer, chunk, event
+from support.cuts import chunked, cut_everywhere, judge, raw
 from support.server import API_KEY, provider_env
 from support.waiting import PATIENCE, wait_for
 from support.ws import RawWs, is_end
@@ -18,73 +18,23 @@ SETTINGS = {"LLM_FIRST_BYTE_TIMEOUT": "2s", "LLM_IDLE_TIMEOUT": "2s",
 TEXTS = ("Grüße ", "€", "😀", " und ", "Ende")
 WHOLE = "".join(TEXTS)
 SSE = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n"
-
-
-def chunked(*pieces):
-    return b"".join(b"%x\r\n%s\r\n" % (len(p), p) for p in pieces) + b"0\r\n\r\n"
-
-
 EVENTS = [event(chunk({"content": text})) for text in TEXTS]
 FINISH = event(chunk(finish="stop"))
 DONE = b"data: [DONE]\n\n"
 WIRE = SSE + b"Transfer-Encoding: chunked\r\n\r\n" + chunked(*EVENTS, FINISH, DONE)
-FINISHED = WIRE.index(FINISH) + len(FINISH)  # so many bytes tell that it is whole
-OFFSETS = sorted({*(round(n * (len(WIRE) - 1) / 48) for n in range(49)),
-                  FINISHED - 1, FINISHED})
-assert len(OFFSETS) >= 50
 
 
-def raw(*data):
-    answer = Answer(framing="raw")
-    for one in data:
-        answer.raw(one)
-    return answer
-
-
-def stored(server, one):
-    return server.user(one.user).get(f"/sessions/{one.session}").json()["messages"]
-
-
-def judge(server, one, turn, requests, whole=WHOLE):
-    """What holds however a stream was cut; gives the finish reason or error."""
-    page = stored(server, one)
-    assert API_KEY not in json.dumps(turn.frames)
-    assert sum(is_end(frame) for frame in turn.frames) == 1
-    assert one.quiet() == [], "exactly one end"
-    answers = [m for m in page if m.get("reply_to") == turn.ack["message_id"]]
-    if turn.error:
-        assert turn.text == "" and answers == []
-        assert turn.error["code"] in ("LLM_UNAVAILABLE", "LLM_TIMEOUT")
-        return turn.error["code"]
-    assert len(requests) == 1 or turn.text == "", "no retry after text"
-    assert whole.startswith(turn.text)
-    assert len(answers) == 1 and answers[0]["content"] == turn.text
-    assert answers[0]["finish_reason"] == turn.finish and answers[0]["seq"] == turn.seq
-    assert answers[0]["status"] == ("complete" if turn.finish == "stop" else "interrupted")
-    return turn.finish
+def at_end(piece):
+    return WIRE.index(piece) + len(piece)
 
 
 @pytest.mark.parametrize("how", ["fin", "rst"])
 def test_a_stream_cut_at_fifty_offsets_ends_once_and_as_it_is(chat, server, fake, question,
                                                              how):
     one = chat()
-    ends = []
-    for offset in OFFSETS:
-        ask = f"{question} {offset}"
-        answer = raw(WIRE[:offset])
-        fake.when(ask, getattr(answer, how)())
-        turn = one.turn(ask, client_id=ask)
-        ends.append(judge(server, one, turn, fake.asked(ask)))
-        if turn.error:
-            # What nobody has seen is asked again; and what a kept connection
-            # lost without a byte goes out once more.
-            assert 3 <= len(fake.asked(ask)) <= 6
-        else:
-            assert turn.finish == "interrupted" or offset >= FINISHED
-            assert turn.text == WHOLE or offset < WIRE.index(EVENTS[-1]) + len(EVENTS[-1])
-        if offset >= FINISHED and how == "fin":
-            assert turn.finish == "stop"
-    assert {"LLM_UNAVAILABLE", "interrupted", "stop"} == set(ends)
+    texts = [(text, at_end(piece)) for text, piece in zip(TEXTS, EVENTS)]
+    ends = cut_everywhere(server, fake, one, question, how, WIRE, texts, at_end(FINISH))
+    assert {"LLM_UNAVAILABLE", "interrupted", "stop"} == ends
     assert one.turn("and now?", client_id="last").finish == "stop"
     assert API_KEY not in server.log_text()
 
@@ -103,7 +53,7 @@ def test_bytes_that_drip_do_not_hold_a_turn_for_ever(spawn, connect, fake, quest
     fake.when(question, answer)
     one = connect(server)
     turn = one.turn(question, client_id="c", timeout=20)
-    assert judge(server, one, turn, fake.asked(question)) == finish
+    assert judge(server, one, turn, fake.asked(question), WHOLE) == finish
     assert len(fake.asked(question)) == 1
     assert fake.asked(question)[0].closed.wait(10), "the upstream connection is closed"
     assert server.wait_log("llm_timeout", session_id=one.session)
@@ -157,7 +107,7 @@ def test_odd_answers_are_whole_or_not_but_never_both(chat, server, fake, questio
     one = chat()
     before = server.memory()
     turn = one.turn(question, client_id="c")
-    assert judge(server, one, turn, fake.asked(question)) == end
+    assert judge(server, one, turn, fake.asked(question), WHOLE) == end
     if end == "stop":
         assert turn.text == WHOLE
     assert server.memory() - before < 20_000_000
