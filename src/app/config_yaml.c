@@ -5,6 +5,7 @@
 #include "app/config_yaml.h"
 
 #include "app/config_env.h"
+#include "app/config_yaml_json.h"
 #include "base/xalloc.h"
 
 #include <string.h>
@@ -134,6 +135,24 @@ take_sequence(struct walk *w, struct config_ref ref)
 }
 
 static void
+take_object(struct walk *w, struct config_ref ref)
+{
+    struct config_yaml_json json;
+    unsigned line = line_of(w);
+
+    config_yaml_json_init(&json, ref.row->max);
+    while (config_yaml_json_feed(&json, &w->event) && next(w)) {
+    }
+    if (json.bad != NULL) {
+        complain_of(w, ref, json.bad);
+    } else if (!w->failed) {
+        config_raw_set(config_raw_of(w->l, ref), buf_str(&json.out),
+                       CONFIG_FROM_FILE, line);
+    }
+    config_yaml_json_fini(&json);
+}
+
+static void
 take_value(struct walk *w, struct config_ref ref)
 {
     bool list = config_table_storage(ref.row->type) == CONFIG_STRINGS;
@@ -144,6 +163,9 @@ take_value(struct walk *w, struct config_ref ref)
                        CONFIG_FROM_FILE, line_of(w));
     } else if (w->event.type == YAML_SEQUENCE_START_EVENT && list) {
         take_sequence(w, ref);
+    } else if (w->event.type == YAML_MAPPING_START_EVENT &&
+               ref.row->type == CONFIG_TYPE_JSON_OBJECT) {
+        take_object(w, ref);
     } else {
         complain_of(w, ref, list ? "must be a sequence" : "must be one value");
         skip(w);

@@ -122,6 +122,32 @@ def test_a_failure_before_text_is_one_error(chat, server, fake, question, make, 
                 if line.get("session_id") == one.session and word in json.dumps(line)]
 
 
+@pytest.mark.parametrize("make", [
+    lambda: Message().silence_before_head(), lambda: Message().start().ping().silence(),
+    lambda: Message().start().thinking("Hm").silence()],
+    ids=["before the head", "after the start", "after thinking"])
+def test_silence_before_text_is_a_timeout(chat, server, fake, question, make):
+    """Req 8.1, 8.2, 8.4, 8.5. Property 4, 5."""
+    fake.when(question, make())
+    one = chat()
+    turn = one.turn(question, timeout=20)
+    assert turn.error["code"] == "LLM_TIMEOUT" and turn.deltas == []
+    assert len(server.wait_log("llm_timeout", session_id=one.session)) == 1
+    assert fake.asked(question)[0].closed.wait(5), "the upstream connection is closed"
+    assert len(fake.asked(question)) == 1, "a time limit is not asked again"
+    assert [m["sender"] for m in stored(server, one)] == ["user"]
+
+
+def test_silence_after_text_keeps_the_text(chat, server, fake, question):
+    """Req 8.2."""
+    fake.when(question, Message().start().open_block(type="text", text="").tokens("Hel")
+              .silence())
+    one = chat()
+    turn = one.turn(question, timeout=20)
+    assert turn.text == "Hel" and turn.finish == "timeout"
+    assert stored(server, one)[1]["status"] == "interrupted"
+
+
 def test_overload_that_passes_is_invisible(chat, fake, question):
     fake.when(question, refusal(529, "overloaded_error"),
               Message().start().error_event(), message("fine"))
@@ -168,7 +194,7 @@ def test_parameters_are_read_again_and_a_running_answer_ends_as_it_began(
     one.say(f"{question} 1")
     one.until(lambda f: f.get("content") == "a")
     served.with_(llm={"providers": [{**entry, "temperature": 0.25, "max_tokens": 99,
-                                     "extra_body": '{"top_k": 3}'}]})
+                                     "extra_body": {"top_k": 3}}]})
     fake.open(question)
     assert one.rest_of_turn().finish == "stop"
     assert one.turn(f"{question} 2").text == "c"

@@ -59,6 +59,21 @@ static const struct yaml_case {
     {"llm: {providers: [{id: [a], type: demo}]}", {"id", "one value"}},
     {"llm: {providers: [{id: a, type: demo, fallback: b}]}",
      {"fallback", "sequence"}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: {}}]}", {0}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: '{}'}]}", {0}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: ~}]}", {0}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: [1]}]}",
+     {"extra_body", "one value", "JSON object"}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: 1}]}",
+     {"extra_body", "is not a JSON object"}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: {b: 1, b: 2}}]}",
+     {"extra_body", "is not a JSON object"}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: {[b]: 1}}]}",
+     {"extra_body", "a key that is not a plain value"}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: {b: &c 1, d: *c}}]}",
+     {"extra_body", "has an alias"}},
+    {"llm: {providers: [{id: a, type: demo, extra_body: {b: [}}]}",
+     {"not valid YAML"}},
 };
 
 static void
