@@ -83,6 +83,12 @@ struct store_backend {
 
     struct store_fault (*fault)(struct store_link *link);
 
+    /* A value that is kept under a name: fresh, if there was none yet. The
+     * first writer's link, on the main thread right after open. Gives *out;
+     * NULL: there is none though all went well. */
+    enum err (*secret)(struct store_link *first, const char *name,
+                       const char *fresh, char **out);
+
     /* Seals every text anew that is not sealed with the first key (there is
      * one), also beside a running server if that seals with it. An end at any
      * point loses nothing: another run does the rest. Afterwards no key but the

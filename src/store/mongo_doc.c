@@ -59,6 +59,7 @@ static const struct mongo_field message_fields[] = {
     {"replyTo", MONGO_FIELD_TEXT, AT(message_record, reply_to), 0},
     {"replaces", MONGO_FIELD_TEXT, AT(message_record, replaces), 0},
     {"superseded", MONGO_FIELD_FLAG, AT(message_record, superseded), 0},
+    {"convId", MONGO_FIELD_TEXT, AT(message_record, conversation), 0},
     {"content", MONGO_FIELD_CONTENT, AT(message_record, content), 0},
 };
 

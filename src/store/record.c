@@ -33,6 +33,7 @@ static const size_t message_strings[] = {
     offsetof(struct message_record, finish_reason),
     offsetof(struct message_record, reply_to),
     offsetof(struct message_record, replaces),
+    offsetof(struct message_record, conversation),
 };
 
 static char **

@@ -51,8 +51,10 @@ struct message_record {
     char *metadata; /* a JSON object of strings, or NULL */
     char *model_id;
     char *finish_reason;
-    char *reply_to; /* an answer's question */
-    char *replaces; /* the answer this one was regenerated from */
+    char *reply_to;     /* an answer's question */
+    char *replaces;     /* the answer this one was regenerated from */
+    char *conversation; /* what model_id's provider calls the conversation that
+                           the answer is in; NULL: it keeps none */
     bool superseded;
     struct usage usage;
     int64_t duration_ms; /* -1: unknown */

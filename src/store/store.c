@@ -11,6 +11,7 @@
 #include "store/backup.h"
 #include "store/migrate.h"
 #include "store/rekey.h"
+#include "store/secret.h"
 #include "store/store_mongo.h"
 #include "store/store_mongo_migrate.h"
 #include "store/store_sqlite.h"
@@ -30,6 +31,7 @@ struct store {
     unsigned reader_count;
     struct store_worker *writers;
     struct store_worker *readers;
+    char *secret;
 };
 
 /* -- jobs -- */
@@ -150,6 +152,12 @@ store_is_far(const struct store *s)
     return s->backend->far;
 }
 
+struct str
+store_secret(const struct store *s)
+{
+    return str_from(s->secret);
+}
+
 const char *
 store_kind(const struct store *s)
 {
@@ -220,6 +228,28 @@ open_links(struct store *s, const struct store_settings *settings, char *why,
     return e;
 }
 
+/* Two ids are 256 random bits. */
+static enum err
+keep_secret(struct store *s, char *why, size_t why_size)
+{
+    struct store_link *first = s->writers[0].link;
+    char fresh[2 * RAND_ID_CHARS + 1];
+    enum err e;
+
+    rand_id(fresh);
+    rand_id(fresh + RAND_ID_CHARS);
+    e = s->backend->secret(first, "users", fresh, &s->secret);
+    xwipe(fresh, sizeof(fresh));
+    if (e == ERR_OK && s->secret == NULL) {
+        snprintf(why, why_size, "The secret for users' names is not there.");
+        return ERR_DATABASE_ERROR;
+    }
+    if (e != ERR_OK) {
+        store_tool_explain(first, why, why_size);
+    }
+    return e;
+}
+
 static enum err
 start_threads(struct store *s, char *why, size_t why_size)
 {
@@ -244,6 +274,9 @@ store_open(const struct store_settings *settings, struct store **store_out,
     struct store *s = new_store(settings);
     enum err e = open_links(s, settings, why, why_size);
 
+    if (e == ERR_OK) {
+        e = keep_secret(s, why, why_size);
+    }
     if (e == ERR_OK) {
         e = start_threads(s, why, why_size);
     }
@@ -374,6 +407,10 @@ store_close(struct store *s)
     }
     store_worker_inbox_fini(&s->reads);
     xfree(s->writes);
+    if (s->secret != NULL) {
+        xwipe(s->secret, strlen(s->secret));
+    }
+    xfree(s->secret);
     xfree(s);
 }
 

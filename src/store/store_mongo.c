@@ -26,6 +26,7 @@
 #include "store/store_mongo_rekey.h"
 #include "store/store_mongo_review.h"
 #include "store/store_mongo_seals.h"
+#include "store/store_mongo_secret.h"
 #include "store/store_mongo_uri.h"
 #include "store/store_mongo_usage.h"
 #include "store/store_mongo_write.h"
@@ -494,6 +495,7 @@ const struct store_backend store_mongo = {
     .ours = ours,
     .tend = tend,
     .fault = fault,
+    .secret = store_mongo_secret_keep,
     .rekey = store_mongo_rekey_run,
     .open_tool = store_mongo_erase_open,
     .count = store_mongo_erase_count,

@@ -17,6 +17,7 @@
  *                (store_mongo_seals.h)
  *   activity.<collection>  every session has the time of its latest
  *                activity (store_mongo_old.h)
+ *   secret.<name>  a random value that is made once (store_mongo_secret.h)
  *   moving.<id>  sessions that are about to be moved
  *                (store_mongo_migrate.c)
  *   writing.<n>  sessions that may be behind (store_mongo_mark.h)

@@ -24,6 +24,7 @@
 #include "store/store_sqlite_rows.h" /* the column lists */
 #include "store/store_sqlite_schema.h"
 #include "store/store_sqlite_seals.h"
+#include "store/store_sqlite_secret.h"
 #include "store/store_sqlite_sweep.h"
 #include "store/store_sqlite_usage.h"
 #include "store/store_sqlite_write.h"
@@ -558,6 +559,7 @@ const struct store_backend store_sqlite = {
     .probe = probe,
     .tend = tend,
     .fault = fault,
+    .secret = store_sqlite_secret_keep,
     .rekey = store_sqlite_rekey_run,
     .backup = store_sqlite_backup_run,
     .restore = store_sqlite_backup_restore,

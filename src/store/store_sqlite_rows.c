@@ -61,6 +61,7 @@ enum {
     M_REPLY_TO,
     M_REPLACES,
     M_SUPERSEDED,
+    M_CONVERSATION,
     M_CONTENT
 };
 
@@ -239,6 +240,7 @@ store_sqlite_rows_message(struct sqlite_call *c, const char *sid,
     m->reply_to = store_sqlite_text_at(stmt, M_REPLY_TO);
     m->replaces = store_sqlite_text_at(stmt, M_REPLACES);
     m->superseded = bool_at(stmt, M_SUPERSEDED);
+    m->conversation = store_sqlite_text_at(stmt, M_CONVERSATION);
     read_usage(stmt, &m->usage);
     m->duration_ms = int_at(stmt, M_DUR, -1);
     m->ttft_ms = int_at(stmt, M_TTFT, -1);
@@ -296,6 +298,7 @@ store_sqlite_rows_put_message(struct sqlite_call *c,
     store_sqlite_put_text(c, m->reply_to);
     store_sqlite_put_text(c, m->replaces);
     store_sqlite_put_int(c, m->superseded);
+    store_sqlite_put_text(c, m->conversation);
     store_sqlite_rows_put_sealed(c, &at,
                                  (struct str){m->content, m->content_n});
 }

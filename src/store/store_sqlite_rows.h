@@ -17,9 +17,9 @@
 #define MESSAGE_COLUMNS                                                        \
     "_id,sid,seq,cid,ts,sender,type,status,fileId,fileUrl,meta,modelId,"       \
     "promptTokens,completionTokens,totalTokens,estimated,durMs,ttftMs,"        \
-    "finish,replyTo,replaces,superseded,content"
+    "finish,replyTo,replaces,superseded,convId,content"
 
-#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
 #define SESSION_OF "(SELECT n FROM sessions WHERE _id=?)"
 

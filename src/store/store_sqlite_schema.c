@@ -160,9 +160,18 @@ static const char step_ledger[] =
     " ORDER BY m.n;"
     "CREATE INDEX usage_user ON usage(uid,ts);";
 
+/* What a model's provider calls the conversation that an answer is in. And
+ * the random values that are made once and kept for good, by their names. */
+static const char step_providers[] =
+    "ALTER TABLE messages ADD COLUMN convId TEXT;"
+    "CREATE TABLE secrets("
+    " name TEXT PRIMARY KEY,"
+    " value TEXT NOT NULL"
+    ") STRICT, WITHOUT ROWID;";
+
 const char *const store_sqlite_schema_steps[] = {
-    step_tables, step_pieces, step_share, step_review,
-    step_usage,  step_seals,  step_ledger};
+    step_tables, step_pieces, step_share,  step_review,
+    step_usage,  step_seals,  step_ledger, step_providers};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

@@ -20,7 +20,7 @@ SESSION = ("_id uid nm modelId ts endTs dur adminAssisted assistingAdminId "
            "assistingAdminName helpRequested totalTokens lastActivity maxRespTime "
            "avgRespTime respTimes shareToken msgCount seq epoch archived v").split()
 MESSAGE = ("_id sid seq cid ts sender type content fileId fileUrl meta status modelId "
-           "usage durMs ttftMs finish replyTo replaces superseded").split()
+           "usage durMs ttftMs finish replyTo replaces superseded convId").split()
 USAGE = "_id uid modelId ts promptTokens completionTokens totalTokens estimated".split()
 FLAGS = {"estimated", "adminAssisted", "helpRequested", "archived", "superseded"}
 OBJECTS = {"respTimes", "meta", "usage"}

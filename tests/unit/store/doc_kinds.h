@@ -188,6 +188,7 @@ full_message(struct thing *t)
         .reply_to = xstrdup("q"),
         .replaces = xstrdup("a"),
         .superseded = true,
+        .conversation = xstrdup("c-9"),
         .usage = {.prompt_tokens = 1,
                   .completion_tokens = 2,
                   .total_tokens = 3,

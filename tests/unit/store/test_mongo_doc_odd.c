@@ -109,6 +109,7 @@ static const struct field message_fields[] = {
     {"durMs", INT, false},     {"ttftMs", INT, false},
     {"finish", TEXT, false},   {"replyTo", TEXT, false},
     {"replaces", TEXT, false}, {"superseded", BOOL, false},
+    {"convId", TEXT, false},
 };
 
 static const struct field event_fields[] = {

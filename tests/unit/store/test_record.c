@@ -28,6 +28,7 @@ a_copied_message_shares_no_memory(void **state)
     a.finish_reason = xstrdup("stop");
     a.reply_to = xstrdup("q");
     a.replaces = xstrdup("r");
+    a.conversation = xstrdup("v");
     message_record_copy(&b, &a);
     message_record_fini(&a);
     assert_null(a.content);
@@ -43,6 +44,7 @@ a_copied_message_shares_no_memory(void **state)
     assert_string_equal(b.finish_reason, "stop");
     assert_string_equal(b.reply_to, "q");
     assert_string_equal(b.replaces, "r");
+    assert_string_equal(b.conversation, "v");
     message_record_fini(&b);
 }
 

@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "fixture.h"
 #include "loop/shard.h"
+#include "store/secret.h"
 
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -265,6 +266,24 @@ closing_stores_what_was_submitted(void **state)
 }
 
 static void
+its_secret_is_its_own_and_stays(void **state)
+{
+    struct house *h = *state, other = {.store = NULL};
+    char first[100];
+
+    fixture_init(&other.f);
+    open_house(&other);
+    assert_int_equal(store_secret(h->store).n, 2 * RAND_ID_CHARS);
+    assert_false(str_eq(store_secret(h->store), store_secret(other.store)));
+    snprintf(first, sizeof(first), "%.*s", STR_ARG(store_secret(h->store)));
+    close_house(h);
+    open_house(h);
+    assert_true(str_is(store_secret(h->store), first));
+    close_house(&other);
+    fixture_fini(&other.f);
+}
+
+static void
 a_letter_that_finds_nobody_is_freed(void **state)
 {
     struct house *h = *state;
@@ -462,6 +481,7 @@ main(void)
         TEST(fifty_repeats_at_once_are_one_message),
         TEST(reads_run_while_writes_do),
         TEST(closing_stores_what_was_submitted),
+        TEST(its_secret_is_its_own_and_stays),
         TEST(a_letter_that_finds_nobody_is_freed),
         TEST(a_shard_knows_how_many_answers_it_is_owed),
         TEST(a_disk_that_takes_no_more_is_told_and_gets_well),

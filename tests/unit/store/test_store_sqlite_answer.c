@@ -13,6 +13,7 @@ whole_answer(unsigned session, unsigned id, unsigned question)
 
     m->finish_reason = xstrdup("stop");
     m->model_id = xstrdup("demo");
+    m->conversation = xstrdup("c-9");
     m->usage = (struct usage){3, 4, 7, true, false};
     m->duration_ms = 120;
     m->ttft_ms = 20;
@@ -48,6 +49,7 @@ check_whole_answer(struct fixture *f, bool with_draft)
     assert_int_equal(job->message.seq, 2);
     assert_string_equal(job->message.finish_reason, "stop");
     assert_string_equal(job->message.model_id, "demo");
+    assert_string_equal(job->message.conversation, "c-9");
     assert_int_equal(job->message.duration_ms, 120);
     assert_int_equal(job->message.ttft_ms, 20);
     assert_int_equal(job->message.usage.prompt_tokens, 3);

@@ -98,10 +98,10 @@ every_field_of_the_contract_is_a_column(void **state)
         "v",
     };
     static const char *const messages[] = {
-        "_id",    "sid",     "seq",      "cid",        "ts",
-        "sender", "type",    "content",  "fileId",     "fileUrl",
-        "meta",   "status",  "modelId",  "durMs",      "ttftMs",
-        "finish", "replyTo", "replaces", "superseded", "usage",
+        "_id",        "sid",     "seq",    "cid",     "ts",      "sender",
+        "type",       "content", "fileId", "fileUrl", "meta",    "status",
+        "modelId",    "durMs",   "ttftMs", "finish",  "replyTo", "replaces",
+        "superseded", "usage",   "convId",
     };
     struct fixture *f = *state;
     char sql[128];
@@ -256,7 +256,8 @@ every_released_version_becomes_the_current_one(void **state)
                              store_sqlite_schema_version, why, sizeof(why)),
                          ERR_OK);
         assert_int_equal(value(db, "SELECT count(*) FROM messages"
-                                   " WHERE content='hello'"),
+                                   " WHERE content='hello'"
+                                   " AND convId IS NULL"),
                          1);
         assert_int_equal(value(db, "SELECT count(*) FROM sessions INDEXED BY"
                                    " sessions_help WHERE helpRequested=1"),
