@@ -291,9 +291,6 @@ boot_serve(const struct settings_request *request)
     }
     b = new_boot(request, c);
     status = boot_rooms_init(&b->rooms, c);
-    if (status == CLI_OK) {
-        status = boot_rooms_check_build(c);
-    }
     for (size_t i = 0; status == CLI_OK && i < COUNT_OF(steps); i++) {
         status = steps[i](b);
     }

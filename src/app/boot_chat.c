@@ -56,22 +56,11 @@ destroy(struct chat_settings *settings)
 
 /* --- making ------------------------------------------------------------- */
 
-struct str
-boot_chat_type(const struct config_provider *p)
+static struct str
+type_word(const struct config_provider *p)
 {
     return config_value_word(&config_table_members[CONFIG_MEMBER_type],
                              p->type);
-}
-
-const struct config_provider *
-boot_chat_unknown(const struct config *c)
-{
-    for (size_t i = 0; i < c->provider_count; i++) {
-        if (registry_find(boot_chat_type(&c->providers[i])) == NULL) {
-            return &c->providers[i];
-        }
-    }
-    return NULL;
 }
 
 static size_t
@@ -108,7 +97,7 @@ make_providers(const struct config *c, struct breakers *breakers)
         const struct config_provider *p = &c->providers[i];
 
         all[i] = (struct provider_config){
-            .ops = registry_find(boot_chat_type(p)),
+            .ops = registry_find(type_word(p)),
             .id = str_dup(p->id),
             .name = str_dup(p->name),
             .endpoint = str_dup(p->endpoint),

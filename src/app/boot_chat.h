@@ -19,10 +19,4 @@ struct chat_settings *boot_chat_new(const struct config *c,
                                     struct chat_population *population,
                                     struct breakers *breakers, unsigned refs);
 
-/* The provider of a type that this build does not speak to, or NULL. */
-const struct config_provider *boot_chat_unknown(const struct config *c);
-
-/* "openai". Static. */
-struct str boot_chat_type(const struct config_provider *p);
-
 #endif

@@ -221,8 +221,7 @@ boot_reload(struct boot *b)
 
     request.again = true;
     c = settings_load(&request);
-    if (c == NULL || boot_rooms_check_providers(c) != CLI_OK ||
-        !reload_tls(b, c)) {
+    if (c == NULL || !reload_tls(b, c)) {
         log_error(EVENT_RELOAD_FAILED,
                   "the new settings are not valid; nothing was changed");
         config_free(c);

@@ -28,37 +28,6 @@ text(struct str s)
     return s.p != NULL ? s.p : "";
 }
 
-/* --- what this build has ------------------------------------------------ */
-
-static int
-refuse(const char *sentence)
-{
-    log_error(EVENT_CONFIG_ERROR, sentence);
-    return CLI_FAILED;
-}
-
-int
-boot_rooms_check_providers(const struct config *c)
-{
-    const struct config_provider *p = boot_chat_unknown(c);
-    char sentence[WHY_BYTES];
-
-    if (p == NULL) {
-        return CLI_OK;
-    }
-    snprintf(sentence, sizeof(sentence),
-             "llm.providers[%u].type (LLM_PROVIDER_%u_TYPE) is %.*s: this "
-             "build does not speak to such a provider yet",
-             p->number, p->number, STR_ARG(boot_chat_type(p)));
-    return refuse(sentence);
-}
-
-int
-boot_rooms_check_build(const struct config *c)
-{
-    return boot_rooms_check_providers(c);
-}
-
 static void
 warn(bool configured, const char *sentence)
 {

@@ -34,13 +34,6 @@ struct boot_rooms {
     atomic_bool closing;
 };
 
-/* CLI_FAILED, and logs why, when something is configured that this build
- * lacks and that would be wrong to leave out silently. */
-int boot_rooms_check_build(const struct config *c);
-
-/* The providers' part of that, which a reload can bring anew. */
-int boot_rooms_check_providers(const struct config *c);
-
 /* Also checks what only a room can check: keys and certificates. CLI_OK, or
  * CLI_BAD_CONFIG when a file is not what it should be (logs why). Borrows c
  * until boot_rooms_fini, which is due whatever the answer. */

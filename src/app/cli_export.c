@@ -87,6 +87,18 @@ new_job(struct export *x, enum store_op op)
     return job;
 }
 
+/* With what no client is told: what its provider calls the conversation. */
+static void
+put_message(struct export *x, const struct message_record *m)
+{
+    buf_putc(&x->out, '{');
+    shape_message_members(&x->out, m);
+    if (m->conversation != NULL) {
+        json_put_member(&x->out, "conversation_id", str_from(m->conversation));
+    }
+    buf_putc(&x->out, '}');
+}
+
 /* *after moves behind the page; *more: there is another one. */
 static enum err
 put_page(struct export *x, const struct session_record *s, int64_t *after,
@@ -104,7 +116,7 @@ put_page(struct export *x, const struct session_record *s, int64_t *after,
         const struct message_record *m = &job->messages[i];
 
         begin_element(x, (uint64_t)*after);
-        shape_message(&x->out, m);
+        put_message(x, m);
         *after = m->seq;
         x->messages++;
         x->unreadable += m->unreadable;

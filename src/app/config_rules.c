@@ -501,8 +501,7 @@ check_fallbacks(struct config_layers *l, const struct config *c,
     }
 }
 
-/* Another type's members are another's, and a type that this build does not
- * speak is refused later. */
+/* Another type's members are another's. */
 static void
 check_extra_body(struct config_layers *l, const struct config_provider *p)
 {
@@ -510,8 +509,7 @@ check_extra_body(struct config_layers *l, const struct config_provider *p)
         config_value_word(&config_table_members[CONFIG_MEMBER_type], p->type));
     struct str member;
 
-    if (p->extra_body.n > 0 && ops != NULL &&
-        params_refused(ops, p->extra_body, &member)) {
+    if (p->extra_body.n > 0 && params_refused(ops, p->extra_body, &member)) {
         config_raw_error(l, member_of(p, CONFIG_MEMBER_extra_body), member,
                          "is a member that the server fills in itself");
     }

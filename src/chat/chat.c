@@ -12,6 +12,7 @@
 #include "chat/router.h"
 #include "chat/session.h"
 #include "chat/turn_parts.h"
+#include "chat/upstream_stop.h"
 #include "chat/user.h"
 #include "loop/shard.h"
 
@@ -111,6 +112,7 @@ chat_init(struct shard *s, struct chat_settings *settings, struct store *store)
     list_init(&c->idle);
     list_init(&c->dirty);
     list_init(&c->upstreams);
+    list_init(&c->stops);
     buf_init(&c->frame, SIZE_MAX / 2);
     c->messages =
         limit_new(settings->message_limit, settings->message_window_ms,
@@ -153,12 +155,14 @@ chat_fini(struct shard *s)
     if (c == NULL) {
         return;
     }
+    c->over = true;
     shard_at_phase(s, SHARD_PHASE_CHAT, NULL, NULL);
     timer_cancel(&s->timers, &c->sweep);
     timer_cancel(&s->timers, &c->purge);
     map_each(&c->sessions, free_session, NULL);
     map_each(&c->users, free_user, NULL);
     upstream_fini_all(c);
+    upstream_stop_fini_all(c);
     map_fini(&c->sessions);
     map_fini(&c->users);
     limit_free(c->messages);

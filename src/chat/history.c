@@ -7,6 +7,7 @@
 
 #include "base/map.h"
 #include "base/xalloc.h"
+#include "chat/conversation.h"
 #include "chat/session.h"
 #include "provider/estimate.h"
 
@@ -28,6 +29,9 @@ struct history {
     void *cookie;
     struct message_record *records; /* newest first */
     size_t count;
+    size_t *chosen; /* of the records, as history_choose gives them; NULL
+                       when there are none */
+    size_t chosen_n;
     struct provider_message *messages;
     struct provider_turn prompt;
     uint64_t tokens;
@@ -175,6 +179,7 @@ static void
 history_free(struct history *h)
 {
     drop_records(h);
+    xfree(h->chosen);
     xfree(h->messages);
     terms_release(h->terms);
     xfree(h);
@@ -206,9 +211,12 @@ put_message(struct history *h, size_t at, const struct message_record *m)
     h->tokens += estimate_tokens(content_of(m));
 }
 
+/* Takes chosen. */
 static void
-compose(struct history *h, const size_t *chosen, size_t n)
+compose(struct history *h, size_t *chosen, size_t n)
 {
+    h->chosen = chosen;
+    h->chosen_n = n;
     h->messages = xcalloc(n + 1, sizeof(*h->messages));
     h->tokens = estimate_tokens(str_from(h->terms->settings->system_prompt));
     for (size_t i = 0; i < n; i++) {
@@ -264,9 +272,9 @@ recall(struct history *h)
     if (enough) {
         compose(h, chosen, n);
     } else {
+        xfree(chosen);
         drop_records(h);
     }
-    xfree(chosen);
     return enough;
 }
 
@@ -295,12 +303,12 @@ take_page(struct history *h, struct store_job *job)
     chosen = xcalloc(h->count + 1, sizeof(*chosen));
     n = history_choose(&log, chosen, &reached);
     if (!reached && job->more && h->count < RECORDS_MAX) {
+        xfree(chosen);
         read_page(h);
     } else {
         compose(h, chosen, n);
         finish(h, ERR_OK);
     }
-    xfree(chosen);
 }
 
 static void
@@ -364,6 +372,21 @@ const struct provider_turn *
 history_prompt(const struct history *h)
 {
     return &h->prompt;
+}
+
+void
+history_resume(const struct history *h, struct str model_id,
+               struct provider_turn *prompt)
+{
+    struct history_log log = log_of(h);
+    struct conversation c =
+        conversation_find(&log, model_id, h->chosen, h->chosen_n);
+
+    if (c.id != NULL) {
+        prompt->conversation = str_from(c.id);
+        prompt->messages += c.known;
+        prompt->count -= c.known;
+    }
 }
 
 uint64_t

@@ -24,6 +24,12 @@ struct history *history_start(struct session *s,
 /* Valid when it is ready, or after done with OK, until history_cancel. */
 const struct provider_turn *history_prompt(const struct history *h);
 
+/* The same for a model that keeps its own log: prompt, which is a copy of that
+ * one, gets the conversation that the question belongs to, and less of the
+ * messages: those that are in it. What it borrows is valid as long. */
+void history_resume(const struct history *h, struct str model_id,
+                    struct provider_turn *prompt);
+
 /* Estimated tokens of that prompt. */
 uint64_t history_tokens(const struct history *h);
 

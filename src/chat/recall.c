@@ -21,6 +21,10 @@ copy_of(const struct message_record *m)
     copy.content =
         m->content != NULL ? xmemdup(m->content, m->content_n) : NULL;
     copy.reply_to = m->reply_to != NULL ? xstrdup(m->reply_to) : NULL;
+    if (m->conversation != NULL && m->model_id != NULL) {
+        copy.conversation = xstrdup(m->conversation);
+        copy.model_id = xstrdup(m->model_id);
+    }
     return copy;
 }
 
@@ -28,7 +32,9 @@ copy_of(const struct message_record *m)
 static size_t
 cost_of(const struct message_record *m)
 {
-    return sizeof(*m) + m->content_n;
+    size_t n = m->conversation != NULL ? strlen(m->conversation) : 0;
+
+    return sizeof(*m) + m->content_n + n;
 }
 
 static void
@@ -62,8 +68,8 @@ put(struct recall *r, struct recalls *all, size_t at,
             (r->count - at) * sizeof(*r->records));
     r->records[at] = copy_of(m);
     r->count++;
-    r->bytes += cost_of(m);
-    all->bytes += cost_of(m);
+    r->bytes += cost_of(&r->records[at]);
+    all->bytes += cost_of(&r->records[at]);
 }
 
 /* The answer it was made instead of. */

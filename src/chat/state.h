@@ -27,12 +27,14 @@ struct chat {
     struct limit *messages; /* per user */
     struct limit *help;     /* per session */
     struct list upstreams;  /* all requests that are not freed */
+    struct list stops;      /* all requests to stop one (upstream_stop.h) */
     struct recalls recalls; /* of all sessions */
     struct buf frame;       /* scratch for one outgoing frame */
     struct timer sweep;     /* idle sessions */
     struct timer purge;     /* limiters */
     size_t turns;
     bool draining;
+    bool over; /* chat_fini: nothing is sent any more */
     void (*on_idle)(void *cookie);
     void *on_idle_cookie;
 };

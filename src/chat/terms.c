@@ -18,6 +18,8 @@ slots_of(const char *id)
         .fallbacks = metrics_slot(METRIC_LLM_FALLBACKS, id),
         .breaker = metrics_slot(METRIC_LLM_BREAKERS_OPEN, id),
         .bad_events = metrics_slot(METRIC_LLM_BAD_EVENTS, id),
+        .stops = metrics_slot(METRIC_LLM_STOPS, id),
+        .stop_failures = metrics_slot(METRIC_LLM_STOP_FAILURES, id),
         .tokens = metrics_slot(METRIC_TOKENS_USED, id),
     };
 }

@@ -19,6 +19,8 @@ struct provider_slots {
     unsigned fallbacks;
     unsigned breaker;
     unsigned bad_events;
+    unsigned stops;
+    unsigned stop_failures;
     unsigned tokens;
 };
 

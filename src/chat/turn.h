@@ -52,6 +52,8 @@ struct turn {
     uint16_t fallbacks;           /* of chosen's, that were turned to so far */
     uint8_t jobs;                 /* store jobs that will call back */
     uint8_t tries;                /* LATE: to store the answer after all */
+    bool resumed;                 /* asked in a conversation that was there */
+    bool afresh;                  /* its conversation was not there any more */
     bool drafting;                /* durable to drafted is on its way */
     bool paused;                  /* upstream waits: all outlets are full */
     bool behind;                  /* upstream waits: the store has too little */

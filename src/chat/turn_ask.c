@@ -11,8 +11,10 @@
 #include "chat/session.h"
 #include "chat/turn_parts.h"
 #include "codec/utf8.h"
+#include "guard/pseudonym.h"
 #include "loop/shard.h"
 #include "provider/breaker.h"
+#include "store/secret.h"
 
 static struct chat *
 chat_of(const struct turn *t)
@@ -105,10 +107,32 @@ turn_ask_read(struct turn *t)
 static void on_text(void *cookie, struct str text);
 static void on_usage(void *cookie, const struct usage *usage);
 static void on_finish(void *cookie, enum provider_finish reason);
+static void on_conversation(void *cookie, struct str id);
 static void on_end(void *cookie, const struct upstream_failure *why);
 
 static const struct upstream_events events = {on_text, on_usage, on_finish,
-                                              on_end};
+                                              on_conversation, on_end};
+
+/* A provider that keeps the log itself is told who asks, and only what it does
+ * not know; it has its own idea of what a conversation is called. */
+static void
+send_prompt(struct turn *t)
+{
+    const struct provider_config *p = &settings_of(t)->providers[t->provider];
+    struct provider_turn prompt = *history_prompt(t->history);
+    char user[PSEUDONYM_CHARS + 1];
+
+    if (p->ops->keeps_log) {
+        pseudonym_make(store_secret(chat_of(t)->store), str_from(p->id),
+                       user_id(t->session->user), user);
+        prompt.user = str_from(user);
+        if (!t->afresh) {
+            history_resume(t->history, str_from(p->id), &prompt);
+        }
+    }
+    t->resumed = prompt.conversation.n > 0;
+    t->upstream = upstream_start(t->terms, t->provider, &prompt, &events, t);
+}
 
 /* The n-th of those that may be asked: the chosen one, then its fallbacks. */
 static uint16_t
@@ -130,6 +154,7 @@ turn_to(struct turn *t, size_t n)
     t->fallbacks = (uint16_t)n;
     t->provider = nth_provider(t, n);
     t->attempts = 0;
+    t->afresh = false;
     log_warn(EVENT_LLM_FALLBACK, "asking another provider",
              log_str("session_id", session_id(t->session)),
              log_cstr("message_id", t->answer.id),
@@ -167,13 +192,14 @@ turn_ask_send(struct turn *t)
     choose(t);
     t->attempts++;
     xfree(t->answer.model_id);
+    xfree(t->answer.conversation);
+    t->answer.conversation = NULL;
     t->answer.model_id = xstrdup(settings_of(t)->providers[t->provider].id);
     t->answer.usage = (struct usage){.present = false};
     t->prompt_tokens = history_tokens(t->history);
     t->finish = TURN_END_STOP;
     metric_count_at(METRIC_LLM_REQUESTS, t->terms->slots[t->provider].requests);
-    t->upstream = upstream_start(t->terms, t->provider,
-                                 history_prompt(t->history), &events, t);
+    send_prompt(t);
 }
 
 /* --- RETRY -------------------------------------------------------------- */
@@ -259,6 +285,23 @@ may_retry(const struct turn *t, const struct upstream_failure *why)
            may_ask(t, why->retry_after_ms);
 }
 
+/* Once a turn, the same provider is asked without the conversation that it does
+ * not know (any more), at once; that is no attempt that failed. */
+static bool
+begin_afresh(struct turn *t, const struct upstream_failure *why)
+{
+    if (!why->stranger || !t->resumed || !may_ask(t, 0)) {
+        return false;
+    }
+    t->afresh = true;
+    t->attempts--;
+    log_warn(EVENT_LLM_STRANGER, "the provider does not know the conversation",
+             log_str("session_id", session_id(t->session)),
+             log_cstr("message_id", t->answer.id),
+             log_cstr("provider", settings_of(t)->providers[t->provider].id));
+    return true;
+}
+
 /* Turns to the next fallback of the provider that was chosen; false when there
  * is none left. */
 static bool
@@ -338,6 +381,15 @@ on_finish(void *cookie, enum provider_finish reason)
 }
 
 static void
+on_conversation(void *cookie, struct str id)
+{
+    struct turn *t = cookie;
+
+    xfree(t->answer.conversation);
+    t->answer.conversation = str_dup(id);
+}
+
+static void
 log_failure(const struct turn *t, const struct upstream_failure *why)
 {
     enum event event =
@@ -378,6 +430,10 @@ on_end(void *cookie, const struct upstream_failure *why)
     t->upstream = NULL;
     t->retry_after_ms = why->retry_after_ms;
     if (why->end != UPSTREAM_COMPLETE) {
+        if (begin_afresh(t, why)) {
+            turn_enter(t, TURN_ASK);
+            return;
+        }
         log_failure(t, why);
         if (may_retry(t, why) || fall_back(t)) {
             turn_enter(t, TURN_RETRY);

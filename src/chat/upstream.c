@@ -9,9 +9,13 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "chat/upstream_stop.h"
+#include "guard/pseudonym.h"
 #include "loop/shard.h"
 #include "net/fetch.h"
 #include "provider/breaker.h"
+
+#include <stdio.h>
 
 /* Of the body of a refusal: enough for an error object. */
 #define FAULT_BYTES 4096
@@ -36,8 +40,11 @@ struct upstream {
     struct buf refusal;          /* first bytes of the body of a bad status */
     struct provider_event local; /* waits for the timer */
     struct provider_fault fault;
+    char task[PROVIDER_ID_MAX + 1]; /* "" while unknown, or nobody cares */
+    char user[PSEUDONYM_CHARS + 1]; /* who the provider was asked for */
     size_t tail;
     const struct provider_slots *slots;
+    uint16_t provider; /* config's index */
     int status;
     int64_t retry_after_ms;
     bool finished; /* FINISH or DONE was seen */
@@ -139,6 +146,17 @@ bury(struct upstream *u)
     shard_defer(u->chat->shard, &u->gone);
 }
 
+/* What nobody waits for costs all the same, unless its provider hears of it. */
+static void
+stop_task(struct upstream *u)
+{
+    if (u->task[0] != '\0') {
+        upstream_stop_send(u->terms, u->provider, str_from(u->task),
+                           str_from(u->user));
+        u->task[0] = '\0';
+    }
+}
+
 static void
 tell(struct upstream *u, const struct upstream_failure *why)
 {
@@ -166,6 +184,7 @@ tell_fault(struct upstream *u, enum upstream_end end)
     struct upstream_failure why = {
         .end = u->fault.err == ERR_LLM_TIMEOUT ? UPSTREAM_TIMEOUT : end,
         .retryable = u->fault.retryable,
+        .stranger = u->fault.stranger,
         .retry_after_ms = u->retry_after_ms,
         .status = u->status,
         .word = u->fault.code[0] != '\0' ? u->fault.code : "provider_error",
@@ -199,6 +218,12 @@ on_provider_usage(struct upstream *u, const struct provider_usage *p)
 }
 
 static void
+take_id(char out[static PROVIDER_ID_MAX + 1], struct str id)
+{
+    snprintf(out, PROVIDER_ID_MAX + 1, "%.*s", STR_ARG(id));
+}
+
+static void
 on_event(void *cookie, const struct provider_event *e)
 {
     struct upstream *u = cookie;
@@ -216,6 +241,12 @@ on_event(void *cookie, const struct provider_event *e)
     case PROVIDER_FINISH:
         u->finished = true;
         u->events->on_finish(u->cookie, e->finish);
+        break;
+    case PROVIDER_CONVERSATION:
+        u->events->on_conversation(u->cookie, e->text);
+        break;
+    case PROVIDER_TASK:
+        take_id(u->task, e->text);
         break;
     case PROVIDER_ERROR:
         u->failed = true;
@@ -345,6 +376,9 @@ on_fetch_end(void *cookie, enum fetch_end end)
     } else {
         tell_fetch_end(u, end);
     }
+    if (meaning(u, end) == UPSTREAM_TIMEOUT) {
+        stop_task(u);
+    }
     bury(u);
 }
 
@@ -444,7 +478,9 @@ upstream_start(struct terms *terms, unsigned provider,
 
     u->chat = terms->chat;
     u->terms = terms_hold(terms);
+    u->provider = (uint16_t)provider;
     u->config = &terms->settings->providers[provider];
+    snprintf(u->user, sizeof(u->user), "%.*s", STR_ARG(prompt->user));
     u->events = events;
     u->cookie = cookie;
     u->slots = &terms->slots[provider];
@@ -470,6 +506,7 @@ upstream_cancel(struct upstream *u)
     if (!u->praised && u->config->breaker != NULL) {
         breaker_give_up(u->config->breaker, now_ms(u));
     }
+    stop_task(u);
     bury(u);
 }
 

@@ -20,6 +20,7 @@ enum upstream_end {
 struct upstream_failure {
     enum upstream_end end;
     bool retryable;         /* asking again may help */
+    bool stranger;          /* the conversation is not there (provider.h) */
     int64_t retry_after_ms; /* as the provider said; -1: it did not */
     int status;             /* HTTP status, 0: none */
     const char *word;       /* for the log: "connect_failed"; only in on_end */
@@ -31,18 +32,20 @@ struct upstream_events {
     void (*on_text)(void *cookie, struct str text); /* not empty; borrowed */
     void (*on_usage)(void *cookie, const struct usage *usage);
     void (*on_finish)(void *cookie, enum provider_finish reason);
+    void (*on_conversation)(void *cookie, struct str id); /* borrowed */
     void (*on_end)(void *cookie, const struct upstream_failure *why);
 };
 
 /* Asks provider (an index of the terms' settings; holds the terms). Borrows
- * prompt until the end. */
+ * prompt during the call. */
 struct upstream *upstream_start(struct terms *terms, unsigned provider,
                                 const struct provider_turn *prompt,
                                 const struct upstream_events *events,
                                 void *cookie);
 
-/* Closes at once; no callback after it. May be called inside one. NULL is
- * fine. */
+/* Closes at once; no callback after it. May be called inside one. A provider
+ * that wants to be told is (upstream_stop.h), also when a time limit has ended
+ * the answer. NULL is fine. */
 void upstream_cancel(struct upstream *u);
 
 /* Frees all that are left, whatever they do (chat_fini). */

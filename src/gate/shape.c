@@ -125,9 +125,8 @@ put_unreadable(struct buf *out)
 }
 
 void
-shape_message(struct buf *out, const struct message_record *m)
+shape_message_members(struct buf *out, const struct message_record *m)
 {
-    buf_putc(out, '{');
     json_put_member(out, "message_id", str_from(m->id));
     json_put_member_i64(out, "seq", m->seq);
     json_put_member(out, "type", str_from(m->type));
@@ -147,6 +146,13 @@ shape_message(struct buf *out, const struct message_record *m)
         buf_puts(out, m->metadata);
     }
     put_answer_members(out, m);
+}
+
+void
+shape_message(struct buf *out, const struct message_record *m)
+{
+    buf_putc(out, '{');
+    shape_message_members(out, m);
     buf_putc(out, '}');
 }
 

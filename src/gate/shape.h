@@ -19,7 +19,8 @@ void shape_item(struct buf *out, const struct session_record *s);
 void shape_item_members(struct buf *out, const struct session_record *s);
 void shape_connections(struct buf *out, uint32_t connections);
 
-/* Msg. */
+/* Msg, and its members alone. */
+void shape_message_members(struct buf *out, const struct message_record *m);
 void shape_message(struct buf *out, const struct message_record *m);
 
 /* Msg for whoever has a share's token: without what is the user's alone (the

@@ -32,19 +32,6 @@ is_azure(struct str endpoint)
 }
 
 static void
-put_bearer(struct provider_request *r, const char *api_key)
-{
-    struct buf bearer;
-
-    buf_init(&bearer, strlen(api_key) + 8);
-    buf_puts(&bearer, "Bearer ");
-    buf_puts(&bearer, api_key);
-    provider_request_put(r, "Authorization", buf_str(&bearer));
-    xwipe(bearer.p, bearer.cap);
-    buf_fini(&bearer);
-}
-
-static void
 put_headers(struct provider_request *r, const struct provider_config *config)
 {
     provider_request_put(r, "Content-Type", STR("application/json"));
@@ -55,7 +42,7 @@ put_headers(struct provider_request *r, const struct provider_config *config)
     if (is_azure(str_from(config->endpoint))) {
         provider_request_put(r, "api-key", str_from(config->api_key));
     } else {
-        put_bearer(r, config->api_key);
+        provider_request_put_bearer(r, str_from(config->api_key));
     }
 }
 

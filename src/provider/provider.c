@@ -63,6 +63,19 @@ provider_request_put_url(struct provider_request *r, struct str endpoint,
     buf_fini(&url);
 }
 
+void
+provider_request_put_bearer(struct provider_request *r, struct str api_key)
+{
+    struct buf bearer;
+
+    buf_init(&bearer, api_key.n + 8);
+    buf_puts(&bearer, "Bearer ");
+    buf_put_str(&bearer, api_key);
+    provider_request_put(r, "Authorization", buf_str(&bearer));
+    xwipe(bearer.p, bearer.cap);
+    buf_fini(&bearer);
+}
+
 /* Besides the NULs that end the parts. A line end would begin a header. */
 static bool
 has_control(struct str s)

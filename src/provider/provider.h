@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "provider/provider_request.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -49,41 +50,21 @@ struct provider_turn {
     const struct provider_message *messages; /* oldest first; >= 1, the last
                                                  one is the question */
     size_t count;
+    /* For providers that keep the log themselves (keeps_log); others pass them
+     * over. */
+    struct str user;         /* what our user is called there */
+    struct str conversation; /* empty: a new one begins; else messages are only
+                                what is not in it yet */
 };
-
-/* --- the request -------------------------------------------------------- */
-
-#define PROVIDER_HEADERS_MAX 6
-
-/* As net/fetch wants it; method POST. Everything is owned by the struct. */
-struct provider_request {
-    const char *url;
-    const char *headers[PROVIDER_HEADERS_MAX + 1]; /* NULL at the end */
-    struct buf body;
-    struct buf text; /* private: the bytes of url and headers */
-};
-
-void provider_request_init(struct provider_request *r, size_t max_body_bytes);
-void provider_request_fini(struct provider_request *r); /* wipes */
-
-/* For providers: first the url (name NULL), then each header, then seal, which
- * sets url and headers: ERR_TOO_BIG when they or the body passed their
- * maximum, ERR_INVALID_FORMAT for a control character in a value. */
-void provider_request_put(struct provider_request *r, const char *name,
-                          struct str value);
-enum err provider_request_seal(struct provider_request *r) MUST_CHECK;
-
-/* The url: endpoint and path (begins with /), unless the endpoint's path ends
- * so already; the endpoint's query stays behind. */
-void provider_request_put_url(struct provider_request *r, struct str endpoint,
-                              struct str path);
 
 /* --- what comes back ---------------------------------------------------- */
 
 enum provider_event_kind {
-    PROVIDER_DELTA,    /* text: more of the answer, never empty, UTF-8 */
-    PROVIDER_USAGE,    /* usage: a later one replaces an earlier one */
-    PROVIDER_FINISH,   /* finish: the model is done; usage may follow */
+    PROVIDER_DELTA,        /* text: more of the answer, never empty, UTF-8 */
+    PROVIDER_USAGE,        /* usage: a later one replaces an earlier one */
+    PROVIDER_FINISH,       /* finish: the model is done; usage may follow */
+    PROVIDER_CONVERSATION, /* text: its id, before the first delta */
+    PROVIDER_TASK,         /* text: the answer's id, for stop */
     PROVIDER_ERROR,    /* fault: the provider says it failed; the last one */
     PROVIDER_DONE,     /* the answer is complete; the last one. Without a
                           FINISH before it the reason is PROVIDER_STOP */
@@ -104,18 +85,23 @@ struct provider_usage {
 
 #define PROVIDER_CODE_MAX 64
 
+/* Characters of the longest id of a conversation or a task. */
+#define PROVIDER_ID_MAX 64
+
 /* Why a provider failed. Its own sentence is not kept: it may quote the key or
  * the conversation. */
 struct provider_fault {
-    enum err err;                     /* ERR_LLM_UNAVAILABLE */
-    bool retryable;                   /* asking again may help */
+    enum err err;   /* ERR_LLM_UNAVAILABLE */
+    bool retryable; /* asking again may help */
+    bool stranger;  /* turn.conversation is not there: asking without helps */
     char code[PROVIDER_CODE_MAX + 1]; /* its word for it, or ""; safe to log */
 };
 
 struct provider_event {
     enum provider_event_kind kind;
-    enum provider_finish finish;        /* of FINISH */
-    struct str text;                    /* of DELTA; borrowed during the call */
+    enum provider_finish finish; /* of FINISH */
+    struct str
+        text; /* of DELTA, CONVERSATION, TASK; borrowed during the call */
     struct provider_usage usage;        /* of USAGE */
     const struct provider_fault *fault; /* of ERROR; borrowed likewise */
 };
@@ -129,7 +115,8 @@ struct provider_sink {
 
 /* --- the contract -------------------------------------------------------- */
 
-/* Either build, open, digest, end, close, fault (network) or begin, next, close
+/* Either build, open, digest, end, close, fault (network; stop when there is
+ * something to it) or begin, next, close
  * (local: build == NULL). */
 struct provider_ops {
     const char *type; /* the word in the settings */
@@ -154,6 +141,13 @@ struct provider_ops {
     void (*end)(void *state, const struct provider_sink *sink);
     /* Another status than 2xx, with the first bytes of its body. */
     void (*fault)(int status, struct str body, struct provider_fault *out);
+
+    /* The provider keeps the conversations itself. */
+    bool keeps_log;
+    /* Fills r as build does: the request that ends the answer called task for
+     * this user. NULL: closing the connection is enough. */
+    enum err (*stop)(const struct provider_config *config, struct str task,
+                     struct str user, struct provider_request *r);
 
     /* Local. Borrows during the call. Gives. */
     void *(*begin)(const struct provider_config *config,

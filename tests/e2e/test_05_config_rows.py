@@ -136,7 +136,7 @@ PARAMS_BAD = [("TEMPERATURE", "2.1"), ("TEMPERATURE", "warm"), ("TEMPERATURE", "
               ("EXTRA_BODY", '{"temperature": 1}'), ("EXTRA_BODY", "{} " * 6000)]
 
 
-@pytest.mark.parametrize("kind", ["openai", "anthropic"])
+@pytest.mark.parametrize("kind", ["openai", "anthropic", "dify"])
 def test_a_providers_parameters_are_shown_as_they_were_written(kind):
     members = {"TEMPERATURE": "0.70", "MAX_TOKENS": "1000",
                "EXTRA_BODY": '{"stop": ["\\n"], "top_p": 1}'}

@@ -162,10 +162,10 @@ def test_the_system_prompt_and_the_time_limits_are_applied(reloadable, connect, 
                                                    "content": "Be brief."}
 
 
-def test_a_provider_this_build_does_not_speak_to_changes_nothing(reloadable, connect):
+def test_a_provider_of_a_type_that_there_is_not_changes_nothing(reloadable, connect):
     house = reloadable()
     one = connect(house.server)
-    house.merge({"llm": {"providers": [house.provider("fake", type="dify")]}})
+    house.merge({"llm": {"providers": [house.provider("fake", type="gpt")]}})
     house.server.signal(signal.SIGHUP)
     house.server.wait_log("reload_failed")
     assert one.turn("still here").finish == "stop"

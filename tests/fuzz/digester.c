@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What fuzz_openai.c and fuzz_anthropic.c have in common: see digester.h. */
+/* What the digesters' targets have in common: see digester.h. */
 #include "digester.h"
 
 #include "base/xalloc.h"
@@ -34,6 +34,20 @@ note_usage(struct buf *out, const struct provider_usage *u)
                (intmax_t)u->completion_tokens, (intmax_t)u->total_tokens);
 }
 
+/* It may stand in a path and in a database. */
+static void
+note_id(struct buf *out, struct str id)
+{
+    static const char allowed[] = "abcdefghijklmnopqrstuvwxyz"
+                                  "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_";
+
+    CHECK(id.n > 0 && id.n <= PROVIDER_ID_MAX);
+    for (size_t i = 0; i < id.n; i++) {
+        CHECK(id.p[i] != '\0' && strchr(allowed, id.p[i]) != NULL);
+    }
+    buf_put_str(out, id);
+}
+
 static void
 note(void *cookie, const struct provider_event *e)
 {
@@ -48,6 +62,8 @@ note(void *cookie, const struct provider_event *e)
         note_usage(&t->out, &e->usage);
     } else if (e->kind == PROVIDER_FINISH) {
         buf_puts(&t->out, provider_finish_word(e->finish));
+    } else if (e->kind == PROVIDER_CONVERSATION || e->kind == PROVIDER_TASK) {
+        note_id(&t->out, e->text);
     } else if (e->kind == PROVIDER_ERROR) {
         note_fault(&t->out, e->fault);
     }

@@ -182,6 +182,34 @@ a_large_one_that_is_kept_is_not_in_the_way(void **state)
     recall_forget(&r, &all);
 }
 
+/* It says which conversation the next question belongs to. */
+static void
+an_answers_conversation_is_kept_with_its_model(void **state)
+{
+    struct recall r = {.count = 0};
+    struct recalls all = {0};
+    struct message_record m = message(2, 10), *copy;
+
+    (void)state;
+    note(&r, &all, 1, 10);
+    m.conversation = (char[]){"c-1"};
+    recall_note(&r, &all, &m); /* nobody's */
+    m.seq = 3;
+    m.model_id = (char[]){"m1"};
+    recall_note(&r, &all, &m);
+    copy = recall_copy(&r);
+    assert_string_equal(copy[0].conversation, "c-1");
+    assert_string_equal(copy[0].model_id, "m1");
+    assert_null(copy[1].conversation);
+    assert_int_equal(r.bytes, 3 * (sizeof(m) + 10) + 3);
+    for (int i = 0; i < 3; i++) {
+        message_record_fini(&copy[i]);
+    }
+    xfree(copy);
+    recall_forget(&r, &all);
+    assert_int_equal(all.bytes, 0);
+}
+
 static void
 a_shard_has_room_for_so_much(void **state)
 {
@@ -238,6 +266,7 @@ main(void)
         cmocka_unit_test(the_oldest_go_when_there_are_too_many),
         cmocka_unit_test(and_when_they_are_too_large),
         cmocka_unit_test(a_large_one_that_is_kept_is_not_in_the_way),
+        cmocka_unit_test(an_answers_conversation_is_kept_with_its_model),
         cmocka_unit_test(a_shard_has_room_for_so_much),
         cmocka_unit_test(an_answer_takes_the_place_of_an_earlier_one),
     };

@@ -1,110 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "chat/upstream.h"
 
-#include "fixture.h"
-#include "net/fetch.h"
-#include "provider/registry.h"
-
-#include <arpa/inet.h>
-#include <netinet/in.h>
-#include <pthread.h>
-#include <sched.h>
-#include <stdatomic.h>
-#include <sys/socket.h>
-
-/* --- a server that gives one answer to everybody ------------------------- */
-
-static atomic_bool text_seen;
-
-struct canned {
-    const char *bytes; /* head and body */
-    bool reset;        /* RST behind them */
-    bool stays;        /* else FIN: silent until the peer goes */
-    int fd;
-    pthread_t thread;
-    char endpoint[64];
-};
-
-/* Reads a request to the end of its body. */
-static bool
-take_request(int fd)
-{
-    static char text[65536];
-    size_t n = 0;
-
-    while (n + 1 < sizeof(text)) {
-        ssize_t got = recv(fd, text + n, sizeof(text) - 1 - n, 0);
-        const char *end, *length;
-
-        if (got <= 0) {
-            return false;
-        }
-        text[n += (size_t)got] = '\0';
-        end = strstr(text, "\r\n\r\n");
-        length = strcasestr(text, "content-length: ");
-        if (end != NULL && length != NULL &&
-            n >= (size_t)(end + 4 - text) + strtoul(length + 16, NULL, 10)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void
-answer(const struct canned *c, int fd)
-{
-    struct linger reset = {.l_onoff = 1, .l_linger = 0};
-    char byte;
-
-    (void)send(fd, c->bytes, strlen(c->bytes), MSG_NOSIGNAL);
-    while (c->stays && recv(fd, &byte, 1, 0) > 0) {
-    }
-    if (c->reset) {
-        while (!text_seen) { /* RST could overtake it */
-            (void)sched_yield();
-        }
-        (void)setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
-    }
-}
-
-static void *
-canned_main(void *arg)
-{
-    const struct canned *c = arg;
-    int fd;
-
-    while ((fd = accept(c->fd, NULL, NULL)) >= 0) {
-        if (take_request(fd)) {
-            answer(c, fd);
-        }
-        (void)close(fd);
-    }
-    return NULL;
-}
-
-static void
-canned_start(struct canned *c)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET};
-    socklen_t n = sizeof(a);
-
-    a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    c->fd = socket(AF_INET, SOCK_STREAM, 0);
-    assert_int_equal(bind(c->fd, (struct sockaddr *)&a, n), 0);
-    assert_int_equal(listen(c->fd, 10), 0);
-    assert_int_equal(getsockname(c->fd, (struct sockaddr *)&a, &n), 0);
-    snprintf(c->endpoint, sizeof(c->endpoint), "http://127.0.0.1:%u/v1",
-             ntohs(a.sin_port));
-    assert_int_equal(pthread_create(&c->thread, NULL, canned_main, c), 0);
-}
-
-static void
-canned_stop(struct canned *c)
-{
-    (void)shutdown(c->fd, SHUT_RDWR);
-    assert_int_equal(pthread_join(c->thread, NULL), 0);
-    (void)close(c->fd);
-}
+#include "canned.h"
 
 /* --- who listens ---------------------------------------------------------- */
 
@@ -117,6 +14,7 @@ struct listener {
     bool silent;  /* nothing may come any more */
     bool cancels; /* at its first text */
     struct upstream_failure why;
+    char conversation[PROVIDER_ID_MAX + 1];
     char word[64]; /* why.word outlives on_end here */
 };
 
@@ -149,6 +47,14 @@ on_finish(void *cookie, enum provider_finish reason)
 }
 
 static void
+on_conversation(void *cookie, struct str id)
+{
+    struct listener *l = cookie;
+
+    snprintf(l->conversation, sizeof(l->conversation), "%.*s", STR_ARG(id));
+}
+
+static void
 on_end(void *cookie, const struct upstream_failure *why)
 {
     struct listener *l = cookie;
@@ -162,41 +68,11 @@ on_end(void *cookie, const struct upstream_failure *why)
 }
 
 static const struct upstream_events listening = {on_text, on_usage, on_finish,
-                                                 on_end};
+                                                 on_conversation, on_end};
 
 static const struct provider_message question = {PROVIDER_USER, STR("hi")};
-static const struct provider_turn prompt = {{NULL, 0}, &question, 1};
-
-static void
-room_open(struct house *h, const char *endpoint)
-{
-    house_open(h);
-    h->settings.connect_timeout_ms = 5000;
-    h->settings.first_byte_timeout_ms = 30000;
-    h->settings.idle_timeout_ms = 30000;
-    h->settings.stream_timeout_ms = 30000;
-    providers[0].ops = registry_find(STR("openai"));
-    providers[0].endpoint = endpoint;
-    assert_int_equal(fetch_pool_prepare(), ERR_OK);
-    fetch_pool_init(&h->shard);
-}
-
-static void
-room_close(struct house *h)
-{
-    providers[0].ops = &script_ops;
-    providers[0].endpoint = "";
-    store_close(h->store);
-    for (int i = 0; i < 20; i++) {
-        (void)uv_run(&h->shard.loop, UV_RUN_NOWAIT);
-    }
-    chat_fini(&h->shard);
-    fetch_pool_fini(&h->shard);
-    fetch_pool_forget();
-    shard_fini(&h->shard);
-    house_remove(h);
-    metrics_fini();
-}
+static const struct provider_turn prompt = {
+    .messages = &question, .count = 1, .user = STR("somebody")};
 
 static void
 listener_start(struct house *h, struct listener *l)
@@ -279,7 +155,7 @@ each_end_has_its_name(void **state)
 
         text_seen = false;
         canned_start(&c);
-        room_open(&h, c.endpoint);
+        room_open(&h, "openai", c.endpoint);
         listener_start(&h, &l);
         WAIT_FOR(&h, l.ends == 1);
         if (l.why.end != rows[i].end || l.why.retryable != rows[i].retryable ||
@@ -308,7 +184,7 @@ nobody_there_is_a_refusal_that_may_be_tried_again(void **state)
     (void)state;
     canned_start(&c);
     canned_stop(&c); /* its port is free again */
-    room_open(&h, c.endpoint);
+    room_open(&h, "openai", c.endpoint);
     listener_start(&h, &l);
     WAIT_FOR(&h, l.ends == 1);
     assert_int_equal(l.why.end, UPSTREAM_REFUSED);
@@ -330,7 +206,7 @@ silence_is_a_timeout_that_is_not_tried_again(void **state)
         struct listener l;
 
         canned_start(&c);
-        room_open(&h, c.endpoint);
+        room_open(&h, "openai", c.endpoint);
         h.settings.first_byte_timeout_ms = 50;
         h.settings.idle_timeout_ms = 50;
         listener_start(&h, &l);
@@ -352,7 +228,7 @@ after_a_cancel_there_is_silence(void **state)
 
     (void)state;
     canned_start(&c);
-    room_open(&h, c.endpoint);
+    room_open(&h, "openai", c.endpoint);
     listener_start(&h, &l);
     l.cancels = true; /* inside a callback */
     WAIT_FOR(&h, l.silent);
@@ -367,6 +243,61 @@ after_a_cancel_there_is_silence(void **state)
     buf_fini(&l.text);
     room_close(&h);
     canned_stop(&c);
+}
+
+/* --- a task ----------------------------------------------------------------
+ */
+
+#define TASK(text)                                                             \
+    "data: {\"event\":\"message\",\"task_id\":\"t-1\","                        \
+    "\"conversation_id\":\"c-1\",\"answer\":\"" text "\"}\n\n"
+#define TASK_END "data: {\"event\":\"message_end\"}\n\n"
+#define TASK_ERROR "data: {\"event\":\"error\",\"status\":400}\n\n"
+
+static int64_t
+stops(const struct house *h)
+{
+    return metric_value(METRIC_LLM_STOPS, h->shard.chat->terms->slots[0].stops);
+}
+
+static const struct {
+    const char *bytes;
+    bool stays;   /* until a time limit */
+    bool cancels; /* at the first text */
+    int stops;
+} tasks[] = {
+    {LONG TASK("a"), true, true, 1},
+    {LONG TASK("a"), true, false, 1},
+    {STREAM TASK("a") TASK_END, false, false, 0},
+    {STREAM TASK("a") TASK_ERROR, false, false, 0},
+    {STREAM TASK("a"), false, false, 0},
+    {LONG "data: {\"event\":\"message\",\"answer\":\"a\"}\n\n", true, true, 0},
+};
+
+static void
+a_task_is_stopped_when_nobody_waits_for_it(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(tasks); i++) {
+        struct canned c = {.bytes = tasks[i].bytes, .stays = tasks[i].stays};
+        struct house h;
+        struct listener l;
+
+        canned_start(&c);
+        room_open(&h, "dify", c.endpoint);
+        h.settings.idle_timeout_ms = tasks[i].cancels ? 30000 : 50;
+        listener_start(&h, &l);
+        l.cancels = tasks[i].cancels;
+        WAIT_FOR(&h, l.silent || l.ends == 1);
+        assert_true(str_is(buf_str(&l.text), "a"));
+        assert_int_equal(stops(&h), tasks[i].stops);
+        if (i < 5) {
+            assert_string_equal(l.conversation, "c-1");
+        }
+        buf_fini(&l.text);
+        room_close(&h);
+        canned_stop(&c);
+    }
 }
 
 /* --- local ------------------------------------------------------------------
@@ -450,6 +381,7 @@ main(void)
         cmocka_unit_test(nobody_there_is_a_refusal_that_may_be_tried_again),
         cmocka_unit_test(silence_is_a_timeout_that_is_not_tried_again),
         cmocka_unit_test(after_a_cancel_there_is_silence),
+        cmocka_unit_test(a_task_is_stopped_when_nobody_waits_for_it),
         cmocka_unit_test(a_local_provider_looks_the_same),
         cmocka_unit_test(
             a_paused_local_provider_says_nothing_until_it_is_resumed),

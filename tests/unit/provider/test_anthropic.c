@@ -309,7 +309,8 @@ static void
 settings_become_members_of_the_request(void **state)
 {
     struct provider_config config = request_config(ops, "https://h", "k");
-    struct provider_turn turn = {STR("Be brief."), &question, 1};
+    struct provider_turn turn = {
+        .system_prompt = STR("Be brief."), .messages = &question, .count = 1};
 
     (void)state;
     request_body_is(&config, &turn,
@@ -404,7 +405,7 @@ refuses_what_does_not_fit(void **state)
 {
     struct provider_config config =
         request_config(ops, "https://h", "k\r\nX:y");
-    struct provider_turn turn = {STR(""), &question, 1};
+    struct provider_turn turn = {.messages = &question, .count = 1};
     struct provider_request r;
 
     (void)state;

@@ -24,7 +24,7 @@ listen(const char *model, const struct provider_message *messages, size_t count)
 {
     struct provider_config config = {
         .ops = &demo_ops, .id = "d", .name = "D", .model = model};
-    struct provider_turn turn = {STR(""), messages, count};
+    struct provider_turn turn = {.messages = messages, .count = count};
     void *state = demo_ops.begin(&config, &turn);
     struct provider_event event;
     struct told told = {0};

@@ -346,7 +346,8 @@ static void
 builds_the_request(void **state)
 {
     struct provider_config config = request_config(ops, "https://h/v1", "k");
-    struct provider_turn turn = {STR("Be brief."), messages, 3};
+    struct provider_turn turn = {
+        .system_prompt = STR("Be brief."), .messages = messages, .count = 3};
 
     (void)state;
     request_body_is(&config, &turn,
@@ -386,7 +387,7 @@ static void
 sends_no_key_and_no_prompt_when_there_is_none(void **state)
 {
     struct provider_config config = request_config(ops, "http://h:8000", "");
-    struct provider_turn turn = {STR(""), messages, 1};
+    struct provider_turn turn = {.messages = messages, .count = 1};
     struct provider_request r;
     char *body;
 
@@ -405,7 +406,7 @@ refuses_what_does_not_fit_and_line_ends_in_headers(void **state)
 {
     struct provider_config config =
         request_config(ops, "https://h/v1", "sk\r\nX: y");
-    struct provider_turn turn = {STR(""), messages, 3};
+    struct provider_turn turn = {.messages = messages, .count = 3};
     struct provider_request r;
 
     (void)state;

@@ -20,7 +20,7 @@ finds_every_row_by_its_type_in_any_case(void **state)
         assert_true(strlen(text) > 10);
         count++;
     }
-    assert_int_equal(count, 3);
+    assert_int_equal(count, 4);
     assert_ptr_equal(registry_at(0, NULL), registry_find(STR("OpenAI")));
     assert_null(registry_find(STR("openai2")));
     assert_null(registry_find(STR("")));

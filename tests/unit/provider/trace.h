@@ -12,8 +12,8 @@
 
 #include <cmocka.h>
 
-/* The trace of an answer: "text" for a delta, then U, F, E, D, B for the other
- * kinds, with what they carry. */
+/* The trace of an answer: "text" for a delta, then U, F, C, T, E, D, B for the
+ * other kinds, with what they carry. */
 static inline void
 trace_note(void *cookie, const struct provider_event *e)
 {
@@ -32,6 +32,12 @@ trace_note(void *cookie, const struct provider_event *e)
         break;
     case PROVIDER_FINISH:
         buf_printf(out, "F%s", provider_finish_word(e->finish));
+        break;
+    case PROVIDER_CONVERSATION:
+        buf_printf(out, "C%.*s", STR_ARG(e->text));
+        break;
+    case PROVIDER_TASK:
+        buf_printf(out, "T%.*s", STR_ARG(e->text));
         break;
     case PROVIDER_ERROR:
         assert_int_equal(e->fault->err, ERR_LLM_UNAVAILABLE);
