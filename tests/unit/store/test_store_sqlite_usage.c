@@ -116,23 +116,52 @@ who_is_erased_takes_it_along(void **state)
                      1);
 }
 
-/* A database from before there were entries has them from its messages. */
+/* As version 6 left it: there were no entries yet. */
+static void
+make_version_6(const struct fixture *f)
+{
+    char path[160], why[256];
+    sqlite3 *db = NULL;
+
+    fixture_path(f, "chatbox.db", path);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(store_sqlite_schema_migrate_by(
+                         db, store_sqlite_schema_steps, 6, why, sizeof(why)),
+                     ERR_OK);
+    assert_int_equal(
+        sqlite3_exec(
+            db,
+            "INSERT INTO sessions(n,_id,uid,ts,lastActivity,epoch,seq)"
+            " VALUES(1,printf('%032x',1),'ann',5,5,'e',3);"
+            "INSERT INTO messages(session,_id,sid,seq,ts,sender,type,status,"
+            "modelId,promptTokens,completionTokens,totalTokens,estimated,"
+            "content) VALUES"
+            "(1,'q',printf('%032x',1),1,6,'user','user_message','complete',"
+            "NULL,NULL,NULL,NULL,NULL,'?'),"
+            "(1,'a',printf('%032x',1),2,7,'ai','ai_response','complete',"
+            "'m',3,4,7,1,'!'),"
+            "(1,'b',printf('%032x',1),3,8,'ai','ai_response','complete',"
+            "'m',NULL,NULL,NULL,NULL,'!')",
+            NULL, NULL, NULL),
+        SQLITE_OK);
+    sqlite3_close(db);
+}
+
 static void
 an_older_database_begins_with_what_is_stored(void **state)
 {
     struct fixture *f = *state;
 
-    ask(f, 1, "ann", 11);
-    end(f, 12, "a", 7);
-    end(f, 13, "a", -1);
-    by_hand(f, "DROP TABLE secrets;" /* of the step behind it */
-               " ALTER TABLE messages DROP COLUMN convId;"
-               " DROP TABLE usage;"
-               " PRAGMA user_version=6" /* before the step that makes it */);
     fixture_close(f);
+    make_version_6(f);
     fixture_open(f);
     assert_int_equal(number(f, "SELECT count(*) FROM usage"), 1);
-    expect_tokens(f, "ann", T0 + 12, T0 + 12, 7);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage WHERE _id='a'"
+                               " AND modelId='m' AND estimated=1"
+                               " AND promptTokens=3"),
+                     1);
+    expect_tokens(f, "ann", 7, 7, 7);
 }
 
 int
