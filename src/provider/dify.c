@@ -132,10 +132,10 @@ stop(const struct provider_config *config, struct str task, struct str user,
 /* --- from events to ours ------------------------------------------------ */
 
 struct answer {
-    struct stream stream;
-    bool task;         /* it was told … */
-    bool conversation; /* … and this */
-    bool shown;        /* some text went out */
+    struct stream stream; /* first */
+    bool task;            /* it was told … */
+    bool conversation;    /* … and this */
+    bool shown;           /* some text went out */
 };
 
 /* What could be anything but an id, in a path or in a log, is none. */
@@ -274,29 +274,6 @@ open_answer(struct str content_type, size_t max_answer_bytes)
     return a;
 }
 
-static void
-digest(void *state, struct str bytes, const struct provider_sink *sink)
-{
-    stream_digest(&((struct answer *)state)->stream, bytes, sink);
-}
-
-static void
-end(void *state, const struct provider_sink *sink)
-{
-    stream_end(&((struct answer *)state)->stream, sink);
-}
-
-static void
-close_answer(void *state)
-{
-    struct answer *a = state;
-
-    if (a != NULL) {
-        stream_fini(&a->stream);
-        xfree(a);
-    }
-}
-
 /* The status decides; the body gives the word for the log. Of all that is not
  * there (404) only a conversation can have been there before. */
 static void
@@ -318,10 +295,10 @@ const struct provider_ops dify_ops = {
     .own_members = "query response_mode conversation_id user",
     .build = build,
     .open = open_answer,
-    .digest = digest,
-    .end = end,
+    .digest = stream_digest,
+    .end = stream_end,
     .fault = fault,
     .keeps_log = true,
     .stop = stop,
-    .close = close_answer,
+    .close = stream_close,
 };

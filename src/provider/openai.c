@@ -205,27 +205,6 @@ open_answer(struct str content_type, size_t max_answer_bytes)
     return s;
 }
 
-static void
-digest(void *state, struct str bytes, const struct provider_sink *sink)
-{
-    stream_digest(state, bytes, sink);
-}
-
-static void
-end(void *state, const struct provider_sink *sink)
-{
-    stream_end(state, sink);
-}
-
-static void
-close_answer(void *state)
-{
-    if (state != NULL) {
-        stream_fini(state);
-        xfree(state);
-    }
-}
-
 /* The status decides; the body gives the word for the log. */
 static void
 fault(int status, struct str body, struct provider_fault *out)
@@ -243,8 +222,8 @@ const struct provider_ops openai_ops = {
     .own_members = "model messages stream",
     .build = build,
     .open = open_answer,
-    .digest = digest,
-    .end = end,
+    .digest = stream_digest,
+    .end = stream_end,
     .fault = fault,
-    .close = close_answer,
+    .close = stream_close,
 };

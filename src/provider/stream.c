@@ -4,6 +4,8 @@
  * codec/sse cuts the events; openai.c and its like say what they mean. */
 #include "provider/stream.h"
 
+#include "base/xalloc.h"
+
 /* An answer may be escaped to twice its size, with the rest of its event. */
 #define EVENT_MAX(max_answer_bytes) (2 * (max_answer_bytes) + 65536)
 
@@ -142,9 +144,10 @@ find_shape(struct stream *s, struct str *bytes)
 }
 
 void
-stream_digest(struct stream *s, struct str bytes,
-              const struct provider_sink *sink)
+stream_digest(void *state, struct str bytes, const struct provider_sink *sink)
 {
+    struct stream *s = state;
+
     if (s->shape == STREAM_UNKNOWN) {
         find_shape(s, &bytes);
     }
@@ -171,8 +174,10 @@ end_events(struct stream *s, const struct provider_sink *sink)
 }
 
 void
-stream_end(struct stream *s, const struct provider_sink *sink)
+stream_end(void *state, const struct provider_sink *sink)
 {
+    struct stream *s = state;
+
     if (s->shape == STREAM_DOCUMENT) {
         s->ops->on_document(s, buf_str(&s->document), sink);
     } else if (s->shape == STREAM_PAGE) {
@@ -206,4 +211,13 @@ stream_fini(struct stream *s)
     sse_fini(&s->sse);
     buf_fini(&s->document);
     buf_fini(&s->text);
+}
+
+void
+stream_close(void *state)
+{
+    if (state != NULL) {
+        stream_fini(state);
+        xfree(state);
+    }
 }

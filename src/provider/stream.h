@@ -49,10 +49,12 @@ void stream_init(struct stream *s, const struct stream_ops *ops,
                  struct str content_type, size_t max_answer_bytes);
 void stream_fini(struct stream *s);
 
-/* As provider_ops.digest and .end. */
-void stream_digest(struct stream *s, struct str bytes,
+/* provider_ops.digest, .end and .close, for a state that begins with a struct
+ * stream and has nothing else to be freed. */
+void stream_digest(void *state, struct str bytes,
                    const struct provider_sink *sink);
-void stream_end(struct stream *s, const struct provider_sink *sink);
+void stream_end(void *state, const struct provider_sink *sink);
+void stream_close(void *state);
 
 /* --- for the owner, inside its calls ------------------------------------- */
 
