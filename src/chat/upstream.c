@@ -52,7 +52,7 @@ struct upstream {
     bool failed;   /* ERROR: fault is valid */
     bool told;     /* on_end was called, or nobody listens */
     bool paused;
-    bool praised; /* its breaker has been told that it answers */
+    bool speaks; /* some text has come */
 };
 
 /* --- its breaker -------------------------------------------------------- */
@@ -63,20 +63,31 @@ now_ms(const struct upstream *u)
     return shard_now_ms(u->chat->shard);
 }
 
-/* The provider answers; once it has spoken that need not be said again. */
 static void
 praise(struct upstream *u)
 {
     struct breaker *b = u->config->breaker;
 
-    if (u->praised || b == NULL) {
-        return;
-    }
-    u->praised = true;
-    if (breaker_succeed(b)) {
+    if (b != NULL && breaker_succeed(b)) {
         log_info(EVENT_LLM_BREAKER, "the provider answers again",
                  log_cstr("provider", u->config->id));
         metric_add_at(METRIC_LLM_BREAKERS_OPEN, u->slots->breaker, -1);
+    }
+}
+
+/* The first text closes a breaker that is open: an answer may take minutes. It
+ * forgives no failures otherwise, for an answer may break off. */
+static void
+greet(struct upstream *u)
+{
+    struct breaker *b = u->config->breaker;
+
+    if (u->speaks) {
+        return;
+    }
+    u->speaks = true;
+    if (b != NULL && breaker_state(b, now_ms(u)) != BREAKER_CLOSED) {
+        praise(u);
     }
 }
 
@@ -199,7 +210,7 @@ static void
 on_delta(struct upstream *u, struct str text)
 {
     if (text.n > 0) {
-        praise(u);
+        greet(u);
         u->events->on_text(u->cookie, text);
     }
 }
@@ -503,7 +514,7 @@ upstream_cancel(struct upstream *u)
     if (u == NULL || u->told) {
         return;
     }
-    if (!u->praised && u->config->breaker != NULL) {
+    if (!u->speaks && u->config->breaker != NULL) {
         breaker_give_up(u->config->breaker, now_ms(u));
     }
     stop_task(u);

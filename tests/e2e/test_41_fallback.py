@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from support.answer import failure, plain
+from support.answer import Answer, failure, plain
 from support.fakellm import FakeLLM
 from support.server import free_port, provider_env
 from support.waiting import wait_for
@@ -103,6 +103,17 @@ def test_refusals_that_are_the_request_s_fault_break_nothing(pair, connect, fake
     for _ in range(2 * FAILURES):
         assert ask(one, fake, failure(400)) == ("b", True)
     assert breakers(pair) == {}
+
+
+def test_answers_that_break_off_are_failures(pair, connect, fake):
+    """Text that was shown stays shown; the next question goes to somebody else."""
+    one = connect(pair)
+    for _ in range(FAILURES):
+        question = fresh("q")
+        fake.when(question, Answer().tokens("some ", "text").rst())
+        turn = one.turn(question)
+        assert turn.finish == "interrupted" and turn.end["model_id"] == "a"
+    assert ask(one, fake) == ("b", False)
 
 
 def test_success_in_between_forgets_failures(pair, connect, fake):
