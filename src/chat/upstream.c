@@ -53,6 +53,7 @@ struct upstream {
     bool told;     /* on_end was called, or nobody listens */
     bool paused;
     bool speaks; /* some text has come */
+    bool unsent; /* the request could not be made */
 };
 
 /* --- its breaker -------------------------------------------------------- */
@@ -105,16 +106,17 @@ blame(struct upstream *u, const struct upstream_failure *why)
     }
 }
 
-/* A refusal that asking again does not change (a key that is wrong, a request
- * that is too long) comes from a provider in good order. */
+/* A status that asking again does not change (a key that is wrong, a request
+ * that is too long) comes from a provider in good order. Of a request that was
+ * never sent there is nothing to say. */
 static void
 judge(struct upstream *u, const struct upstream_failure *why)
 {
-    bool hopeless = why->end == UPSTREAM_REFUSED && !why->retryable;
+    bool refused = why->end == UPSTREAM_REFUSED && why->status > 0;
 
-    if (why->end == UPSTREAM_COMPLETE || hopeless) {
+    if (why->end == UPSTREAM_COMPLETE || (refused && !why->retryable)) {
         praise(u);
-    } else {
+    } else if (!u->unsent) {
         blame(u, why);
     }
 }
@@ -336,6 +338,9 @@ static const struct {
     [FETCH_RESOLVE_FAILED] = {UPSTREAM_REFUSED, true},
     [FETCH_CONNECT_FAILED] = {UPSTREAM_REFUSED, true},
     [FETCH_TLS_FAILED] = {UPSTREAM_REFUSED, false},
+    [FETCH_TLS_EXPIRED] = {UPSTREAM_REFUSED, false},
+    [FETCH_TLS_NAME] = {UPSTREAM_REFUSED, false},
+    [FETCH_TLS_UNTRUSTED] = {UPSTREAM_REFUSED, false},
     [FETCH_CONNECT_TIMEOUT] = {UPSTREAM_TIMEOUT, true},
     [FETCH_FIRST_BYTE_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
     [FETCH_IDLE_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
@@ -417,6 +422,7 @@ start_remote(struct upstream *u, const struct provider_turn *prompt)
 
     provider_request_init(&request, BODY_BYTES);
     if (u->config->ops->build(u->config, prompt, &request) != ERR_OK) {
+        u->unsent = true;
         timer_init(&u->timer, on_unbuilt);
         timer_start(&u->chat->shard->timers, &u->timer, 0);
     } else {

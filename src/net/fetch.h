@@ -9,8 +9,9 @@
 
 /* HTTP requests to the outside on the shard's loop: as libcurl transfers, or,
  * without TLS and proxy, in our own HTTP/1.1 on connections that libcurl opens
- * (docs/decisions/0016). Redirects are not followed, TLS is verified, proxy
- * variables of the environment are honoured. One shard's thread only. */
+ * (docs/decisions/0016). Redirects are not followed, TLS is 1.2 at least and
+ * verified; proxy variables of the environment and SSL_CERT_FILE are honoured.
+ * One shard's thread only. */
 struct fetch;
 struct fetch_pool;
 struct shard;
@@ -19,7 +20,11 @@ enum fetch_end {
     FETCH_DONE,           /* the whole answer arrived */
     FETCH_RESOLVE_FAILED, /* no address */
     FETCH_CONNECT_FAILED, /* refused, unreachable, reset before a head */
-    FETCH_TLS_FAILED,     /* handshake or certificate */
+    FETCH_TLS_FAILED,     /* handshake: no version or cipher in common */
+    FETCH_TLS_EXPIRED,    /* a certificate: before or after its time */
+    FETCH_TLS_NAME,       /* the certificate names another host */
+    FETCH_TLS_UNTRUSTED,  /* nobody we trust has signed it, or it is wrong
+                             otherwise */
     FETCH_CONNECT_TIMEOUT,
     FETCH_FIRST_BYTE_TIMEOUT, /* nothing of the answer in time */
     FETCH_IDLE_TIMEOUT,       /* silence inside the answer */
@@ -38,7 +43,7 @@ struct fetch_request {
     uint64_t first_byte_timeout_ms; /* from then to the first header line */
     uint64_t idle_timeout_ms;       /* not counted while paused */
     uint64_t total_timeout_ms;      /* from fetch_start */
-    const char *ca_file;            /* NULL: the system's */
+    const char *ca_file;            /* NULL: SSL_CERT_FILE's, the system's */
 };
 
 struct fetch_head {

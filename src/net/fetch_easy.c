@@ -4,6 +4,9 @@
 #include "base/clock.h"
 #include "net/fetch_internal.h"
 
+#include <openssl/x509_vfy.h>
+#include <stdlib.h>
+
 /* libcurl's own limits are far away: ours are in fetch.c. */
 #define FAR_MS (24L * 3600 * 1000)
 
@@ -180,6 +183,22 @@ set_by_version(struct fetch *f)
 #endif
 }
 
+/* libcurl itself would take TLS 1.0 (RFC 8996 says what is wrong with that),
+ * and does not look where OpenSSL's own programs find another list of
+ * authorities. */
+static void
+set_tls(struct fetch *f, const char *ca_file)
+{
+    const char *authorities =
+        ca_file != NULL ? ca_file : getenv("SSL_CERT_FILE");
+
+    SET(f, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(f, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (authorities != NULL && authorities[0] != '\0') {
+        SET(f, CURLOPT_CAINFO, authorities);
+    }
+}
+
 static void
 set_policy(struct fetch *f, const char *ca_file)
 {
@@ -192,9 +211,7 @@ set_policy(struct fetch *f, const char *ca_file)
     SET(f, CURLOPT_TCP_NODELAY, 1L);
     SET(f, CURLOPT_BUFFERSIZE, 16384L);
     SET(f, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms(f));
-    if (ca_file != NULL) {
-        SET(f, CURLOPT_CAINFO, ca_file);
-    }
+    set_tls(f, ca_file);
 }
 
 void
@@ -265,7 +282,7 @@ static const struct {
     {CURLE_COULDNT_CONNECT, FETCH_CONNECT_FAILED, FETCH_FAILED},
     {CURLE_OPERATION_TIMEDOUT, FETCH_CONNECT_TIMEOUT, FETCH_IDLE_TIMEOUT},
     {CURLE_SSL_CONNECT_ERROR, FETCH_TLS_FAILED, FETCH_CUT},
-    {CURLE_PEER_FAILED_VERIFICATION, FETCH_TLS_FAILED, FETCH_FAILED},
+    {CURLE_PEER_FAILED_VERIFICATION, FETCH_TLS_UNTRUSTED, FETCH_FAILED},
     {CURLE_SSL_CACERT_BADFILE, FETCH_TLS_FAILED, FETCH_FAILED},
     {CURLE_SSL_CIPHER, FETCH_TLS_FAILED, FETCH_FAILED},
     {CURLE_SSL_ISSUER_ERROR, FETCH_TLS_FAILED, FETCH_FAILED},
@@ -278,9 +295,32 @@ static const struct {
     {CURLE_HTTP2_STREAM, FETCH_CONNECT_FAILED, FETCH_CUT},
 };
 
+/* libcurl compares names itself, after a handshake in which OpenSSL has found
+ * the chain in order; then the verdict is still the one it began with. */
+static enum fetch_end
+certificate_end(const struct fetch *f)
+{
+    long verdict = X509_V_ERR_UNSPECIFIED;
+
+    (void)curl_easy_getinfo(f->easy, CURLINFO_SSL_VERIFYRESULT, &verdict);
+    switch (verdict) {
+    case X509_V_OK:
+    case X509_V_ERR_UNSPECIFIED:
+        return FETCH_TLS_NAME;
+    case X509_V_ERR_CERT_HAS_EXPIRED:
+    case X509_V_ERR_CERT_NOT_YET_VALID:
+        return FETCH_TLS_EXPIRED;
+    default:
+        return FETCH_TLS_UNTRUSTED;
+    }
+}
+
 enum fetch_end
 fetch_easy_end(const struct fetch *f, CURLcode result)
 {
+    if (result == CURLE_PEER_FAILED_VERIFICATION && !f->head_done) {
+        return certificate_end(f);
+    }
     for (size_t i = 0; i < COUNT_OF(meanings); i++) {
         if (meanings[i].result == result) {
             return f->head_done ? meanings[i].after_head

@@ -440,8 +440,8 @@ a_certificate_counts_only_when_it_is_trusted_and_names_the_host(void **state)
         enum fetch_end end;
     } cases[] = {
         {"127.0.0.1", true, FETCH_DONE},
-        {"127.0.0.1", false, FETCH_TLS_FAILED},
-        {"other.example", true, FETCH_TLS_FAILED},
+        {"127.0.0.1", false, FETCH_TLS_UNTRUSTED},
+        {"other.example", true, FETCH_TLS_NAME},
     };
 
     (void)state;
