@@ -414,8 +414,7 @@ struct write {
     void *cookie;
     enum store_op op;
     unsigned patch;
-    int64_t end_ms; /* that the patch asks for, or 0 */
-    bool was_ended;
+    bool ends; /* that is what the patch asks for */
 };
 
 static void
@@ -448,7 +447,7 @@ take_write(const struct write *w, const struct store_job *job)
         return;
     }
     session_update(s, &job->session);
-    if ((w->patch & STORE_PATCH_END) != 0 && s->ended && !w->was_ended) {
+    if (w->ends && s->ended && !job->duplicate) {
         tell_ended(s);
     }
     if ((w->patch & STORE_PATCH_MODEL) != 0) {
@@ -480,9 +479,8 @@ on_written_alone(struct store_job *job)
 
     if (job->result == ERR_OK && job->op == STORE_SESSION_PUT) {
         metric_count(METRIC_SESSIONS_CREATED);
-    } else if (job->result == ERR_OK && w->end_ms != 0 &&
-               job->session.end_ms == w->end_ms) {
-        metric_count(METRIC_SESSIONS_ENDED); /* it had not ended before */
+    } else if (job->result == ERR_OK && w->ends && !job->duplicate) {
+        metric_count(METRIC_SESSIONS_ENDED);
     }
     job->done = w->done;
     job->cookie = w->cookie;
@@ -500,14 +498,12 @@ chat_session_write(struct chat *c, struct store_job *job)
                         .cookie = job->cookie,
                         .op = job->op,
                         .patch = job->patch,
-                        .end_ms = (job->patch & STORE_PATCH_END) != 0
-                                      ? job->session.end_ms
-                                      : 0};
+                        .ends = (job->patch & STORE_PATCH_END) != 0 &&
+                                job->session.end_ms != 0};
     job->cookie = w;
     job->done = on_written_alone;
     if (s != NULL && str_is(user_id(s->user), job->user_id)) {
         w->session = s;
-        w->was_ended = s->ended;
         job->done = on_written;
         session_job_begin(s);
     }

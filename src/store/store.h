@@ -156,7 +156,7 @@ struct store_job {
 
     /* out */
     enum err result; /* OK, or what stands above */
-    bool duplicate;  /* APPEND, FINISH: was there; nothing was written */
+    bool duplicate;  /* APPEND, FINISH: was there; PATCH: had ended before */
     struct session_record *sessions; /* LIST, BROWSE */
     struct message_record *messages; /* MESSAGES; FIND: the answers, in order */
     size_t count;                    /* of the one that is there */

@@ -210,7 +210,9 @@ store_mongo_write_patch(struct store_link *base, struct store_job *job)
     if (e != ERR_OK) {
         return e;
     }
-    tally_patch(&s.record, &job->session, job->patch);
+    /* One that comes again has ended it itself, perhaps. */
+    job->duplicate =
+        tally_patch(&s.record, &job->session, job->patch) && job->open_ms == 0;
     e = update_session(link, &s, -1, MONGO_PATCH, &found);
     store_mongo_rows_give(job, &s);
     return e == ERR_OK && !found ? ERR_NOT_FOUND : e;

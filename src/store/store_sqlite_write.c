@@ -87,7 +87,7 @@ store_sqlite_write_patch(struct store_link *base, struct store_job *job)
     if (e != ERR_OK || row.n == 0) {
         return e != ERR_OK ? e : ERR_NOT_FOUND;
     }
-    tally_patch(&row.record, &job->session, job->patch);
+    job->duplicate = tally_patch(&row.record, &job->session, job->patch);
     e = update_patched(link, &row);
     store_sqlite_rows_give(job, &row);
     return e;

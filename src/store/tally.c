@@ -101,10 +101,20 @@ move_text(char **to, char **from)
     *from = NULL;
 }
 
-void
+static bool
+ends_again(const struct session_record *to, const struct session_record *from,
+           unsigned patch)
+{
+    return (patch & STORE_PATCH_END) != 0 && to->end_ms != 0 &&
+           from->end_ms != 0;
+}
+
+bool
 tally_patch(struct session_record *to, struct session_record *from,
             unsigned patch)
 {
+    bool again = ends_again(to, from, patch);
+
     if (patch & STORE_PATCH_NAME) {
         move_text(&to->name, &from->name);
         to->name_unreadable = false;
@@ -115,7 +125,7 @@ tally_patch(struct session_record *to, struct session_record *from,
     if (patch & STORE_PATCH_ARCHIVED) {
         to->archived = from->archived;
     }
-    if ((patch & STORE_PATCH_END) && (to->end_ms == 0 || from->end_ms == 0)) {
+    if ((patch & STORE_PATCH_END) && !again) {
         to->end_ms = from->end_ms;
     }
     if (patch & STORE_PATCH_HELP) {
@@ -131,4 +141,5 @@ tally_patch(struct session_record *to, struct session_record *from,
         move_text(&to->assisting_admin_id, &from->assisting_admin_id);
         move_text(&to->assisting_admin_name, &from->assisting_admin_name);
     }
+    return again;
 }

@@ -23,8 +23,9 @@ void tally_message(struct session_record *r, const struct message_record *m);
 void tally_name(struct session_record *r, const char *proposed,
                 const struct message_record *m);
 
-/* The members that the patch (enum store_patch) names; their strings move. */
-void tally_patch(struct session_record *to, struct session_record *from,
+/* The members that the patch (enum store_patch) names; their strings move.
+ * True: it should end a session that had ended before. */
+bool tally_patch(struct session_record *to, struct session_record *from,
                  unsigned patch);
 
 #endif

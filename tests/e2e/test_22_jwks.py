@@ -495,8 +495,10 @@ def test_weak_and_broken_keys_are_passed_over(spawn, publisher):
     assert status(server, signed("k", key)) == 200
 
 
-@pytest.mark.parametrize("fault", ["unknown", "of another address", "past"])
-def test_a_certificate_that_is_not_good_is_not_trusted(spawn, tmp_path, fault):
+@pytest.mark.parametrize("fault, why", [
+    ("unknown", "tls_certificate_untrusted"), ("past", "tls_certificate_expired"),
+    ("of another address", "tls_certificate_of_another_host")])
+def test_a_certificate_that_is_not_good_is_not_trusted(spawn, tmp_path, fault, why):
     (tmp_path / "other").mkdir()
     one = Publisher(tmp_path, "127.0.0.2" if fault == "of another address" else "127.0.0.1",
                     until=-1 if fault == "past" else 9)
@@ -507,7 +509,7 @@ def test_a_certificate_that_is_not_good_is_not_trusted(spawn, tmp_path, fault):
         other.close()
         settings["JWT_JWKS_CA_FILE"] = str(other.ca)
     server = spawn(one.env(**settings), wait=False)
-    server.wait_log("jwks_error", timeout=15, why="tls_failed")
+    server.wait_log("jwks_error", timeout=15, why=why)
     assert server.http.get("/readyz").status_code == 503
     assert one.count == 0
     one.close()

@@ -135,13 +135,21 @@ a_patch_sets_what_it_names(void **state)
     to.share_token = xstrdup("first");
     from.name = xstrdup("new");
     from.share_token = xstrdup("second");
-    tally_patch(&to, &from, STORE_PATCH_ARCHIVED | STORE_PATCH_SHARE);
+    assert_false(
+        tally_patch(&to, &from, STORE_PATCH_ARCHIVED | STORE_PATCH_SHARE));
     assert_string_equal(to.name, "old");
     assert_string_equal(to.share_token, "first");
     assert_true(to.archived);
-    tally_patch(&to, &from, STORE_PATCH_NAME | STORE_PATCH_END);
+    assert_true(tally_patch(&to, &from, STORE_PATCH_NAME | STORE_PATCH_END));
     assert_string_equal(to.name, "new");
     assert_int_equal(to.end_ms, T0); /* the first end stays */
+    to.end_ms = 0;
+    assert_false(tally_patch(&to, &from, STORE_PATCH_END));
+    assert_int_equal(to.end_ms, T0 + 5);
+    assert_true(tally_patch(&to, &from, STORE_PATCH_END)); /* the same moment */
+    from.end_ms = 0;
+    assert_false(tally_patch(&to, &from, STORE_PATCH_END)); /* reopened */
+    assert_int_equal(to.end_ms, 0);
     session_record_fini(&to);
     session_record_fini(&from);
 }
