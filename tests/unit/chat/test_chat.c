@@ -39,14 +39,22 @@ change(struct house *h, struct store_job *job, const struct answer *a)
     return a->result;
 }
 
+static struct store_job *
+ending_of(struct house *h, const char *sid, const char *user, struct answer *a)
+{
+    struct store_job *job = job_of(h, STORE_SESSION_PATCH, sid, user, a);
+
+    job->patch = STORE_PATCH_END;
+    job->session.end_ms = 1000;
+    return job;
+}
+
 static enum err
 end_session(struct house *h, const char *sid, const char *user)
 {
     struct answer a;
-    struct store_job *job = job_of(h, STORE_SESSION_PATCH, sid, user, &a);
+    struct store_job *job = ending_of(h, sid, user, &a);
 
-    job->patch = STORE_PATCH_END;
-    job->session.end_ms = 1000;
     return change(h, job, &a);
 }
 
@@ -98,6 +106,24 @@ an_end_is_told_to_every_connection_once(void **state)
     recorder_say(&s.b, ASK("two")); /* reopens */
     WAIT_FOR(&s.h, count_done(&s.b) == 2);
     assert_false(s.a.outlet.session->ended);
+    scene_close(&s);
+}
+
+static void
+two_ends_under_way_are_one(void **state)
+{
+    struct scene s;
+    struct answer first, second;
+
+    (void)state;
+    scene_open(&s);
+    chat_session_write(s.h.shard.chat, ending_of(&s.h, s.sid, "anna", &first));
+    chat_session_write(s.h.shard.chat, ending_of(&s.h, s.sid, "anna", &second));
+    WAIT_FOR(&s.h, first.told && second.told);
+    assert_int_equal(first.result, ERR_OK);
+    assert_int_equal(second.result, ERR_OK);
+    assert_int_equal(count_type(&s.b, "connection_status"), 2);
+    assert_int_equal(metric_value(METRIC_SESSIONS_ENDED, 0), 1);
     scene_close(&s);
 }
 
@@ -199,6 +225,8 @@ a_session_that_is_not_in_memory_is_changed_all_the_same(void **state)
     s.h.settings.session_ttl_ms = 0;
     WAIT_FOR(&s.h, s.h.shard.chat->sessions.count == 0);
     assert_int_equal(end_session(&s.h, s.sid, "anna"), ERR_OK);
+    assert_int_equal(end_session(&s.h, s.sid, "anna"), ERR_OK); /* same time */
+    assert_int_equal(metric_value(METRIC_SESSIONS_ENDED, 0), 1);
     assert_int_equal(
         change(&s.h, job_of(&s.h, STORE_SESSION_DELETE, s.sid, "anna", &a), &a),
         ERR_OK);
@@ -411,6 +439,7 @@ main(void)
         cmocka_unit_test(
             a_session_s_owner_and_connections_are_known_while_it_is_in_memory),
         cmocka_unit_test(an_end_is_told_to_every_connection_once),
+        cmocka_unit_test(two_ends_under_way_are_one),
         cmocka_unit_test(somebody_elses_change_reaches_nobody),
         cmocka_unit_test(
             deleting_closes_the_connections_and_stops_the_running_turn),
