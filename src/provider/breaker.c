@@ -9,12 +9,13 @@
 #include "provider/breaker.h"
 
 #define UNTIL_MASK ((UINT64_C(1) << 40) - 1)
+#define PROBING (UINT64_C(1) << 56)
 #define COUNT_MAX 255
 
 struct parts {
     uint64_t until_ms;
-    unsigned failures;
-    unsigned opened;
+    uint64_t failures;
+    uint64_t opened;
     bool probing;
 };
 
@@ -24,14 +25,14 @@ unpack(uint64_t word)
     return (struct parts){.until_ms = word & UNTIL_MASK,
                           .failures = (word >> 40) & COUNT_MAX,
                           .opened = (word >> 48) & COUNT_MAX,
-                          .probing = (word >> 56) & 1};
+                          .probing = (word & PROBING) != 0};
 }
 
 static uint64_t
 pack(const struct parts *p)
 {
-    return (p->until_ms & UNTIL_MASK) | (uint64_t)p->failures << 40 |
-           (uint64_t)p->opened << 48 | (uint64_t)p->probing << 56;
+    return (p->until_ms & UNTIL_MASK) | p->failures << 40 | p->opened << 48 |
+           (p->probing ? PROBING : 0);
 }
 
 static uint64_t
@@ -89,18 +90,18 @@ breaker_succeed(struct breaker *b)
 }
 
 static uint64_t
-open_ms(unsigned opened)
+open_ms(uint64_t opened)
 {
     uint64_t ms = BREAKER_OPEN_MS;
 
-    for (unsigned i = 1; i < opened && ms < BREAKER_OPEN_MAX_MS; i++) {
+    for (uint64_t i = 1; i < opened && ms < BREAKER_OPEN_MAX_MS; i++) {
         ms *= 2;
     }
     return ms < BREAKER_OPEN_MAX_MS ? ms : BREAKER_OPEN_MAX_MS;
 }
 
-static unsigned
-one_more(unsigned count)
+static uint64_t
+one_more(uint64_t count)
 {
     return count < COUNT_MAX ? count + 1 : COUNT_MAX;
 }
