@@ -6,35 +6,6 @@
 
 #include "provider/scan.h"
 
-static void
-read_usage(struct json_scan *s, struct dify_event *e)
-{
-    struct provider_usage u = {-1, -1, -1};
-    struct json_text key;
-
-    if (json_scan_peek(s) != '{') {
-        json_scan_skip(s);
-        return;
-    }
-    json_scan_enter(s, '{');
-    while (json_scan_member(s, &key)) {
-        if (json_text_is(&key, STR("prompt_tokens"))) {
-            scan_count(s, &u.prompt_tokens);
-        } else if (json_text_is(&key, STR("completion_tokens"))) {
-            scan_count(s, &u.completion_tokens);
-        } else if (json_text_is(&key, STR("total_tokens"))) {
-            scan_count(s, &u.total_tokens);
-        } else {
-            json_scan_skip(s);
-        }
-    }
-    e->has_usage = u.prompt_tokens >= 0 && u.completion_tokens >= 0;
-    if (u.total_tokens < 0) {
-        u.total_tokens = u.prompt_tokens + u.completion_tokens;
-    }
-    e->usage = u;
-}
-
 /* Beside it stands what the answer was made of: whole documents. */
 static void
 read_metadata(struct json_scan *s, struct dify_event *e)
@@ -48,7 +19,7 @@ read_metadata(struct json_scan *s, struct dify_event *e)
     json_scan_enter(s, '{');
     while (json_scan_member(s, &key)) {
         if (json_text_is(&key, STR("usage"))) {
-            read_usage(s, e);
+            e->has_usage = scan_usage(s, &e->usage);
         } else {
             json_scan_skip(s);
         }

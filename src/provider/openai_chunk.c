@@ -8,35 +8,6 @@
 #include "provider/scan.h"
 
 static void
-read_usage(struct json_scan *s, struct openai_chunk *c)
-{
-    struct provider_usage u = {-1, -1, -1};
-    struct json_text key;
-
-    if (json_scan_peek(s) != '{') {
-        json_scan_skip(s);
-        return;
-    }
-    json_scan_enter(s, '{');
-    while (json_scan_member(s, &key)) {
-        if (json_text_is(&key, STR("prompt_tokens"))) {
-            scan_count(s, &u.prompt_tokens);
-        } else if (json_text_is(&key, STR("completion_tokens"))) {
-            scan_count(s, &u.completion_tokens);
-        } else if (json_text_is(&key, STR("total_tokens"))) {
-            scan_count(s, &u.total_tokens);
-        } else {
-            json_scan_skip(s);
-        }
-    }
-    c->usage = u;
-    c->has_usage = u.prompt_tokens >= 0 && u.completion_tokens >= 0;
-    if (u.total_tokens < 0) {
-        c->usage.total_tokens = u.prompt_tokens + u.completion_tokens;
-    }
-}
-
-static void
 read_delta(struct json_scan *s, struct openai_chunk *c)
 {
     struct json_text key;
@@ -173,7 +144,7 @@ read_member(struct json_scan *s, const struct json_text *key,
     if (json_text_is(key, STR("choices"))) {
         read_choices(s, c);
     } else if (json_text_is(key, STR("usage"))) {
-        read_usage(s, c);
+        c->has_usage = scan_usage(s, &c->usage);
     } else if (json_text_is(key, STR("error"))) {
         read_error(s, c);
     } else if (json_text_is(key, STR("object"))) {

@@ -37,3 +37,42 @@ scan_object(struct json_scan *s)
     }
     return json_scan_enter(s, '{');
 }
+
+static void
+scan_counts(struct json_scan *s, struct provider_usage *u)
+{
+    struct json_text key;
+
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, STR("prompt_tokens"))) {
+            scan_count(s, &u->prompt_tokens);
+        } else if (json_text_is(&key, STR("completion_tokens"))) {
+            scan_count(s, &u->completion_tokens);
+        } else if (json_text_is(&key, STR("total_tokens"))) {
+            scan_count(s, &u->total_tokens);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+}
+
+bool
+scan_usage(struct json_scan *s, struct provider_usage *out)
+{
+    struct provider_usage u = {-1, -1, -1};
+
+    if (json_scan_peek(s) != '{') {
+        json_scan_skip(s);
+        return false;
+    }
+    json_scan_enter(s, '{');
+    scan_counts(s, &u);
+    if (u.prompt_tokens < 0 || u.completion_tokens < 0) {
+        return false;
+    }
+    if (u.total_tokens < 0) {
+        u.total_tokens = u.prompt_tokens + u.completion_tokens;
+    }
+    *out = u;
+    return true;
+}

@@ -3,6 +3,7 @@
 #define CHATBOX_PROVIDER_SCAN_H
 
 #include "codec/json.h"
+#include "provider/provider.h"
 
 /* What the texts of several providers are read with. */
 
@@ -12,6 +13,11 @@ void scan_text(struct json_scan *s, struct json_text *out);
 /* A count; *out stays when it is not one, for an odd number must not cost an
  * answer, and is -1 when it is not whole or too large. */
 void scan_count(struct json_scan *s, int64_t *out);
+
+/* OpenAI's form of a usage, which others took over: prompt_tokens,
+ * completion_tokens and total_tokens, which may be missing. False when it is
+ * not that, or lacks one of the first two. */
+bool scan_usage(struct json_scan *s, struct provider_usage *out);
 
 /* Enters an object; false for null, or when it is neither. */
 bool scan_object(struct json_scan *s);
