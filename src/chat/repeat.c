@@ -168,6 +168,7 @@ repeat_only(struct outlet *o, struct str client_id)
 struct regenerate {
     struct errand errand;
     char *replaces; /* the answer named, once it was found */
+    int64_t seq;    /* of the session when the store was asked */
 };
 
 static void
@@ -206,6 +207,10 @@ ask_again(struct regenerate *r, struct store_job *job)
 
     if (running != NULL || job->message.unreadable) {
         refuse(r, running != NULL ? ERR_SERVICE_ERROR : ERR_DATABASE_ERROR);
+        return;
+    }
+    if (s->seq != r->seq) { /* it may have been answered since it was read */
+        look_up(r, str_from(job->message.id));
         return;
     }
     if (standing != NULL) {
@@ -247,6 +252,7 @@ look_up(struct regenerate *r, struct str message_id)
     struct store_job *job =
         store_job_new(STORE_MESSAGE_FIND, s->user->chat->shard, on_found, r);
 
+    r->seq = s->seq;
     job->user_id = str_dup(user_id(s->user));
     memcpy(job->session.sid, s->id, sizeof(job->session.sid));
     if (message_id.n == RAND_ID_CHARS) {

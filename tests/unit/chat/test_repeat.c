@@ -1,6 +1,42 @@
 /* SPDX-License-Identifier: MIT */
 #include "fixture.h"
 
+/* --- an answer of the store that is late -------------------------------- */
+
+void __real_store_submit(struct store *s, struct store_job *job);
+void __wrap_store_submit(struct store *s, struct store_job *job);
+
+/* The next look for a message is held here once it was read. */
+static bool catch;
+static struct store_job *caught;
+static void (*caught_done)(struct store_job *job);
+
+static void
+hold_back(struct store_job *job)
+{
+    caught = job;
+}
+
+void
+__wrap_store_submit(struct store *s, struct store_job *job)
+{
+    if (catch && job->op == STORE_MESSAGE_FIND) {
+        catch = false;
+        caught_done = job->done;
+        job->done = hold_back;
+    }
+    __real_store_submit(s, job);
+}
+
+static void
+let_go(void)
+{
+    struct store_job *job = caught;
+
+    caught = NULL;
+    caught_done(job);
+}
+
 static void
 a_finished_message_sent_again_gets_its_first_answer(void **state)
 {
@@ -150,6 +186,37 @@ regenerating_keeps_the_old_answer_out_of_the_history(void **state)
     house_close(&h);
 }
 
+/* Read before another regenerate's answer was stored, told behind it: what was
+ * read is old, and must not make a second answer that stands. */
+static void
+an_answer_made_since_the_store_looked_is_the_one_replaced(void **state)
+{
+    struct house h;
+    struct recorder r, other;
+    char first[RAND_ID_CHARS + 1], second[RAND_ID_CHARS + 1];
+
+    (void)state;
+    house_open(&h);
+    recorder_join(&h, &r, "anna");
+    recorder_join(&h, &other, "anna");
+    recorder_say(&r, ASK("one"));
+    WAIT_FOR(&h, count_done(&r) == 1);
+    snprintf(first, sizeof(first), "%s", text_at(last_done(&r), "message_id"));
+    /* by the question's id: found at once, one look */
+    catch = true;
+    regenerate(&other, text_at(last_done(&r), "reply_to"));
+    WAIT_FOR(&h, caught != NULL);
+    regenerate(&r, first);
+    WAIT_FOR(&h, count_done(&r) == 2);
+    snprintf(second, sizeof(second), "%s", text_at(last_done(&r), "message_id"));
+    let_go();
+    WAIT_FOR(&h, count_done(&r) == 3);
+    assert_string_equal(text_at(last_done(&r), "replaces"), second);
+    recorder_fini(&r);
+    recorder_fini(&other);
+    house_close(&h);
+}
+
 int
 main(void)
 {
@@ -159,6 +226,8 @@ main(void)
         cmocka_unit_test(many_at_once_ask_the_model_once),
         cmocka_unit_test(one_that_was_stored_but_never_answered_is_asked_now),
         cmocka_unit_test(regenerating_keeps_the_old_answer_out_of_the_history),
+        cmocka_unit_test(
+            an_answer_made_since_the_store_looked_is_the_one_replaced),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
