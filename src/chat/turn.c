@@ -41,16 +41,15 @@ turn_of(struct list *link)
 }
 
 static struct turn *
-turn_new(struct session *s, struct outlet *o, struct message_record *question)
+turn_new(struct session *s, struct outlet *o, struct message_record *question,
+         uint16_t provider)
 {
     struct turn *t = xcalloc(1, sizeof(*t));
 
     t->session = s;
-    t->terms = terms_hold(s->user->chat->terms);
     t->asker = o;
     t->question = *question;
     *question = (struct message_record){.seq = 0};
-    t->chosen = t->provider = s->model;
     t->retry_after_ms = -1;
     rand_id(t->answer.id);
     memcpy(t->answer.sid, s->id, sizeof(t->answer.sid));
@@ -58,6 +57,7 @@ turn_new(struct session *s, struct outlet *o, struct message_record *question)
     t->answer.type = xstrdup("ai_response");
     t->answer.reply_to = xstrdup(t->question.id);
     t->answer.duration_ms = t->answer.ttft_ms = -1;
+    turn_ask_choose(t, s->user->chat->terms, provider);
     buf_init(&t->text, s->user->chat->settings->max_answer_bytes);
     list_push_back(&s->turns, &t->link);
     s->user->chat->turns++;
@@ -72,9 +72,8 @@ void
 turn_begin(struct session *s, struct outlet *o, struct message_record *question,
            uint16_t provider)
 {
-    struct turn *t = turn_new(s, o, question);
+    struct turn *t = turn_new(s, o, question, provider);
 
-    t->chosen = t->provider = provider;
     turn_enter(t, TURN_SAVE);
 }
 
@@ -82,7 +81,7 @@ void
 turn_begin_stored(struct session *s, struct outlet *o,
                   struct message_record *question, const char *replaces)
 {
-    struct turn *t = turn_new(s, o, question);
+    struct turn *t = turn_new(s, o, question, s->model);
 
     t->answer.replaces = replaces != NULL ? xstrdup(replaces) : NULL;
     turn_enter(t, TURN_WAIT);
@@ -252,15 +251,8 @@ turn_forget_outlet(struct session *s, struct outlet *o)
 static void
 drop(struct turn *t)
 {
-    struct chat *c = t->session->user->chat;
-
     t->dropped = true;
-    upstream_cancel(t->upstream);
-    t->upstream = NULL;
-    history_cancel(t->history);
-    t->history = NULL;
-    timer_cancel(&c->shard->timers, &t->timer);
-    timer_cancel(&c->shard->timers, &t->deadline);
+    turn_ask_stop(t);
     if (t->jobs == 0) {
         turn_free(t);
     }
@@ -312,7 +304,7 @@ turn_free(struct turn *t)
     struct session *s = t->session;
     struct chat *c = s->user->chat;
 
-    CHECK(t->upstream == NULL && t->jobs == 0);
+    CHECK(t->jobs == 0);
     if (t->asker != NULL && t->asker->asked > 0) {
         t->asker->asked--;
     }
@@ -320,10 +312,8 @@ turn_free(struct turn *t)
         s->running = NULL;
     }
     list_remove(&t->link);
-    timer_cancel(&c->shard->timers, &t->timer);
-    timer_cancel(&c->shard->timers, &t->deadline);
-    history_cancel(t->history);
-    terms_release(t->terms);
+    turn_ask_stop(t);
+    asking_fini(&t->asking);
     message_record_fini(&t->question);
     message_record_fini(&t->answer);
     buf_fini(&t->text);

@@ -2,8 +2,9 @@
 #ifndef CHATBOX_CHAT_TURN_H
 #define CHATBOX_CHAT_TURN_H
 
+#include "chat/asking.h"
 #include "chat/state.h"
-#include "chat/upstream.h"
+#include "guard/pseudonym.h"
 
 /* A turn: one question and its answer, from arrival to its one end. A table
  * of named steps (turn.def); whatever ends it early enters turn_end, which
@@ -28,7 +29,6 @@ enum turn_ending {
 struct turn {
     struct list link; /* session->turns, in order of arrival */
     struct session *session;
-    struct terms *terms;  /* chosen and provider are theirs */
     struct outlet *asker; /* NULL once it has gone */
     enum turn_step step;
     enum turn_ending ending; /* valid from STORE on */
@@ -41,25 +41,19 @@ struct turn {
     size_t drafted;               /* bytes of text that were sent off so far */
     size_t durable;               /* bytes of text that the store has */
     int64_t retry_after_ms;       /* of the last failure; -1: unknown */
-    struct upstream *upstream;    /* NULL while none is open */
-    struct timer timer;           /* RETRY: when to ask again; STREAM: drafts */
-    struct timer deadline;        /* llm.stream_timeout */
+    struct asking asking;         /* from READ to the end of STREAM */
+    struct timer timer;           /* STREAM: drafts; LATE: when to try again */
     struct history *history;      /* from READ until the first text */
     uint64_t prompt_tokens;       /* of the prompt, by estimate */
-    unsigned attempts;            /* requests to provider so far */
-    uint16_t chosen;              /* the provider that was asked for */
-    uint16_t provider;            /* that one, or one of its fallbacks */
-    uint16_t fallbacks;           /* of chosen's, that were turned to so far */
     uint8_t jobs;                 /* store jobs that will call back */
     uint8_t tries;                /* LATE: to store the answer after all */
-    bool resumed;                 /* asked in a conversation that was there */
-    bool afresh;                  /* its conversation was not there any more */
     bool drafting;                /* durable to drafted is on its way */
     bool paused;                  /* upstream waits: all outlets are full */
     bool behind;                  /* upstream waits: the store has too little */
     bool dropped;                 /* the session is gone; say nothing */
     bool told;                    /* its one end */
     enum turn_ending finish;      /* what the provider's finish reason means */
+    char pseudonym[PSEUDONYM_CHARS + 1]; /* the user's at a provider */
 };
 
 /* A client's message becomes a turn: stored, acknowledged, run. Takes the

@@ -7,7 +7,6 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/frames.h"
-#include "chat/history.h"
 #include "chat/session.h"
 #include "chat/turn_parts.h"
 #include "loop/shard.h"
@@ -31,19 +30,6 @@ chat_of(const struct turn *t)
     return t->session->user->chat;
 }
 
-static void
-stop_work(struct turn *t)
-{
-    struct timers *timers = &chat_of(t)->shard->timers;
-
-    upstream_cancel(t->upstream);
-    t->upstream = NULL;
-    history_cancel(t->history);
-    t->history = NULL;
-    timer_cancel(timers, &t->timer);
-    timer_cancel(timers, &t->deadline);
-}
-
 /* An answer is stored when there is text, or when the provider gave an empty
  * one in good order. */
 static bool
@@ -60,7 +46,7 @@ turn_end(struct turn *t, enum turn_ending ending)
         return;
     }
     t->ending = ending;
-    stop_work(t);
+    turn_ask_stop(t);
     turn_enter(t, worth_storing(t) ? TURN_STORE : TURN_OVER);
 }
 
@@ -98,7 +84,8 @@ complete_answer(struct turn *t)
 static void
 count_answer(const struct turn *t)
 {
-    const struct provider_slots *slots = &t->terms->slots[t->provider];
+    const struct provider_slots *slots =
+        &t->asking.terms->slots[t->asking.provider];
 
     metric_add_at(METRIC_TOKENS_USED, slots->tokens,
                   t->answer.usage.total_tokens);

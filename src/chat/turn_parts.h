@@ -9,6 +9,13 @@
 #include "chat/turn.def"
 #undef STEP
 
+/* Who is asked from now on, by these terms; the old asking is none or was given
+ * back. */
+void turn_ask_choose(struct turn *t, struct terms *terms, uint16_t provider);
+
+/* No more work for the answer, and no callbacks of it. */
+void turn_ask_stop(struct turn *t);
+
 /* The one way to an end, from any step; nothing from STORE on. */
 void turn_end(struct turn *t, enum turn_ending ending);
 

@@ -88,7 +88,7 @@ turn_show_balance(struct turn *t)
     bool waited = t->paused || t->behind;
     bool full = all_full(t->session);
 
-    if (t->upstream == NULL) {
+    if (t->asking.upstream == NULL) {
         return;
     }
     metric_add(METRIC_UPSTREAM_PAUSES, full && !t->paused);
@@ -98,9 +98,9 @@ turn_show_balance(struct turn *t)
         return;
     }
     if (waited) {
-        upstream_resume(t->upstream);
+        upstream_resume(t->asking.upstream);
     } else {
-        upstream_pause(t->upstream);
+        upstream_pause(t->asking.upstream);
     }
 }
 

@@ -208,7 +208,8 @@ an_answer_made_since_the_store_looked_is_the_one_replaced(void **state)
     WAIT_FOR(&h, caught != NULL);
     regenerate(&r, first);
     WAIT_FOR(&h, count_done(&r) == 2);
-    snprintf(second, sizeof(second), "%s", text_at(last_done(&r), "message_id"));
+    snprintf(second, sizeof(second), "%s",
+             text_at(last_done(&r), "message_id"));
     let_go();
     WAIT_FOR(&h, count_done(&r) == 3);
     assert_string_equal(text_at(last_done(&r), "replaces"), second);

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+/* Who is asked for an answer, and who next: see asking.h. Neighbours:
+ * upstream.c carries a request out and judges the breaker; turn_ask.c and the
+ * door get what the provider says. */
+#include "chat/asking.h"
+
+#include "base/clock.h"
+#include "base/metrics.h"
+#include "loop/shard.h"
+#include "provider/breaker.h"
+
+static const struct chat_settings *
+settings_of(const struct asking *a)
+{
+    return a->terms->settings;
+}
+
+static struct timers *
+timers_of(const struct asking *a)
+{
+    return &a->terms->chat->shard->timers;
+}
+
+static uint64_t
+now_ms(const struct asking *a)
+{
+    return shard_now_ms(a->terms->chat->shard);
+}
+
+static const struct provider_slots *
+slots_of(const struct asking *a)
+{
+    return &a->terms->slots[a->provider];
+}
+
+static struct log_field
+provider_field(const struct asking *a)
+{
+    return log_cstr("provider", asking_provider(a)->id);
+}
+
+/* --- whom --------------------------------------------------------------- */
+
+/* The n-th of those that may be asked: the chosen one, then its fallbacks. */
+static uint16_t
+nth_provider(const struct asking *a, size_t n)
+{
+    const struct provider_config *chosen =
+        &settings_of(a)->providers[a->chosen];
+
+    return n == 0 ? a->chosen : (uint16_t)chosen->fallback[n - 1];
+}
+
+static size_t
+fallback_count(const struct asking *a)
+{
+    return settings_of(a)->providers[a->chosen].fallback_count;
+}
+
+/* Turns to the n-th, n > a->fallbacks. */
+static void
+turn_to(struct asking *a, size_t n)
+{
+    const struct provider_config *all = settings_of(a)->providers;
+    uint16_t failed = a->provider;
+
+    a->fallbacks = (uint16_t)n;
+    a->provider = nth_provider(a, n);
+    a->attempts = 0;
+    a->afresh = false;
+    log_warn(EVENT_LLM_FALLBACK, "asking another provider", a->who[0],
+             a->who[1], log_cstr("provider", all[failed].id),
+             log_cstr("fallback", all[a->provider].id));
+    metric_count_at(METRIC_LLM_FALLBACKS, a->terms->slots[failed].fallbacks);
+}
+
+static bool
+admits(const struct asking *a, size_t n)
+{
+    struct breaker *b = settings_of(a)->providers[nth_provider(a, n)].breaker;
+
+    return b == NULL || breaker_admit(b, now_ms(a));
+}
+
+/* Passes over those that are known to fail, unless all that are left are. */
+static void
+choose(struct asking *a)
+{
+    size_t n = a->fallbacks;
+    size_t last = fallback_count(a);
+
+    while (n <= last && !admits(a, n)) {
+        n++;
+    }
+    if (n > a->fallbacks && n <= last) {
+        turn_to(a, n);
+    }
+}
+
+/* --- once more ---------------------------------------------------------- */
+
+/* Doubling from retry_delay to retry_max_delay, less up to half of it so that
+ * many do not ask again at the same moment; what the provider itself asks for
+ * is kept. */
+static uint64_t
+retry_delay_ms(const struct asking *a, int64_t retry_after_ms)
+{
+    const struct chat_settings *set = settings_of(a);
+    uint64_t delay = set->retry_delay_ms;
+
+    for (unsigned i = 1; i < a->attempts && delay < set->retry_max_delay_ms;
+         i++) {
+        delay *= 2;
+    }
+    delay = delay < set->retry_max_delay_ms ? delay : set->retry_max_delay_ms;
+    delay -= rand_below(delay / 2 + 1);
+    if (retry_after_ms > (int64_t)delay) {
+        delay = (uint64_t)retry_after_ms;
+    }
+    return delay;
+}
+
+static void
+note_retry(const struct asking *a, uint64_t delay_ms)
+{
+    log_warn(EVENT_LLM_RETRY, "asking the provider again", a->who[0], a->who[1],
+             provider_field(a), log_int("attempt", a->attempts + 1),
+             log_int("wait_ms", (int64_t)delay_ms));
+    metric_count_at(METRIC_LLM_RETRIES, slots_of(a)->retries);
+}
+
+/* Whether somebody may be asked once more, after a wait: nothing has been
+ * shown, and it fits before the deadline. */
+static bool
+may_ask(const struct asking *a, int64_t wait_ms)
+{
+    uint64_t spent = now_ms(a) - a->begun_ms;
+    uint64_t wait = wait_ms > 0 ? (uint64_t)wait_ms : 0;
+
+    return a->bytes == 0 && !a->terms->chat->draining &&
+           spent + wait < settings_of(a)->stream_timeout_ms;
+}
+
+static bool
+has_fallback(const struct asking *a)
+{
+    return a->fallbacks < fallback_count(a);
+}
+
+/* Whoever has a fallback is not asked again: that one answers sooner. */
+static bool
+may_retry(const struct asking *a, const struct upstream_failure *why)
+{
+    return why->retryable && !has_fallback(a) &&
+           a->attempts < settings_of(a)->retry_attempts &&
+           may_ask(a, why->retry_after_ms);
+}
+
+/* Once an answer, the same provider is asked without the conversation that it
+ * does not know (any more), at once; that is no attempt that failed. */
+static bool
+begin_afresh(struct asking *a, const struct upstream_failure *why)
+{
+    if (!why->stranger || !a->resumed || !may_ask(a, 0)) {
+        return false;
+    }
+    a->afresh = true;
+    a->attempts--;
+    log_warn(EVENT_LLM_STRANGER, "the provider does not know the conversation",
+             a->who[0], a->who[1], provider_field(a));
+    return true;
+}
+
+static void
+log_failure(const struct asking *a, const struct upstream_failure *why)
+{
+    enum event event =
+        why->end == UPSTREAM_TIMEOUT ? EVENT_LLM_TIMEOUT : EVENT_LLM_ERROR;
+
+    log_warn(event, "the provider failed", a->who[0], a->who[1],
+             provider_field(a), log_cstr("reason", why->word),
+             log_int("status", why->status), log_int("attempt", a->attempts),
+             log_int("bytes", (int64_t)a->bytes));
+    metric_count_at(METRIC_LLM_ERRORS, slots_of(a)->errors);
+}
+
+/* True: somebody is asked in a while, perhaps at once. */
+static bool
+ask_on(struct asking *a, const struct upstream_failure *why)
+{
+    uint64_t delay = 0;
+
+    if (begin_afresh(a, why)) {
+        asking_send(a);
+        return true;
+    }
+    log_failure(a, why);
+    if (may_retry(a, why)) {
+        delay = retry_delay_ms(a, why->retry_after_ms);
+        note_retry(a, delay);
+    } else if (has_fallback(a) && may_ask(a, 0)) {
+        turn_to(a, a->fallbacks + 1u);
+    } else {
+        return false;
+    }
+    timer_start(timers_of(a), &a->again, delay);
+    return true;
+}
+
+/* --- what the provider says --------------------------------------------- */
+
+static void
+on_text(void *cookie, struct str text)
+{
+    struct asking *a = cookie;
+
+    a->bytes += text.n;
+    a->events->on_text(a->cookie, text);
+}
+
+static void
+on_usage(void *cookie, const struct usage *usage)
+{
+    struct asking *a = cookie;
+
+    a->events->on_usage(a->cookie, usage);
+}
+
+static void
+on_finish(void *cookie, enum provider_finish reason)
+{
+    struct asking *a = cookie;
+
+    a->events->on_finish(a->cookie, reason);
+}
+
+static void
+on_conversation(void *cookie, struct str id)
+{
+    struct asking *a = cookie;
+
+    a->events->on_conversation(a->cookie, id);
+}
+
+static void
+on_end(void *cookie, const struct upstream_failure *why)
+{
+    struct asking *a = cookie;
+
+    a->upstream = NULL;
+    if (why->end == UPSTREAM_COMPLETE || !ask_on(a, why)) {
+        timer_cancel(timers_of(a), &a->deadline);
+        a->events->on_end(a->cookie, why);
+    }
+}
+
+static const struct upstream_events events = {on_text, on_usage, on_finish,
+                                              on_conversation, on_end};
+
+/* --- its life ----------------------------------------------------------- */
+
+static void
+on_again(struct timer *timer)
+{
+    asking_send(CONTAINER_OF(timer, struct asking, again));
+}
+
+static void
+on_deadline(struct timer *timer)
+{
+    struct asking *a = CONTAINER_OF(timer, struct asking, deadline);
+    struct upstream_failure why = {.end = UPSTREAM_TIMEOUT,
+                                   .retry_after_ms = -1,
+                                   .word = "stream_timeout"};
+
+    log_warn(EVENT_LLM_TIMEOUT, "the whole answer took too long", a->who[0],
+             a->who[1], provider_field(a),
+             log_int("wait_ms", (int64_t)settings_of(a)->stream_timeout_ms));
+    asking_cancel(a);
+    a->events->on_end(a->cookie, &why);
+}
+
+void
+asking_init(struct asking *a, struct terms *terms, uint16_t chosen,
+            const struct asking_events *what, void *cookie)
+{
+    *a = (struct asking){.terms = terms_hold(terms),
+                         .events = what,
+                         .cookie = cookie,
+                         .chosen = chosen,
+                         .provider = chosen};
+    timer_init(&a->again, on_again);
+    timer_init(&a->deadline, on_deadline);
+}
+
+void
+asking_fini(struct asking *a)
+{
+    CHECK(a->upstream == NULL);
+    terms_release(a->terms);
+    a->terms = NULL;
+}
+
+void
+asking_begin(struct asking *a)
+{
+    a->begun_ms = now_ms(a);
+    timer_start(timers_of(a), &a->deadline, settings_of(a)->stream_timeout_ms);
+}
+
+void
+asking_send(struct asking *a)
+{
+    struct provider_turn prompt = {.count = 0};
+
+    choose(a);
+    a->attempts++;
+    metric_count_at(METRIC_LLM_REQUESTS, slots_of(a)->requests);
+    a->events->on_ask(a->cookie, &prompt);
+    a->resumed = prompt.conversation.n > 0;
+    a->upstream = upstream_start(a->terms, a->provider, &prompt, &events, a);
+}
+
+void
+asking_cancel(struct asking *a)
+{
+    upstream_cancel(a->upstream);
+    a->upstream = NULL;
+    timer_cancel(timers_of(a), &a->again);
+    timer_cancel(timers_of(a), &a->deadline);
+}

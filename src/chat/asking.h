@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_ASKING_H
+#define CHATBOX_CHAT_ASKING_H
+
+#include "base/log.h"
+#include "chat/upstream.h"
+
+/* One answer is asked for: of the model that was chosen, or of its fallbacks,
+ * each again where that may help, until one speaks or nobody is left
+ * (decision 0041). What a turn of a conversation and a request at the OpenAI
+ * door have in common: order, breakers, waits, deadline, log lines, figures. A
+ * member of its owner; the shard's thread alone. */
+struct asking_events {
+    /* Somebody is asked, perhaps once more: what was said so far is void. Fills
+     * what the model of asking->provider sees, borrowed during the call that
+     * asks; conversation only if asking->afresh is false. */
+    void (*on_ask)(void *cookie, struct provider_turn *prompt);
+    /* As of upstream_events. */
+    void (*on_text)(void *cookie, struct str text);
+    void (*on_usage)(void *cookie, const struct usage *usage);
+    void (*on_finish)(void *cookie, enum provider_finish reason);
+    void (*on_conversation)(void *cookie, struct str id);
+    /* The last one: the answer is complete, or nobody else can be asked. Never
+     * inside a function of this header. */
+    void (*on_end)(void *cookie, const struct upstream_failure *why);
+};
+
+struct asking {
+    struct terms *terms; /* held; provider and chosen are theirs */
+    const struct asking_events *events;
+    void *cookie;
+    struct log_field who[2];   /* names its log lines; borrowed for its life */
+    struct upstream *upstream; /* NULL while none is open */
+    struct timer again;        /* when the next one is asked */
+    struct timer deadline;     /* llm.stream_timeout */
+    uint64_t begun_ms;
+    size_t bytes;      /* of text that has come: above 0 nobody else is asked */
+    unsigned attempts; /* requests to provider so far */
+    uint16_t chosen;   /* the provider that was asked for */
+    uint16_t provider; /* that one, or one of its fallbacks */
+    uint16_t fallbacks; /* of chosen's, that were turned to so far */
+    bool resumed;       /* asked in a conversation that was there */
+    bool afresh;        /* its conversation was not there any more */
+};
+
+/* Takes one reference to terms; fini gives it back, after cancel. events and
+ * who are borrowed. */
+void asking_init(struct asking *a, struct terms *terms, uint16_t chosen,
+                 const struct asking_events *events, void *cookie);
+void asking_fini(struct asking *a);
+
+/* The deadline runs from here. */
+void asking_begin(struct asking *a);
+
+/* Asks; after asking_begin, once. */
+void asking_send(struct asking *a);
+
+/* Closes what is open; no callback any more, also from inside one. */
+void asking_cancel(struct asking *a);
+
+static inline const struct provider_config *
+asking_provider(const struct asking *a)
+{
+    return &a->terms->settings->providers[a->provider];
+}
+
+#endif
