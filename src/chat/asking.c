@@ -51,10 +51,28 @@ nth_provider(const struct asking *a, size_t n)
     return n == 0 ? a->chosen : (uint16_t)chosen->fallback[n - 1];
 }
 
-static size_t
-fallback_count(const struct asking *a)
+static bool
+may_answer(const struct asking *a, size_t n)
 {
-    return settings_of(a)->providers[a->chosen].fallback_count;
+    const struct provider_config *p =
+        &settings_of(a)->providers[nth_provider(a, n)];
+
+    return p->ops->relays || !a->relays_only;
+}
+
+/* The next one behind the n-th that could answer; 0 when there is none. */
+static size_t
+after(const struct asking *a, size_t n)
+{
+    size_t last =
+        a->alone ? 0 : settings_of(a)->providers[a->chosen].fallback_count;
+
+    for (n++; n <= last; n++) {
+        if (may_answer(a, n)) {
+            return n;
+        }
+    }
+    return 0;
 }
 
 /* Turns to the n-th, n > a->fallbacks. */
@@ -87,12 +105,14 @@ static void
 choose(struct asking *a)
 {
     size_t n = a->fallbacks;
-    size_t last = fallback_count(a);
 
-    while (n <= last && !admits(a, n)) {
-        n++;
+    while (!admits(a, n)) {
+        n = after(a, n);
+        if (n == 0) {
+            return;
+        }
     }
-    if (n > a->fallbacks && n <= last) {
+    if (n > a->fallbacks) {
         turn_to(a, n);
     }
 }
@@ -137,14 +157,14 @@ may_ask(const struct asking *a, int64_t wait_ms)
     uint64_t spent = now_ms(a) - a->begun_ms;
     uint64_t wait = wait_ms > 0 ? (uint64_t)wait_ms : 0;
 
-    return a->bytes == 0 && !a->terms->chat->draining &&
+    return !a->spoken && !a->terms->chat->draining &&
            spent + wait < settings_of(a)->stream_timeout_ms;
 }
 
 static bool
 has_fallback(const struct asking *a)
 {
-    return a->fallbacks < fallback_count(a);
+    return after(a, a->fallbacks) > 0;
 }
 
 /* Whoever has a fallback is not asked again: that one answers sooner. */
@@ -199,7 +219,7 @@ ask_on(struct asking *a, const struct upstream_failure *why)
         delay = retry_delay_ms(a, why->retry_after_ms);
         note_retry(a, delay);
     } else if (has_fallback(a) && may_ask(a, 0)) {
-        turn_to(a, a->fallbacks + 1u);
+        turn_to(a, after(a, a->fallbacks));
     } else {
         return false;
     }
@@ -215,6 +235,7 @@ on_text(void *cookie, struct str text)
     struct asking *a = cookie;
 
     a->bytes += text.n;
+    a->spoken = true;
     a->events->on_text(a->cookie, text);
 }
 
@@ -243,6 +264,17 @@ on_conversation(void *cookie, struct str id)
 }
 
 static void
+on_raw(void *cookie, const struct provider_raw *raw)
+{
+    struct asking *a = cookie;
+
+    if (a->events->on_raw != NULL) {
+        a->spoken = a->spoken || raw->speaks;
+        a->events->on_raw(a->cookie, raw);
+    }
+}
+
+static void
 on_end(void *cookie, const struct upstream_failure *why)
 {
     struct asking *a = cookie;
@@ -254,8 +286,8 @@ on_end(void *cookie, const struct upstream_failure *why)
     }
 }
 
-static const struct upstream_events events = {on_text, on_usage, on_finish,
-                                              on_conversation, on_end};
+static const struct upstream_events events = {
+    on_text, on_usage, on_finish, on_conversation, on_raw, on_end};
 
 /* --- its life ----------------------------------------------------------- */
 

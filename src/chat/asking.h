@@ -20,6 +20,7 @@ struct asking_events {
     void (*on_usage)(void *cookie, const struct usage *usage);
     void (*on_finish)(void *cookie, enum provider_finish reason);
     void (*on_conversation)(void *cookie, struct str id);
+    void (*on_raw)(void *cookie, const struct provider_raw *raw); /* or NULL */
     /* The last one: the answer is complete, or nobody else can be asked. Never
      * inside a function of this header. */
     void (*on_end)(void *cookie, const struct upstream_failure *why);
@@ -34,10 +35,13 @@ struct asking {
     struct timer again;        /* when the next one is asked */
     struct timer deadline;     /* llm.stream_timeout */
     uint64_t begun_ms;
-    size_t bytes;      /* of text that has come: above 0 nobody else is asked */
-    unsigned attempts; /* requests to provider so far */
-    uint16_t chosen;   /* the provider that was asked for */
-    uint16_t provider; /* that one, or one of its fallbacks */
+    size_t bytes;       /* of text that has come */
+    bool spoken;        /* something has come: nobody else is asked */
+    bool relays_only;   /* those that do not relay (provider.h) are not asked */
+    bool alone;         /* no fallbacks: another's answer is of no use */
+    unsigned attempts;  /* requests to provider so far */
+    uint16_t chosen;    /* the provider that was asked for */
+    uint16_t provider;  /* that one, or one of its fallbacks */
     uint16_t fallbacks; /* of chosen's, that were turned to so far */
     bool resumed;       /* asked in a conversation that was there */
     bool afresh;        /* its conversation was not there any more */

@@ -8,6 +8,7 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/attach.h"
+#include "chat/exchange.h"
 #include "chat/frames.h"
 #include "chat/router.h"
 #include "chat/session.h"
@@ -112,6 +113,7 @@ chat_init(struct shard *s, struct chat_settings *settings, struct store *store)
     list_init(&c->idle);
     list_init(&c->dirty);
     list_init(&c->upstreams);
+    list_init(&c->exchanges);
     list_init(&c->stops);
     buf_init(&c->frame, SIZE_MAX / 2);
     c->messages =
@@ -564,6 +566,25 @@ chat_cut(struct chat *c)
 {
     c->draining = true;
     map_each(&c->sessions, cut, NULL);
+    exchange_cut_all(c);
+}
+
+void
+chat_turn_begun(struct chat *c)
+{
+    c->turns++;
+}
+
+void
+chat_turn_over(struct chat *c)
+{
+    void (*on_idle)(void *) = c->on_idle;
+
+    c->turns--;
+    if (c->turns == 0 && c->draining && on_idle != NULL) {
+        c->on_idle = NULL;
+        on_idle(c->on_idle_cookie);
+    }
 }
 
 size_t

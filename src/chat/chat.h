@@ -158,7 +158,7 @@ int chat_model_find(const struct chat_settings *settings, struct str model_id);
 void chat_drain(struct chat *c, void (*on_idle)(void *cookie), void *cookie);
 void chat_cut(struct chat *c);
 
-/* Turns that have not ended, the waiting ones included. */
+/* Turns that have not ended, the waiting ones included, and exchanges. */
 size_t chat_turns(const struct chat *c);
 
 #endif

@@ -27,17 +27,23 @@ struct chat {
     struct limit *messages; /* per user */
     struct limit *help;     /* per session */
     struct list upstreams;  /* all requests that are not freed */
+    struct list exchanges;  /* struct exchange, all that have not ended */
     struct list stops;      /* all requests to stop one (upstream_stop.h) */
     struct recalls recalls; /* of all sessions */
     struct buf frame;       /* scratch for one outgoing frame */
     struct timer sweep;     /* idle sessions */
     struct timer purge;     /* limiters */
-    size_t turns;
+    size_t turns;           /* and exchanges: what a drain waits for */
     bool draining;
     bool over; /* chat_fini: nothing is sent any more */
     void (*on_idle)(void *cookie);
     void *on_idle_cookie;
 };
+
+/* A turn or an exchange begins and has ended; whoever drains hears of the last
+ * one. */
+void chat_turn_begun(struct chat *c);
+void chat_turn_over(struct chat *c);
 
 /* A user exists while it has outlets or sessions in memory. */
 struct user {

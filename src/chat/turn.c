@@ -60,7 +60,7 @@ turn_new(struct session *s, struct outlet *o, struct message_record *question,
     turn_ask_choose(t, s->user->chat->terms, provider);
     buf_init(&t->text, s->user->chat->settings->max_answer_bytes);
     list_push_back(&s->turns, &t->link);
-    s->user->chat->turns++;
+    chat_turn_begun(s->user->chat);
     if (o != NULL) {
         o->asked++;
     }
@@ -286,18 +286,6 @@ turn_refuse_waiting(struct session *s, enum turn_ending ending)
     }
 }
 
-/* When the last turn of a draining chat is over, whoever drains it hears. */
-static void
-tell_idle(struct chat *c)
-{
-    void (*on_idle)(void *) = c->on_idle;
-
-    if (c->turns == 0 && c->draining && on_idle != NULL) {
-        c->on_idle = NULL;
-        on_idle(c->on_idle_cookie);
-    }
-}
-
 void
 turn_free(struct turn *t)
 {
@@ -318,7 +306,6 @@ turn_free(struct turn *t)
     message_record_fini(&t->answer);
     buf_fini(&t->text);
     xfree(t);
-    c->turns--;
     session_settle(s);
-    tell_idle(c);
+    chat_turn_over(c);
 }

@@ -219,7 +219,7 @@ on_end(void *cookie, const struct upstream_failure *why)
 }
 
 static const struct asking_events events = {
-    on_ask, on_text, on_usage, on_finish, on_conversation, on_end};
+    on_ask, on_text, on_usage, on_finish, on_conversation, NULL, on_end};
 
 void
 turn_ask_choose(struct turn *t, struct terms *terms, uint16_t provider)

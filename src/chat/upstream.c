@@ -31,6 +31,7 @@ struct upstream {
     struct chat *chat;
     struct terms *terms; /* config is theirs */
     const struct provider_config *config;
+    const struct provider_ops *ops; /* config's, or its embeddings' */
     const struct upstream_events *events;
     void *cookie;
     void *state;                 /* of the digester or the local provider */
@@ -128,7 +129,7 @@ upstream_free(struct upstream *u)
 {
     list_remove(&u->link);
     shard_undefer(&u->gone);
-    u->config->ops->close(u->state);
+    u->ops->close(u->state);
     terms_release(u->terms);
     buf_fini(&u->refusal);
     xfree(u);
@@ -200,6 +201,7 @@ tell_fault(struct upstream *u, enum upstream_end end)
         .stranger = u->fault.stranger,
         .retry_after_ms = u->retry_after_ms,
         .status = u->status,
+        .refusal = buf_str(&u->refusal),
         .word = u->fault.code[0] != '\0' ? u->fault.code : "provider_error",
     };
 
@@ -215,6 +217,18 @@ on_delta(struct upstream *u, struct str text)
         greet(u);
         u->events->on_text(u->cookie, text);
     }
+}
+
+static void
+on_raw(struct upstream *u, const struct provider_raw *raw)
+{
+    if (u->events->on_raw == NULL) {
+        return;
+    }
+    if (raw->speaks) {
+        greet(u);
+    }
+    u->events->on_raw(u->cookie, raw);
 }
 
 static void
@@ -245,6 +259,9 @@ on_event(void *cookie, const struct provider_event *e)
         return;
     }
     switch (e->kind) {
+    case PROVIDER_RAW:
+        on_raw(u, &e->raw);
+        break;
     case PROVIDER_DELTA:
         on_delta(u, e->text);
         break;
@@ -284,8 +301,8 @@ on_head(void *cookie, const struct fetch_head *head)
     u->status = head->status;
     u->retry_after_ms = head->retry_after_ms;
     if (head->status >= 200 && head->status < 300) {
-        u->state = u->config->ops->open(head->content_type,
-                                        u->terms->settings->max_answer_bytes);
+        u->state = u->ops->open(head->content_type,
+                                u->terms->settings->max_answer_bytes);
     }
 }
 
@@ -321,7 +338,7 @@ on_data(void *cookie, struct str bytes)
         keep_refusal(u, bytes);
         return;
     }
-    u->config->ops->digest(u->state, bytes, &sink);
+    u->ops->digest(u->state, bytes, &sink);
     if (u->done) {
         tell_complete(u);
     } else if (u->failed && !u->told) {
@@ -380,14 +397,14 @@ on_fetch_end(void *cookie, enum fetch_end end)
 
     u->fetch = NULL;
     if (u->state != NULL && end == FETCH_DONE && !u->done && !u->failed) {
-        u->config->ops->end(u->state, &sink);
+        u->ops->end(u->state, &sink);
     }
     if (u->finished) {
         tell_complete(u);
     } else if (u->failed) {
         tell_fault(u, UPSTREAM_ERROR);
     } else if (u->status >= 300 || (u->status > 0 && u->status < 200)) {
-        u->config->ops->fault(u->status, buf_str(&u->refusal), &u->fault);
+        u->ops->fault(u->status, buf_str(&u->refusal), &u->fault);
         tell_fault(u, UPSTREAM_REFUSED);
     } else {
         tell_fetch_end(u, end);
@@ -418,10 +435,11 @@ static void
 start_remote(struct upstream *u, const struct provider_turn *prompt)
 {
     const struct chat_settings *set = u->terms->settings;
+    bool whole = prompt->relay != NULL && !prompt->relay->stream;
     struct provider_request request;
 
     provider_request_init(&request, BODY_BYTES);
-    if (u->config->ops->build(u->config, prompt, &request) != ERR_OK) {
+    if (u->ops->build(u->config, prompt, &request) != ERR_OK) {
         u->unsent = true;
         timer_init(&u->timer, on_unbuilt);
         timer_start(&u->chat->shard->timers, &u->timer, 0);
@@ -432,7 +450,9 @@ start_remote(struct upstream *u, const struct provider_turn *prompt)
             .headers = request.headers,
             .body = buf_str(&request.body),
             .connect_timeout_ms = set->connect_timeout_ms,
-            .first_byte_timeout_ms = set->first_byte_timeout_ms,
+            /* an answer in one piece is silent until it is there */
+            .first_byte_timeout_ms =
+                whole ? set->stream_timeout_ms : set->first_byte_timeout_ms,
             .idle_timeout_ms = set->idle_timeout_ms,
             .total_timeout_ms = set->stream_timeout_ms,
         };
@@ -449,7 +469,7 @@ next_local(struct upstream *u)
 {
     uint64_t delay_ms = 0;
 
-    u->config->ops->next(u->state, &u->local, &delay_ms);
+    u->ops->next(u->state, &u->local, &delay_ms);
     timer_start(&u->chat->shard->timers, &u->timer, delay_ms);
 }
 
@@ -480,7 +500,7 @@ static void
 start_local(struct upstream *u, const struct provider_turn *prompt)
 {
     timer_init(&u->timer, on_local_due);
-    u->state = u->config->ops->begin(u->config, prompt);
+    u->state = u->ops->begin(u->config, prompt);
     next_local(u);
 }
 
@@ -497,6 +517,7 @@ upstream_start(struct terms *terms, unsigned provider,
     u->terms = terms_hold(terms);
     u->provider = (uint16_t)provider;
     u->config = &terms->settings->providers[provider];
+    u->ops = prompt->embeds ? u->config->ops->embeddings : u->config->ops;
     snprintf(u->user, sizeof(u->user), "%.*s", STR_ARG(prompt->user));
     u->events = events;
     u->cookie = cookie;

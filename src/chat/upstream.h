@@ -23,6 +23,8 @@ struct upstream_failure {
     bool stranger;          /* the conversation is not there (provider.h) */
     int64_t retry_after_ms; /* as the provider said; -1: it did not */
     int status;             /* HTTP status, 0: none */
+    struct str refusal;     /* first bytes of what came with it; only in on_end,
+                               and never for a log */
     const char *word;       /* for the log: "connect_failed"; only in on_end */
 };
 
@@ -33,6 +35,8 @@ struct upstream_events {
     void (*on_usage)(void *cookie, const struct usage *usage);
     void (*on_finish)(void *cookie, enum provider_finish reason);
     void (*on_conversation)(void *cookie, struct str id); /* borrowed */
+    /* provider.h, RAW; NULL: nobody wants to know. Borrowed. */
+    void (*on_raw)(void *cookie, const struct provider_raw *raw);
     void (*on_end)(void *cookie, const struct upstream_failure *why);
 };
 

@@ -90,6 +90,7 @@ find_route(struct request *r)
         reply_error(r, ERR_NOT_FOUND, NULL);
         return false;
     }
+    r->openai = str_starts(path, STR("/v1/"));
     if (r->head.method == HTTP1_OPTIONS) {
         cors_options(r, path);
         return false;

@@ -164,15 +164,6 @@ http_cut(struct request *r)
     }
 }
 
-static void
-run_go_on(struct request *r)
-{
-    void (*go_on)(struct request *) = r->go_on;
-
-    r->go_on = NULL;
-    go_on(r);
-}
-
 bool
 http_wait(struct request *r, void (*go_on)(struct request *r))
 {
@@ -420,6 +411,13 @@ feed_head(struct http *h, char *bytes, size_t n)
     return n;
 }
 
+/* Nothing but the end of the client is still to be read. */
+static bool
+is_watched(const struct http *h, size_t unread)
+{
+    return h->request != NULL && h->request->on_gone != NULL && unread == 0;
+}
+
 static size_t
 on_bytes(void *user, char *bytes, size_t n)
 {
@@ -436,7 +434,7 @@ on_bytes(void *user, char *bytes, size_t n)
             break;
         }
     }
-    if (h->state == BUSY_STATE || backlogged(h)) {
+    if ((h->state == BUSY_STATE && !is_watched(h, n - used)) || backlogged(h)) {
         conn_pause(h->conn);
     }
     return used;
@@ -481,7 +479,9 @@ on_eof(void *user)
     struct http *h = user;
 
     /* An answer under way is still sent; nothing else can come. */
-    if (h->state == BUSY_STATE) {
+    if (h->state == BUSY_STATE && h->request->on_gone != NULL) {
+        h->request->on_gone(h->request);
+    } else if (h->state == BUSY_STATE) {
         h->request->last = true;
     } else if (h->state == HEAD_STATE && h->begun) {
         refuse(h, ERR_BAD_REQUEST);
@@ -510,13 +510,13 @@ on_closed(void *user, enum conn_end why)
     (void)why;
     if (h->request != NULL && h->state == BUSY_STATE) {
         h->request->http = NULL; /* its handler frees it with the answer */
-        waiting = h->request->go_on != NULL ? h->request : NULL;
+        waiting = h->request;
     } else if (h->request != NULL) {
         request_free(h->request);
     }
     http_free(h);
     if (waiting != NULL) {
-        run_go_on(waiting);
+        request_gone(waiting);
     }
     if (g != NULL) {
         gate_check_empty(g);
@@ -534,7 +534,7 @@ on_drain(void *user)
         conn_resume(h->conn);
     } else if (h->state == BUSY_STATE && h->request->go_on != NULL) {
         timer_cancel(timers_of(h), &h->timer);
-        run_go_on(h->request);
+        request_go_on(h->request);
     }
 }
 

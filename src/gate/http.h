@@ -22,6 +22,17 @@ enum err http_write(struct http *h, struct str bytes) MUST_CHECK;
  * False: the next part may be written now. */
 bool http_wait(struct request *r, void (*go_on)(struct request *r));
 
+/* From the handler, for an answer that is of use to nobody once the client has
+ * gone: on_gone runs when it has closed its side or the connection broke (then
+ * r->http is NULL), instead of go_on; it is to end the request by http_cut. A
+ * client that has sent its next request already is noticed when it is written
+ * to. */
+static inline void
+http_watch(struct request *r, void (*on_gone)(struct request *r))
+{
+    r->on_gone = on_gone;
+}
+
 /* An answer that cannot be completed: the connection is cut, so that nobody
  * takes the part for the whole. Frees r, also when r->http is NULL. */
 void http_cut(struct request *r);

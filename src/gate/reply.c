@@ -9,6 +9,7 @@
 #include "gate/cors.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
+#include "gate/openai_error.h"
 #include "net/conn.h"
 
 /* For everything that is not a page: nothing may be loaded, nothing may embed
@@ -172,6 +173,28 @@ reply_json(struct request *r, int status, struct str body)
     send_json(r, status, body, (struct str){NULL, 0});
 }
 
+static void
+put_retry_after(struct buf *out, uint64_t wait_ms)
+{
+    uint64_t seconds = (wait_ms + 999) / 1000;
+
+    http1_write_header_u64(out, "Retry-After", seconds > 0 ? seconds : 1);
+}
+
+void
+reply_json_after(struct request *r, int status, struct str body,
+                 int64_t wait_ms)
+{
+    struct buf extra;
+
+    buf_init(&extra, 64);
+    if (wait_ms >= 0) {
+        put_retry_after(&extra, (uint64_t)wait_ms);
+    }
+    send_json(r, status, body, buf_str(&extra));
+    buf_fini(&extra);
+}
+
 void
 reply_empty(struct request *r, int status, struct str extra)
 {
@@ -195,6 +218,11 @@ put_error(const struct request *r, struct buf *out,
 {
     const struct err_info *info = err_info(what->err);
 
+    if (r->openai) {
+        openai_error_put(out, &(struct openai_error){what->err, 0, what->field,
+                                                     what->message});
+        return;
+    }
     buf_putc(out, '{');
     json_put_member(out, "error", str_from(info->slug));
     json_put_member(out, "code", str_from(err_http_code(what->err)));
@@ -250,11 +278,10 @@ void
 reply_limited(struct request *r, enum err e, uint64_t wait_ms)
 {
     struct error_body what = {.err = e, .wait_ms = (int64_t)wait_ms};
-    uint64_t seconds = (wait_ms + 999) / 1000;
     struct buf extra;
 
     buf_init(&extra, 64);
-    http1_write_header_u64(&extra, "Retry-After", seconds > 0 ? seconds : 1);
+    put_retry_after(&extra, wait_ms);
     send_error(r, &what, buf_str(&extra));
     buf_fini(&extra);
 }

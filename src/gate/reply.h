@@ -10,6 +10,10 @@
 /* A JSON body. */
 void reply_json(struct request *r, int status, struct str body);
 
+/* The same with Retry-After, unless wait_ms is below 0. */
+void reply_json_after(struct request *r, int status, struct str body,
+                      int64_t wait_ms);
+
 /* A body of another type; cache is the Cache-Control; extra are further header
  * lines ("Name: value\r\n…") or empty. */
 struct reply_content {

@@ -45,3 +45,22 @@ request_observe(const struct request *r)
     metric_count_at(METRIC_HTTP_REFUSED,
                     metrics_slot(METRIC_HTTP_REFUSED, status));
 }
+
+void
+request_go_on(struct request *r)
+{
+    void (*go_on)(struct request *) = r->go_on;
+
+    r->go_on = NULL;
+    go_on(r);
+}
+
+void
+request_gone(struct request *r)
+{
+    if (r->on_gone != NULL) {
+        r->on_gone(r);
+    } else if (r->go_on != NULL) {
+        request_go_on(r);
+    }
+}

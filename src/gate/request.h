@@ -35,18 +35,25 @@ struct request {
     struct watch *watch;       /* of an upgrade of an operator's, or NULL */
     struct keys_waiter waiter; /* while its token's key is being fetched */
     const char *own_csp;       /* instead of the strictest one, or NULL */
-    void (*go_on)(struct request *r); /* what http_wait calls, or NULL */
-    void *parts;                      /* of the handler that answers in parts */
-    bool chunked;                     /* as the answer's head says */
+    void (*go_on)(struct request *r);   /* what http_wait calls, or NULL */
+    void (*on_gone)(struct request *r); /* see http_watch; or NULL */
+    void *parts;  /* of the handler that answers in parts */
+    bool chunked; /* as the answer's head says */
     uint64_t begun_us;
-    int status; /* of the answer; 0: not answered */
-    bool last;  /* the connection closes behind the answer */
-    bool whole; /* the body has been read: the next request can be found */
+    int status;  /* of the answer; 0: not answered */
+    bool last;   /* the connection closes behind the answer */
+    bool openai; /* under /v1: errors have OpenAI's form */
+    bool whole;  /* the body has been read: the next request can be found */
     char id[RAND_ID_CHARS + 1];
 };
 
 /* Its time by route, or, without one, a refusal by status. */
 void request_observe(const struct request *r);
+
+/* Of http.c: what http_wait waited for is there; the client has gone. Whatever
+ * waits for that runs. */
+void request_go_on(struct request *r);
+void request_gone(struct request *r);
 
 /* Of http.c, which makes them. It may be what the gate's end waits for. */
 void request_free(struct request *r);

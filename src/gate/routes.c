@@ -8,6 +8,7 @@
 #include "gate/api.h"
 #include "gate/audit.h"
 #include "gate/health.h"
+#include "gate/openai_door.h"
 #include "gate/pages.h"
 #include "gate/transcript.h"
 #include "gate/upgrade.h"

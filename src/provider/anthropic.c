@@ -52,20 +52,23 @@ put_url(struct provider_request *r, struct str endpoint)
 }
 
 static bool
-is_sampling_set(const struct provider_config *config)
+is_sampling_set(const struct provider_config *config,
+                const struct provider_turn *turn)
 {
-    return config->temperature[0] != '\0' ||
-           params_name(config, STR("top_p")) ||
+    return config->temperature[0] != '\0' || turn->temperature.n > 0 ||
+           turn->top_p.n > 0 || params_name(config, STR("top_p")) ||
            params_name(config, STR("top_k"));
 }
 
 static void
-put_headers(struct provider_request *r, const struct provider_config *config)
+put_headers(struct provider_request *r, const struct provider_config *config,
+            const struct provider_turn *turn)
 {
     provider_request_put(r, "Content-Type", STR("application/json"));
     provider_request_put(r, "Accept", STR("text/event-stream"));
     provider_request_put(r, "anthropic-version",
-                         is_sampling_set(config) ? SAMPLING_VERSION : VERSION);
+                         is_sampling_set(config, turn) ? SAMPLING_VERSION
+                                                       : VERSION);
     if (config->api_key[0] != '\0') {
         provider_request_put(r, "x-api-key", str_from(config->api_key));
     }
@@ -139,12 +142,43 @@ put_messages(struct buf *b, const struct provider_turn *turn)
 }
 
 static void
+put_raw(struct buf *b, const char *name, struct str json)
+{
+    if (json.n > 0) {
+        json_put_key(b, name);
+        buf_put_str(b, json);
+    }
+}
+
+/* What the turn asks for itself, and beside it what is configured. */
+static void
+put_params(struct buf *b, const struct provider_config *config,
+           const struct provider_turn *turn)
+{
+    size_t begin = b->n;
+    struct buf own;
+
+    put_raw(b, "temperature", turn->temperature);
+    put_raw(b, "top_p", turn->top_p);
+    put_raw(b, "stop_sequences", turn->stop);
+    if (turn->max_tokens > 0) {
+        json_put_member_i64(b, "max_tokens", turn->max_tokens);
+    }
+    buf_init(&own, b->max);
+    buf_puts(&own, "{\"\":0");
+    buf_put_str(&own, str_from_at(buf_str(b), begin));
+    buf_putc(&own, '}');
+    params_put_beside(config, buf_str(&own), b);
+    buf_fini(&own);
+}
+
+static void
 put_body(struct buf *b, const struct provider_config *config,
          const struct provider_turn *turn)
 {
     buf_putc(b, '{');
     json_put_member(b, "model", str_from(config->model));
-    if (config->max_tokens == 0) {
+    if (config->max_tokens == 0 && turn->max_tokens == 0) {
         json_put_member_i64(b, "max_tokens", DEFAULT_MAX_TOKENS);
     }
     if (str_trim(turn->system_prompt).n > 0) {
@@ -152,7 +186,7 @@ put_body(struct buf *b, const struct provider_config *config,
     }
     put_messages(b, turn);
     json_put_member_bool(b, "stream", true);
-    params_put(config, b);
+    put_params(b, config, turn);
     buf_putc(b, '}');
 }
 
@@ -161,7 +195,7 @@ build(const struct provider_config *config, const struct provider_turn *turn,
       struct provider_request *r)
 {
     put_url(r, str_from(config->endpoint));
-    put_headers(r, config);
+    put_headers(r, config, turn);
     put_body(&r->body, config, turn);
     return provider_request_seal(r);
 }

@@ -5,7 +5,7 @@
 enum { MESSAGE_TOKENS = 4 };
 
 uint64_t
-estimate_tokens(struct str text)
+estimate_quarters(struct str text)
 {
     uint64_t quarters = 0;
 
@@ -18,7 +18,13 @@ estimate_tokens(struct str text)
                     : c < 0xF0 ? 4
                                : 8;
     }
-    return (quarters + 3) / 4;
+    return quarters;
+}
+
+uint64_t
+estimate_tokens(struct str text)
+{
+    return (estimate_quarters(text) + 3) / 4;
 }
 
 uint64_t

@@ -15,6 +15,9 @@
  * guards a context window. */
 uint64_t estimate_tokens(struct str text);
 
+/* Not rounded, in quarters: those of a text's pieces add up. */
+uint64_t estimate_quarters(struct str text);
+
 /* The same, plus 4 for the role and the marks around a message. */
 uint64_t estimate_message_tokens(struct str text);
 

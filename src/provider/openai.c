@@ -13,6 +13,7 @@
 extern const struct provider_ops openai_ops;
 
 #define PATH STR("/chat/completions")
+#define EMBEDDINGS_PATH STR("/embeddings")
 
 /* --- the request -------------------------------------------------------- */
 
@@ -32,10 +33,13 @@ is_azure(struct str endpoint)
 }
 
 static void
-put_headers(struct provider_request *r, const struct provider_config *config)
+put_headers(struct provider_request *r, const struct provider_config *config,
+            bool stream)
 {
     provider_request_put(r, "Content-Type", STR("application/json"));
-    provider_request_put(r, "Accept", STR("text/event-stream"));
+    provider_request_put(r, "Accept",
+                         stream ? STR("text/event-stream")
+                                : STR("application/json"));
     if (config->api_key[0] == '\0') {
         return;
     }
@@ -90,13 +94,90 @@ put_body(struct buf *b, const struct provider_config *config,
     buf_putc(b, '}');
 }
 
+/* --- a request of a client ---------------------------------------------- */
+
+/* What is ours to say. */
+static bool
+is_ours(const struct json_text *name)
+{
+    return json_text_is(name, STR("model")) ||
+           json_text_is(name, STR("stream")) ||
+           json_text_is(name, STR("stream_options"));
+}
+
+static void
+put_relayed(struct buf *b, const struct provider_config *config,
+            const struct provider_relay *relay)
+{
+    struct params_scan scan;
+    struct params_member m;
+
+    buf_putc(b, '{');
+    json_put_member(b, "model", str_from(config->model));
+    params_scan_init(&scan, relay->object);
+    while (params_scan_next(&scan, &m)) {
+        if (!is_ours(&m.name)) {
+            params_put_member(&m, b);
+        }
+    }
+    if (relay->stream) {
+        json_put_member_bool(b, "stream", true);
+    }
+    if (relay->stream_options.n > 0 &&
+        !params_name(config, STR("stream_options"))) {
+        json_put_key(b, "stream_options");
+        buf_put_str(b, relay->stream_options);
+    }
+}
+
+/* --- requests ----------------------------------------------------------- */
+
 static enum err
 build(const struct provider_config *config, const struct provider_turn *turn,
       struct provider_request *r)
 {
+    const struct provider_relay *relay = turn->relay;
+
     provider_request_put_url(r, str_from(config->endpoint), PATH);
-    put_headers(r, config);
-    put_body(&r->body, config, turn);
+    put_headers(r, config, relay == NULL || relay->stream);
+    if (relay == NULL) {
+        put_body(&r->body, config, turn);
+    } else {
+        put_relayed(&r->body, config, relay);
+        params_put_beside(config, relay->object, &r->body);
+        buf_putc(&r->body, '}');
+    }
+    return provider_request_seal(r);
+}
+
+/* An endpoint that is the whole address of the completions is near that of the
+ * embeddings. */
+static void
+put_embeddings_url(struct provider_request *r, struct str endpoint)
+{
+    struct str query = endpoint, base;
+    struct buf url;
+
+    (void)str_split(&query, '?', &base);
+    if (str_ends(base, PATH)) {
+        base.n -= PATH.n;
+    }
+    buf_init(&url, endpoint.n + 1);
+    buf_put_str(&url, base);
+    buf_puts(&url, query.p != NULL ? "?" : "");
+    buf_put_str(&url, query);
+    provider_request_put_url(r, buf_str(&url), EMBEDDINGS_PATH);
+    buf_fini(&url);
+}
+
+static enum err
+build_embeddings(const struct provider_config *config,
+                 const struct provider_turn *turn, struct provider_request *r)
+{
+    put_embeddings_url(r, str_from(config->endpoint));
+    put_headers(r, config, false);
+    put_relayed(&r->body, config, turn->relay);
+    buf_putc(&r->body, '}');
     return provider_request_seal(r);
 }
 
@@ -137,13 +218,29 @@ take_finish(struct stream *s, const struct json_text *word,
 }
 
 static void
-take_chunk(struct stream *s, const struct openai_chunk *c,
+show_raw(const struct openai_chunk *c, struct str json, bool whole,
+         const struct provider_sink *sink)
+{
+    struct provider_raw raw = {
+        .json = json,
+        .whole = whole,
+        .speaks = whole || c->has_more || c->content.raw.n > 0 ||
+                  c->refusal.raw.n > 0 || c->finish.raw.n > 0,
+        .counts_only = c->has_usage && !c->has_choice,
+    };
+
+    stream_raw(&raw, sink);
+}
+
+static void
+take_chunk(struct stream *s, const struct openai_chunk *c, struct str json,
            const struct provider_sink *sink)
 {
     if (c->has_error) {
         stream_fail(s, c->status, c->code.raw, sink);
         return;
     }
+    show_raw(c, json, s->shape == STREAM_DOCUMENT, sink);
     stream_text(s, &c->content, sink);
     stream_text(s, &c->refusal, sink);
     if (c->has_usage) {
@@ -167,7 +264,7 @@ on_event(struct stream *s, struct str name, struct str data,
     if (str_eq(name, STR("error"))) {
         stream_fail(s, ok ? c.status : 0, ok ? c.code.raw : STR(""), sink);
     } else if (ok) {
-        take_chunk(s, &c, sink);
+        take_chunk(s, &c, data, sink);
     } else {
         stream_bad_event(sink);
     }
@@ -185,7 +282,7 @@ on_document(struct stream *s, struct str document,
     } else if (!c.has_choice && !c.has_error) {
         stream_fail(s, 0, STR("no_choice"), sink);
     } else {
-        take_chunk(s, &c, sink);
+        take_chunk(s, &c, document, sink);
         if (stream_runs(s)) {
             stream_done(s, sink);
         }
@@ -193,6 +290,35 @@ on_document(struct stream *s, struct str document,
 }
 
 static const struct stream_ops stream_ops = {on_event, on_document};
+
+/* Embeddings are one document; what is in it is the client's. */
+static void
+on_embeddings(struct stream *s, struct str document,
+              const struct provider_sink *sink)
+{
+    struct openai_chunk c;
+
+    if (!openai_chunk_read(document, &c)) {
+        stream_fail(s, 0, STR("malformed_answer"), sink);
+        return;
+    }
+    take_chunk(s, &c, document, sink);
+    if (stream_runs(s)) {
+        stream_done(s, sink);
+    }
+}
+
+static void
+on_strange_event(struct stream *s, struct str name, struct str data,
+                 const struct provider_sink *sink)
+{
+    (void)name;
+    (void)data;
+    stream_fail(s, 0, STR("not_a_document"), sink);
+}
+
+static const struct stream_ops embeddings_stream_ops = {on_strange_event,
+                                                        on_embeddings};
 
 /* --- the answer --------------------------------------------------------- */
 
@@ -202,6 +328,15 @@ open_answer(struct str content_type, size_t max_answer_bytes)
     struct stream *s = xcalloc(1, sizeof(*s));
 
     stream_init(s, &stream_ops, content_type, max_answer_bytes);
+    return s;
+}
+
+static void *
+open_embeddings(struct str content_type, size_t max_answer_bytes)
+{
+    struct stream *s = xcalloc(1, sizeof(*s));
+
+    stream_init(s, &embeddings_stream_ops, content_type, max_answer_bytes);
     return s;
 }
 
@@ -217,8 +352,21 @@ fault(int status, struct str body, struct provider_fault *out)
     }
 }
 
+static const struct provider_ops embeddings_ops = {
+    .type = "openai",
+    .build = build_embeddings,
+    .open = open_embeddings,
+    .digest = stream_digest,
+    .end = stream_end,
+    .fault = fault,
+    .close = stream_close,
+    .relays = true,
+};
+
 const struct provider_ops openai_ops = {
     .type = "openai",
+    .relays = true,
+    .embeddings = &embeddings_ops,
     .own_members = "model messages stream",
     .build = build,
     .open = open_answer,

@@ -21,6 +21,8 @@ read_delta(struct json_scan *s, struct openai_chunk *c)
         } else if (json_text_is(&key, STR("refusal"))) {
             scan_text(s, &c->refusal);
         } else {
+            c->has_more |=
+                !json_text_is(&key, STR("role")) && json_scan_peek(s) != 'n';
             json_scan_skip(s);
         }
     }
@@ -54,11 +56,12 @@ take_choice(struct openai_chunk *c, const struct openai_chunk *choice)
     c->content = choice->content;
     c->refusal = choice->refusal;
     c->finish = choice->finish;
+    c->has_more = choice->has_more;
     c->has_choice = true;
 }
 
-/* We never ask for more than one choice; a server that gives others all the
- * same must not get its answers mixed. */
+/* The first choice is the answer; others are for those who asked for them at
+ * the OpenAI door, and must not get mixed into it. */
 static void
 read_choices(struct json_scan *s, struct openai_chunk *c)
 {

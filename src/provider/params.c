@@ -3,84 +3,101 @@
  * short, and its text is sent as it was written. */
 #include "provider/params.h"
 
-#include "codec/json.h"
-
-struct member {
-    struct json_text name;
-    struct str value;
-};
-
-static void
-begin(struct json_scan *s, struct str object)
+void
+params_scan_init(struct params_scan *s, struct str object)
 {
-    json_scan_init(s, object);
-    (void)json_scan_enter(s, '{');
+    json_scan_init(&s->json, object);
+    (void)json_scan_enter(&s->json, '{');
 }
 
-static bool
-next(struct json_scan *s, struct member *m)
+bool
+params_scan_next(struct params_scan *s, struct params_member *m)
 {
-    if (!json_scan_member(s, &m->name)) {
+    if (!json_scan_member(&s->json, &m->name)) {
         return false;
     }
-    (void)json_scan_peek(s);
-    m->value.p = s->p;
-    (void)json_scan_skip(s);
-    m->value.n = (size_t)(s->p - m->value.p);
+    (void)json_scan_peek(&s->json);
+    m->value.p = s->json.p;
+    (void)json_scan_skip(&s->json);
+    m->value.n = (size_t)(s->json.p - m->value.p);
     return true;
 }
 
-static void
-put_extra(struct str object, struct buf *body)
-{
-    struct json_scan s;
-    struct member m;
-
-    begin(&s, object);
-    while (next(&s, &m)) {
-        if (!str_is(m.value, "null")) {
-            json_put_comma(body);
-            buf_putc(body, '"');
-            buf_put_str(body, m.name.raw);
-            buf_puts(body, "\":");
-            buf_put_str(body, m.value);
-        }
-    }
-}
-
 void
-params_put(const struct provider_config *config, struct buf *body)
+params_put_member(const struct params_member *m, struct buf *body)
 {
-    if (config->temperature[0] != '\0') {
-        json_put_key(body, "temperature");
-        buf_puts(body, config->temperature);
-    }
-    if (config->max_tokens > 0) {
-        json_put_member_i64(body, "max_tokens", config->max_tokens);
-    }
-    put_extra(str_from(config->extra_body), body);
+    json_put_comma(body);
+    buf_putc(body, '"');
+    buf_put_str(body, m->name.raw);
+    buf_puts(body, "\":");
+    buf_put_str(body, m->value);
 }
 
-static bool
-find(struct json_scan *s, struct str name)
+bool
+params_find(struct str object, struct str name, struct params_member *m)
 {
-    struct member m;
+    struct params_scan s;
 
-    while (next(s, &m)) {
-        if (json_text_is(&m.name, name)) {
+    params_scan_init(&s, object);
+    while (params_scan_next(&s, m)) {
+        if (json_text_is(&m->name, name)) {
             return true;
         }
     }
     return false;
 }
 
+/* --- what an operator adds ---------------------------------------------- */
+
+static bool
+names(struct str object, struct str name)
+{
+    struct params_member m;
+
+    return object.n > 0 && params_find(object, name, &m);
+}
+
+static void
+put_extra(struct str extra, struct str object, struct buf *body)
+{
+    struct params_scan s;
+    struct params_member m, theirs;
+
+    params_scan_init(&s, extra);
+    while (params_scan_next(&s, &m)) {
+        bool given = object.n > 0 && params_find(object, m.name.raw, &theirs);
+
+        if (!given && !str_is(m.value, "null")) {
+            params_put_member(&m, body);
+        }
+    }
+}
+
+void
+params_put_beside(const struct provider_config *config, struct str object,
+                  struct buf *body)
+{
+    if (config->temperature[0] != '\0' && !names(object, STR("temperature"))) {
+        json_put_key(body, "temperature");
+        buf_puts(body, config->temperature);
+    }
+    if (config->max_tokens > 0 && !names(object, STR("max_tokens")) &&
+        !names(object, STR("max_completion_tokens"))) {
+        json_put_member_i64(body, "max_tokens", config->max_tokens);
+    }
+    put_extra(str_from(config->extra_body), object, body);
+}
+
+void
+params_put(const struct provider_config *config, struct buf *body)
+{
+    params_put_beside(config, (struct str){NULL, 0}, body);
+}
+
 bool
 params_name(const struct provider_config *config, struct str member)
 {
-    struct json_scan s;
-
-    begin(&s, str_from(config->extra_body));
-    return find(&s, member);
+    return names(str_from(config->extra_body), member);
 }
 
 static bool
@@ -101,11 +118,11 @@ bool
 params_refused(const struct provider_ops *ops, struct str extra_body,
                struct str *member_out)
 {
-    struct json_scan s;
-    struct member m;
+    struct params_scan s;
+    struct params_member m;
 
-    begin(&s, extra_body);
-    while (next(&s, &m)) {
+    params_scan_init(&s, extra_body);
+    while (params_scan_next(&s, &m)) {
         *member_out = m.name.raw;
         if (is_own(ops, &m.name)) {
             return true;

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "provider/provider_event.h"
 #include "provider/provider_request.h"
 
 #include <stdbool.h>
@@ -44,6 +45,16 @@ struct provider_message {
     struct str content; /* UTF-8 */
 };
 
+/* A request that a client made in OpenAI's form, for providers that speak it
+ * (ops->relays): it is passed on as it is, and so are the events of its answer.
+ */
+struct provider_relay {
+    struct str object;         /* a JSON object; its `model`, `stream` and
+                                  `stream_options` are left out */
+    struct str stream_options; /* a JSON object; empty: none */
+    bool stream;
+};
+
 /* What the model sees. Borrowed during build or begin. */
 struct provider_turn {
     struct str system_prompt;                /* empty: none */
@@ -55,62 +66,15 @@ struct provider_turn {
     struct str user;         /* what our user is called there */
     struct str conversation; /* empty: a new one begins; else messages are only
                                 what is not in it yet */
-};
-
-/* --- what comes back ---------------------------------------------------- */
-
-enum provider_event_kind {
-    PROVIDER_DELTA,        /* text: more of the answer, never empty, UTF-8 */
-    PROVIDER_USAGE,        /* usage: a later one replaces an earlier one */
-    PROVIDER_FINISH,       /* finish: the model is done; usage may follow */
-    PROVIDER_CONVERSATION, /* text: its id, before the first delta */
-    PROVIDER_TASK,         /* text: the answer's id, for stop */
-    PROVIDER_ERROR,    /* fault: the provider says it failed; the last one */
-    PROVIDER_DONE,     /* the answer is complete; the last one. Without a
-                          FINISH before it the reason is PROVIDER_STOP */
-    PROVIDER_BAD_EVENT /* something malformed was skipped: count it */
-};
-
-enum provider_finish {
-    PROVIDER_STOP,
-    PROVIDER_LENGTH,
-    PROVIDER_CONTENT_FILTER
-};
-
-struct provider_usage {
-    int64_t prompt_tokens;
-    int64_t completion_tokens;
-    int64_t total_tokens;
-};
-
-#define PROVIDER_CODE_MAX 64
-
-/* Characters of the longest id of a conversation or a task. */
-#define PROVIDER_ID_MAX 64
-
-/* Why a provider failed. Its own sentence is not kept: it may quote the key or
- * the conversation. */
-struct provider_fault {
-    enum err err;   /* ERR_LLM_UNAVAILABLE */
-    bool retryable; /* asking again may help */
-    bool stranger;  /* turn.conversation is not there: asking without helps */
-    char code[PROVIDER_CODE_MAX + 1]; /* its word for it, or ""; safe to log */
-};
-
-struct provider_event {
-    enum provider_event_kind kind;
-    enum provider_finish finish; /* of FINISH */
-    struct str
-        text; /* of DELTA, CONVERSATION, TASK; borrowed during the call */
-    struct provider_usage usage;        /* of USAGE */
-    const struct provider_fault *fault; /* of ERROR; borrowed likewise */
-};
-
-/* Where events go. on_event runs inside digest, end; it must not close the
- * state it is called from. */
-struct provider_sink {
-    void (*on_event)(void *cookie, const struct provider_event *event);
-    void *cookie;
+    const struct provider_relay *relay; /* NULL: it is a conversation of ours.
+                                           Else the others say the same, for
+                                           providers that do not relay */
+    bool embeds; /* relay, but for ops->embeddings, which is there */
+    /* In place of the configured ones, for those that do not relay. */
+    struct str temperature; /* a JSON number; empty: as configured */
+    int64_t max_tokens;     /* 0: as configured */
+    struct str top_p;       /* likewise */
+    struct str stop;        /* a JSON array of strings that end the answer */
 };
 
 /* --- the contract -------------------------------------------------------- */
@@ -142,6 +106,12 @@ struct provider_ops {
     /* Another status than 2xx, with the first bytes of its body. */
     void (*fault)(int status, struct str body, struct provider_fault *out);
 
+    /* The provider speaks OpenAI's form: build takes turn->relay, and there
+     * are RAW events. */
+    bool relays;
+    /* The same provider asked for embeddings: build takes turn->relay alone.
+     * NULL: it has none. */
+    const struct provider_ops *embeddings;
     /* The provider keeps the conversations itself. */
     bool keeps_log;
     /* Fills r as build does: the request that ends the answer called task for

@@ -37,6 +37,12 @@ stream_text(struct stream *s, const struct json_text *t,
 }
 
 void
+stream_raw(const struct provider_raw *raw, const struct provider_sink *sink)
+{
+    emit(sink, &(struct provider_event){.kind = PROVIDER_RAW, .raw = *raw});
+}
+
+void
 stream_finish(enum provider_finish finish, const struct provider_sink *sink)
 {
     emit(sink,

@@ -62,6 +62,10 @@ void stream_close(void *state);
 void stream_text(struct stream *s, const struct json_text *t,
                  const struct provider_sink *sink);
 
+/* An event or document as it came. */
+void stream_raw(const struct provider_raw *raw,
+                const struct provider_sink *sink);
+
 void stream_finish(enum provider_finish finish,
                    const struct provider_sink *sink);
 void stream_usage(const struct provider_usage *usage,

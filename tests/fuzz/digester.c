@@ -3,6 +3,7 @@
 #include "digester.h"
 
 #include "base/xalloc.h"
+#include "codec/json.h"
 #include "codec/utf8.h"
 #include "provider/registry.h"
 
@@ -55,7 +56,10 @@ note(void *cookie, const struct provider_event *e)
 
     CHECK(!t->over);
     buf_printf(&t->out, "\n%d ", (int)e->kind);
-    if (e->kind == PROVIDER_DELTA) {
+    if (e->kind == PROVIDER_RAW) {
+        CHECK(json_valid(e->raw.json, JSON_DEPTH_MAX));
+        buf_put_str(&t->out, e->raw.json);
+    } else if (e->kind == PROVIDER_DELTA) {
         CHECK(e->text.n > 0 && utf8_valid(e->text));
         buf_put_str(&t->out, e->text);
     } else if (e->kind == PROVIDER_USAGE) {

@@ -67,8 +67,8 @@ on_end(void *cookie, const struct upstream_failure *why)
     l->why.word = l->word;
 }
 
-static const struct upstream_events listening = {on_text, on_usage, on_finish,
-                                                 on_conversation, on_end};
+static const struct upstream_events listening = {
+    on_text, on_usage, on_finish, on_conversation, NULL, on_end};
 
 static const struct provider_message question = {PROVIDER_USER, STR("hi")};
 static const struct provider_turn prompt = {

@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: MIT */
+/* One answer outside any conversation. Neighbours: gate/openai_door.c gives it
+ * to a client, asking.c asks for it. */
+#include "chat/exchange.h"
+
+#include "base/metrics.h"
+#include "base/xalloc.h"
+#include "chat/asking.h"
+#include "guard/pseudonym.h"
+#include "loop/shard.h"
+#include "provider/estimate.h"
+#include "store/secret.h"
+
+#include <string.h>
+
+struct exchange {
+    struct list link; /* chat->exchanges */
+    struct asking asking;
+    const struct exchange_events *events;
+    void *cookie;
+    uint64_t prompt_tokens; /* by estimate */
+    uint64_t quarters;      /* of tokens that have come, by estimate */
+    struct usage usage;     /* as the provider says */
+    enum provider_finish finish;
+    char id[RAND_ID_CHARS + 1]; /* the request's */
+    char pseudonym[PSEUDONYM_CHARS + 1];
+    struct str user_id; /* of the allocation */
+    char user[];
+};
+
+/* --- what it cost ------------------------------------------------------- */
+
+static struct usage
+usage_of(const struct exchange *x)
+{
+    struct usage u = x->usage;
+
+    if (!u.present) {
+        u.present = u.estimated = true;
+        u.prompt_tokens = (int64_t)x->prompt_tokens;
+        u.completion_tokens = (int64_t)((x->quarters + 3) / 4);
+    }
+    if (u.total_tokens == 0) {
+        u.total_tokens = u.prompt_tokens + u.completion_tokens;
+    }
+    return u;
+}
+
+static void
+count(const struct exchange *x)
+{
+    const struct asking *a = &x->asking;
+    const struct provider_slots *slots = &a->terms->slots[a->provider];
+    uint64_t now = shard_now_ms(a->terms->chat->shard);
+    struct usage u = usage_of(x);
+
+    if (a->spoken) {
+        metric_add_at(METRIC_TOKENS_USED, slots->tokens, u.total_tokens);
+        metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
+                          (double)(now - a->begun_ms) / 1000);
+    }
+}
+
+static void
+exchange_free(struct exchange *x)
+{
+    struct chat *c = x->asking.terms->chat;
+
+    list_remove(&x->link);
+    asking_cancel(&x->asking);
+    asking_fini(&x->asking);
+    xfree(x);
+    chat_turn_over(c);
+}
+
+/* --- events ------------------------------------------------------------- */
+
+static void
+on_ask(void *cookie, struct provider_turn *prompt)
+{
+    struct exchange *x = cookie;
+    const struct provider_config *p = asking_provider(&x->asking);
+    const struct chat *c = x->asking.terms->chat;
+
+    x->usage = (struct usage){.present = false};
+    x->quarters = 0;
+    x->finish = PROVIDER_STOP;
+    x->events->on_ask(x->cookie, p, prompt);
+    if (p->ops->keeps_log) {
+        pseudonym_make(store_secret(c->store), str_from(p->id), x->user_id,
+                       x->pseudonym);
+        prompt->user = str_from(x->pseudonym);
+    }
+}
+
+static void
+on_text(void *cookie, struct str text)
+{
+    struct exchange *x = cookie;
+
+    x->quarters += estimate_quarters(text);
+    x->events->on_text(x->cookie, text);
+}
+
+static void
+on_usage(void *cookie, const struct usage *usage)
+{
+    struct exchange *x = cookie;
+
+    x->usage = *usage;
+}
+
+static void
+on_finish(void *cookie, enum provider_finish reason)
+{
+    struct exchange *x = cookie;
+
+    x->finish = reason;
+}
+
+static void
+on_conversation(void *cookie, struct str id)
+{
+    (void)cookie;
+    (void)id; /* nobody comes back to it */
+}
+
+static void
+on_raw(void *cookie, const struct provider_raw *raw)
+{
+    struct exchange *x = cookie;
+
+    x->events->on_raw(x->cookie, raw);
+}
+
+/* What a provider says about the request is the client's to know if it is in
+ * the client's form and not about our key. */
+static struct str
+refusal_of(const struct exchange *x, const struct upstream_failure *why)
+{
+    const struct provider_config *p = asking_provider(&x->asking);
+    struct str key = str_from(p->api_key);
+
+    if (!p->ops->relays ||
+        (key.n > 0 && str_contains_nocase(why->refusal, key))) {
+        return (struct str){NULL, 0};
+    }
+    return why->refusal;
+}
+
+static void
+on_end(void *cookie, const struct upstream_failure *why)
+{
+    struct exchange *x = cookie;
+    struct exchange_end end = {
+        .complete = why->end == UPSTREAM_COMPLETE,
+        .timeout = why->end == UPSTREAM_TIMEOUT,
+        .finish = x->finish,
+        .usage = usage_of(x),
+        .status = why->status,
+        .refusal = refusal_of(x, why),
+        .retry_after_ms = why->retry_after_ms,
+    };
+
+    count(x);
+    x->events->on_end(x->cookie, &end);
+    exchange_free(x);
+}
+
+static const struct asking_events events = {
+    on_ask, on_text, on_usage, on_finish, on_conversation, on_raw, on_end};
+
+/* --- its life ----------------------------------------------------------- */
+
+struct exchange *
+exchange_start(struct chat *c, const struct exchange_request *request,
+               const struct exchange_events *what, void *cookie)
+{
+    struct exchange *x = xcalloc(1, sizeof(*x) + request->user_id.n);
+
+    x->events = what;
+    x->cookie = cookie;
+    x->prompt_tokens = request->prompt_tokens;
+    memcpy(x->user, request->user_id.p, request->user_id.n);
+    x->user_id = (struct str){x->user, request->user_id.n};
+    memcpy(x->id, request->id.p, RAND_ID_CHARS);
+    list_push_back(&c->exchanges, &x->link);
+    chat_turn_begun(c);
+    asking_init(&x->asking, c->terms, (uint16_t)request->model, &events, x);
+    x->asking.relays_only = request->relays_only;
+    x->asking.alone = request->embeds;
+    x->asking.who[0] = log_cstr("request_id", x->id);
+    x->asking.who[1] = log_str("user_id", x->user_id);
+    asking_begin(&x->asking);
+    asking_send(&x->asking);
+    return x;
+}
+
+void
+exchange_cancel(struct exchange *x)
+{
+    count(x);
+    exchange_free(x);
+}
+
+void
+exchange_cut_all(struct chat *c)
+{
+    static const struct upstream_failure why = {
+        .end = UPSTREAM_CUT, .retry_after_ms = -1, .word = "shutdown"};
+
+    while (!list_empty(&c->exchanges)) {
+        struct exchange *x =
+            CONTAINER_OF(c->exchanges.next, struct exchange, link);
+
+        asking_cancel(&x->asking);
+        on_end(x, &why);
+    }
+}
+
+void
+exchange_pause(struct exchange *x)
+{
+    if (x->asking.upstream != NULL) {
+        metric_count(METRIC_UPSTREAM_PAUSES);
+        upstream_pause(x->asking.upstream);
+    }
+}
+
+void
+exchange_resume(struct exchange *x)
+{
+    if (x->asking.upstream != NULL) {
+        upstream_resume(x->asking.upstream);
+    }
+}

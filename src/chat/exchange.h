@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_CHAT_EXCHANGE_H
+#define CHATBOX_CHAT_EXCHANGE_H
+
+#include "chat/chat.h"
+#include "provider/provider.h"
+#include "store/record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A question of no conversation and its answer: what the OpenAI door asks. It
+ * is asked as a turn's is (asking.h): the same fallbacks, breakers, limits of
+ * time, figures. Nothing of it is stored. The shard of the user alone. */
+struct exchange;
+
+struct exchange_end {
+    bool complete;
+    bool timeout;                /* of the failures: one of the time limits */
+    enum provider_finish finish; /* complete: why it ended */
+    struct usage usage;          /* of what has come, present in any case */
+    int status;                  /* the provider's HTTP status; 0: none */
+    struct str refusal;          /* first bytes of what came with a bad one, of
+                                    providers that relay; never our key */
+    int64_t retry_after_ms;      /* -1: not said */
+};
+
+/* Called on the shard's thread, never inside exchange_start. */
+struct exchange_events {
+    /* A provider is asked, perhaps not the first one: what was said so far is
+     * void. Fills what it is to see, borrowed during the call that asks. */
+    void (*on_ask)(void *cookie, const struct provider_config *provider,
+                   struct provider_turn *out);
+    /* An event as the provider sent it, if it relays; then what it means. */
+    void (*on_raw)(void *cookie, const struct provider_raw *raw);
+    void (*on_text)(void *cookie, struct str text);
+    /* The last one; the exchange is void then. */
+    void (*on_end)(void *cookie, const struct exchange_end *end);
+};
+
+/* Borrowed during exchange_start. */
+struct exchange_request {
+    struct str id; /* of the HTTP request, for the log */
+    struct str user_id;
+    unsigned model;         /* an index of chat_settings_of */
+    bool relays_only;       /* others than those that relay are of no use */
+    bool embeds;            /* embeddings, of this model alone */
+    uint64_t prompt_tokens; /* by estimate */
+};
+
+/* Borrows events (static). */
+struct exchange *exchange_start(struct chat *c,
+                                const struct exchange_request *request,
+                                const struct exchange_events *events,
+                                void *cookie);
+
+/* Nobody waits for it any more: closes what is open, calls nobody. Counts what
+ * has come. */
+void exchange_cancel(struct exchange *x);
+
+/* Shutdown: all that are left fail now. */
+void exchange_cut_all(struct chat *c);
+
+/* The client cannot take more now; it can again. */
+void exchange_pause(struct exchange *x);
+void exchange_resume(struct exchange *x);
+
+#endif

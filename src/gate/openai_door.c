@@ -1,0 +1,442 @@
+/* SPDX-License-Identifier: MIT */
+/* A request at the OpenAI door from its body to its answer. What the provider
+ * says in OpenAI's form is passed on as it is; what others say is put into that
+ * form. Nothing is sent before there is something of the answer, so that until
+ * then another provider can be asked, or a status tell what went wrong. */
+#include "gate/openai_door.h"
+
+#include "base/clock.h"
+#include "base/xalloc.h"
+#include "chat/exchange.h"
+#include "codec/json.h"
+#include "gate/gate_state.h"
+#include "gate/http.h"
+#include "gate/openai_answer.h"
+#include "gate/openai_request.h"
+#include "gate/reply.h"
+#include "loop/shard.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define LIST_BYTES ((size_t)1 << 20)
+
+/* Of a chunk of ours beside its text, and of an error. */
+#define FRAME_BYTES 4096
+
+struct door {
+    struct request *r;
+    struct openai_request in;
+    struct exchange *exchange;
+    struct openai_answer answer;
+    struct buf held; /* stream: events before the head; else the whole */
+    struct buf json; /* scratch for one chunk */
+    bool begun;      /* the head has been sent */
+    bool relays;     /* what comes is in OpenAI's form already */
+    bool spoken;     /* a delta of ours was sent */
+    bool counted;    /* the usage was passed on */
+    char id[RAND_ID_CHARS + 16];
+};
+
+/* --- models ------------------------------------------------------------- */
+
+static void
+put_model(struct buf *out, const struct provider_config *p)
+{
+    json_put_comma(out);
+    buf_putc(out, '{');
+    json_put_member(out, "id", str_from(p->id));
+    json_put_member(out, "object", STR("model"));
+    json_put_member_i64(out, "created", 0);
+    json_put_member(out, "owned_by", str_from(p->ops->type));
+    buf_putc(out, '}');
+}
+
+void
+openai_door_models(struct request *r)
+{
+    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
+    struct buf body;
+
+    buf_init(&body, LIST_BYTES);
+    buf_puts(&body, "{\"object\":\"list\",\"data\":[");
+    for (size_t i = 0; i < chat->provider_count; i++) {
+        put_model(&body, &chat->providers[i]);
+    }
+    buf_puts(&body, "]}");
+    reply_json(r, 200, buf_str(&body));
+    buf_fini(&body);
+}
+
+/* 404 with what there is. */
+static void
+refuse_model(struct request *r, struct str model)
+{
+    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
+    struct buf message;
+    char *text;
+
+    buf_init(&message, LIST_BYTES);
+    buf_puts(&message, "There is no model ");
+    json_put_string(&message, model);
+    buf_puts(&message, ". Models:");
+    for (size_t i = 0; i < chat->provider_count; i++) {
+        buf_puts(&message, i > 0 ? ", " : " ");
+        buf_puts(&message, chat->providers[i].id);
+    }
+    buf_putc(&message, '.');
+    text = buf_give(&message);
+    reply_error_text(r, ERR_NOT_FOUND, "model", text);
+    xfree(text);
+}
+
+void
+openai_door_model(struct request *r)
+{
+    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
+    int model = chat_model_find(chat, r->param);
+    struct buf body;
+
+    if (model < 0) {
+        refuse_model(r, r->param);
+        return;
+    }
+    buf_init(&body, FRAME_BYTES);
+    put_model(&body, &chat->providers[model]);
+    reply_json(r, 200, buf_str(&body));
+    buf_fini(&body);
+}
+
+/* --- its life ----------------------------------------------------------- */
+
+static void
+door_free(struct door *d)
+{
+    openai_request_fini(&d->in);
+    buf_fini(&d->held);
+    buf_fini(&d->json);
+    xfree(d);
+}
+
+static void
+on_gone(struct request *r)
+{
+    struct door *d = r->parts;
+
+    exchange_cancel(d->exchange);
+    door_free(d);
+    http_cut(r);
+}
+
+static void
+on_room(struct request *r)
+{
+    struct door *d = r->parts;
+
+    exchange_resume(d->exchange);
+}
+
+/* --- writing ------------------------------------------------------------ */
+
+static enum err
+begin(struct door *d)
+{
+    struct reply_content head = {.type = "text/event-stream; charset=utf-8",
+                                 .cache = "no-cache",
+                                 .extra = STR("X-Accel-Buffering: no\r\n")};
+
+    if (d->begun) {
+        return ERR_OK;
+    }
+    d->begun = true;
+    return reply_begin(d->r, 200, &head);
+}
+
+/* What is held goes out, behind the head. A client that cannot take it is
+ * noticed by http.c. */
+static void
+flush(struct door *d)
+{
+    if (begin(d) == ERR_OK && reply_part(d->r, buf_str(&d->held)) == ERR_OK &&
+        http_wait(d->r, on_room)) {
+        exchange_pause(d->exchange);
+    }
+    buf_reset(&d->held, FRAME_BYTES);
+}
+
+static void
+put_event(struct door *d, struct str json)
+{
+    openai_answer_event(&d->held, 0, json);
+}
+
+/* A chunk of ours that was written into d->json. */
+static void
+put_own(struct door *d)
+{
+    put_event(d, buf_str(&d->json));
+    buf_reset(&d->json, FRAME_BYTES);
+}
+
+/* --- what the provider says --------------------------------------------- */
+
+static void
+on_ask(void *cookie, const struct provider_config *provider,
+       struct provider_turn *out)
+{
+    struct door *d = cookie;
+
+    d->relays = d->counted = false;
+    buf_reset(&d->held, FRAME_BYTES);
+    if (provider->ops->relays) {
+        *out = (struct provider_turn){.relay = &d->in.relay,
+                                      .embeds = d->in.embeds};
+    } else {
+        openai_request_turn(&d->in, out);
+    }
+}
+
+static void
+relay_event(struct door *d, const struct provider_raw *raw)
+{
+    d->counted |= raw->counts_only;
+    if (!raw->counts_only || d->in.include_usage) {
+        put_event(d, raw->json);
+    }
+    if (raw->speaks || d->begun) {
+        flush(d);
+    }
+}
+
+/* An answer of the other kind than was asked for is put into form like that
+ * of anybody else. */
+static void
+on_raw(void *cookie, const struct provider_raw *raw)
+{
+    struct door *d = cookie;
+
+    if (raw->whole == d->in.stream) {
+        return;
+    }
+    d->relays = true;
+    if (raw->whole) {
+        buf_put_str(&d->held, raw->json);
+    } else {
+        relay_event(d, raw);
+    }
+}
+
+static void
+on_text(void *cookie, struct str text)
+{
+    struct door *d = cookie;
+
+    if (d->relays) {
+        return;
+    }
+    if (!d->in.stream) {
+        buf_put_str(&d->held, text);
+        return;
+    }
+    openai_answer_delta(&d->json, &d->answer, text, !d->spoken);
+    d->spoken = true;
+    put_own(d);
+    flush(d);
+}
+
+/* --- ends --------------------------------------------------------------- */
+
+static void
+end_stream(struct door *d, const struct exchange_end *end)
+{
+    if (!d->relays) {
+        openai_answer_finish(&d->json, &d->answer, end->finish);
+        put_own(d);
+    }
+    if (d->in.include_usage && !d->counted) {
+        openai_answer_usage(&d->json, &d->answer, &end->usage);
+        put_own(d);
+    }
+    openai_answer_done(&d->held, 0);
+    flush(d);
+    reply_end(d->r);
+}
+
+static void
+end_whole(struct door *d, const struct exchange_end *end)
+{
+    if (!d->relays) {
+        openai_answer_whole(&d->json, &d->answer, buf_str(&d->held),
+                            end->finish, &end->usage);
+    }
+    reply_json(d->r, 200, buf_str(d->relays ? &d->held : &d->json));
+}
+
+/* What the provider says about a request that it does not like is about the
+ * client's, and told as it is, unless its form is another. */
+static bool
+is_clients_fault(const struct exchange_end *end)
+{
+    static const int statuses[] = {400, 413, 422};
+
+    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
+        if (end->status == statuses[i]) {
+            return json_valid(end->refusal, JSON_DEPTH_MAX) &&
+                   str_contains_nocase(end->refusal, STR("\"error\""));
+        }
+    }
+    return false;
+}
+
+static enum err
+error_of(const struct exchange_end *end, struct openai_error *out)
+{
+    *out = (struct openai_error){.err = ERR_LLM_UNAVAILABLE, .status = 502};
+    if (end->timeout) {
+        *out = (struct openai_error){.err = ERR_LLM_TIMEOUT};
+    } else if (end->status == 429) {
+        out->status = 503;
+    }
+    return out->err;
+}
+
+static void
+refuse(struct door *d, const struct exchange_end *end)
+{
+    struct openai_error error;
+    int status = end->status;
+    bool theirs = is_clients_fault(end);
+
+    if (theirs) {
+        buf_put_str(&d->json, end->refusal);
+    } else {
+        (void)error_of(end, &error);
+        status = openai_error_status(&error);
+        openai_error_put(&d->json, &error);
+    }
+    reply_json_after(d->r, status, buf_str(&d->json), end->retry_after_ms);
+}
+
+static void
+break_off(struct door *d, const struct exchange_end *end)
+{
+    struct openai_error error;
+
+    (void)error_of(end, &error);
+    openai_error_put(&d->json, &error);
+    put_own(d);
+    flush(d);
+    reply_end(d->r);
+}
+
+static void
+on_end(void *cookie, const struct exchange_end *end)
+{
+    struct door *d = cookie;
+
+    d->r->on_gone = NULL;
+    d->r->go_on = NULL;
+    if (!end->complete && d->begun) {
+        break_off(d, end);
+    } else if (!end->complete) {
+        refuse(d, end);
+    } else if (d->in.stream) {
+        end_stream(d, end);
+    } else {
+        end_whole(d, end);
+    }
+    door_free(d);
+}
+
+static const struct exchange_events events = {on_ask, on_raw, on_text, on_end};
+
+/* --- requests ----------------------------------------------------------- */
+
+static struct door *
+door_new(struct request *r)
+{
+    size_t max = chat_settings_of(r->gate->shard)->max_answer_bytes;
+    struct door *d = xcalloc(1, sizeof(*d));
+
+    d->r = r;
+    buf_init(&d->held, 8 * max + FRAME_BYTES);
+    buf_init(&d->json, 8 * max + FRAME_BYTES);
+    snprintf(d->id, sizeof(d->id), "chatcmpl-%s", r->id);
+    d->answer.id = d->id;
+    d->answer.created_s = clock_wall_ms() / 1000;
+    return d;
+}
+
+static void
+ask(struct door *d, unsigned model)
+{
+    struct request *r = d->r;
+    struct exchange_request request = {
+        .id = str_from(r->id),
+        .user_id = str_from(r->identity->user_id),
+        .model = model,
+        .relays_only = d->in.relays_only != NULL,
+        .embeds = d->in.embeds,
+        .prompt_tokens = d->in.prompt_tokens,
+    };
+
+    d->answer.model = d->in.model;
+    r->parts = d;
+    http_watch(r, on_gone);
+    d->exchange = exchange_start(r->gate->shard->chat, &request, &events, d);
+}
+
+/* Whether the model can do what is asked of it; false: answered. */
+static bool
+suits(struct door *d, const struct provider_config *model)
+{
+    char message[160];
+
+    if (d->in.embeds && model->ops->embeddings == NULL) {
+        reply_error_text(d->r, ERR_BAD_REQUEST, "model",
+                         "This model has no embeddings.");
+        return false;
+    }
+    if (d->in.relays_only != NULL && !model->ops->relays) {
+        snprintf(message, sizeof(message), "This model does not take %s.",
+                 d->in.relays_only);
+        reply_error_text(d->r, ERR_BAD_REQUEST, d->in.relays_only, message);
+        return false;
+    }
+    return true;
+}
+
+static void
+start(struct request *r,
+      bool (*read)(struct openai_request *, struct str, struct openai_fault *))
+{
+    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
+    struct door *d = door_new(r);
+    struct openai_fault fault;
+    int model;
+
+    if (r->gate->draining) {
+        reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    } else if (!read(&d->in, str_trim(buf_str(&r->body)), &fault)) {
+        reply_error_text(r, fault.error.err, fault.error.param,
+                         fault.error.message);
+    } else if ((model = chat_model_find(chat, d->in.model)) < 0) {
+        refuse_model(r, d->in.model);
+    } else if (suits(d, &chat->providers[model])) {
+        ask(d, (unsigned)model);
+        return;
+    }
+    door_free(d);
+}
+
+void
+openai_door_completion(struct request *r)
+{
+    start(r, openai_request_completion);
+}
+
+void
+openai_door_embeddings(struct request *r)
+{
+    start(r, openai_request_embeddings);
+}

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: MIT */
+/* What a message may be, and what it says. */
+#include "gate/openai_message.h"
+
+#include "codec/url.h"
+#include "provider/estimate.h"
+
+#include <stdio.h>
+
+/* --- roles -------------------------------------------------------------- */
+
+static const struct openai_role roles[] = {
+    {"user", PROVIDER_USER, false, false, false},
+    {"assistant", PROVIDER_ASSISTANT, false, false, true},
+    {"system", PROVIDER_USER, true, false, false},
+    {"developer", PROVIDER_USER, true, false, false},
+    {"tool", PROVIDER_USER, false, true, false},
+    {"function", PROVIDER_USER, false, true, true},
+};
+
+const struct openai_role *
+openai_message_role(const json_t *message)
+{
+    struct str word =
+        str_from(json_string_value(json_object_get(message, "role")));
+
+    for (size_t i = 0; i < COUNT_OF(roles); i++) {
+        if (str_is(word, roles[i].word)) {
+            return &roles[i];
+        }
+    }
+    return NULL;
+}
+
+bool
+openai_message_relayed(const json_t *message)
+{
+    return openai_message_role(message)->relayed ||
+           json_object_get(message, "tool_calls") != NULL;
+}
+
+/* --- contents ----------------------------------------------------------- */
+
+static bool
+check_picture(const json_t *part, const char *param, struct openai_fault *f)
+{
+    const json_t *image = json_object_get(part, "image_url");
+    const char *text = json_string_value(
+        json_is_object(image) ? json_object_get(image, "url") : image);
+    struct url url;
+
+    if (text == NULL) {
+        return openai_error_fault(f, param,
+                                  "A picture needs image_url.url, a string.");
+    }
+    if (str_starts(str_from(text), STR("data:"))) {
+        return true;
+    }
+    if (!url_parse(str_from(text), &url) ||
+        url_host_kind(url.host) != URL_HOST_PUBLIC) {
+        return openai_error_fault(
+            f, param,
+            "A picture's address must be data: or http(s) to a public "
+            "host.");
+    }
+    return true;
+}
+
+static bool
+check_part(const json_t *part, const char *param, struct openai_fault *f)
+{
+    const char *type = json_string_value(json_object_get(part, "type"));
+
+    if (type == NULL) {
+        return openai_error_fault(
+            f, param, "A part of a content is an object with a type.");
+    }
+    if (str_is(str_from(type), "text") &&
+        !json_is_string(json_object_get(part, "text"))) {
+        return openai_error_fault(f, param,
+                                  "A part of type text has a text, a string.");
+    }
+    return !str_is(str_from(type), "image_url") ||
+           check_picture(part, param, f);
+}
+
+static bool
+check_content(const json_t *content, const char *param, struct openai_fault *f)
+{
+    size_t i;
+    json_t *part;
+
+    if (json_is_string(content)) {
+        return true;
+    }
+    if (!json_is_array(content)) {
+        return openai_error_fault(f, param,
+                                  "content is a string or an array of parts.");
+    }
+    json_array_foreach(content, i, part)
+    {
+        if (!check_part(part, param, f)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+bool
+openai_message_check(const json_t *message, size_t at,
+                     struct openai_fault *fault)
+{
+    const struct openai_role *role = openai_message_role(message);
+    const json_t *content = json_object_get(message, "content");
+    char param[64];
+
+    snprintf(param, sizeof(param), "messages[%zu].role", at);
+    if (role == NULL) {
+        return openai_error_fault(fault, param,
+                                  "role is one of system, developer, user, "
+                                  "assistant, tool and function.");
+    }
+    if (role->silent && (content == NULL || json_is_null(content))) {
+        return true;
+    }
+    snprintf(param, sizeof(param), "messages[%zu].content", at);
+    return check_content(content, param, fault);
+}
+
+/* --- what it says ------------------------------------------------------- */
+
+uint64_t
+openai_message_tokens(const json_t *content)
+{
+    uint64_t tokens =
+        estimate_message_tokens(str_from(json_string_value(content)));
+    size_t i;
+    json_t *part;
+
+    json_array_foreach(content, i, part)
+    {
+        const json_t *text =
+            json_is_string(part) ? part : json_object_get(part, "text");
+
+        tokens += estimate_tokens(str_from(json_string_value(text)));
+    }
+    return tokens;
+}
+
+void
+openai_message_words(const json_t *content, struct buf *out)
+{
+    size_t before = out->n, i;
+    json_t *part;
+
+    if (json_is_string(content)) {
+        buf_put(out, json_string_value(content), json_string_length(content));
+        return;
+    }
+    json_array_foreach(content, i, part)
+    {
+        const json_t *text = json_object_get(part, "text");
+
+        if (json_is_string(text)) {
+            buf_puts(out, out->n > before ? "\n" : "");
+            buf_put(out, json_string_value(text), json_string_length(text));
+        }
+    }
+}

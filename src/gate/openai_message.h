@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef CHATBOX_GATE_OPENAI_MESSAGE_H
+#define CHATBOX_GATE_OPENAI_MESSAGE_H
+
+#include "base/buf.h"
+#include "gate/openai_error.h"
+#include "provider/provider.h"
+
+#include <jansson.h>
+
+/* One of the messages of a request at the OpenAI door. Pure; all borrow. */
+struct openai_role {
+    const char *word;
+    enum provider_role role;
+    bool system;  /* not a message to providers that do not relay */
+    bool relayed; /* means something to those that relay alone */
+    bool silent;  /* may be without content */
+};
+
+/* NULL: a role that nobody knows. */
+const struct openai_role *openai_message_role(const json_t *message);
+
+/* False: it is wrong, and fault says how; at is its place in the request. What
+ * is in a content of parts is the model's to judge, but pictures by an address
+ * must be at a public one, so that nobody is sent to look at what is private.
+ */
+bool openai_message_check(const json_t *message, size_t at,
+                          struct openai_fault *fault);
+
+/* It says something that only a provider that relays can be told. */
+bool openai_message_relayed(const json_t *message);
+
+/* Estimated tokens of a content, or of an input of embeddings. */
+uint64_t openai_message_tokens(const json_t *content);
+
+/* Appends the texts of a content, a line each when there are several. */
+void openai_message_words(const json_t *content, struct buf *out);
+
+#endif

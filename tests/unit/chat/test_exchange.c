@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+#include "chat/exchange.h"
+
+#include "fixture.h"
+
+/* What a client would see. */
+static struct {
+    struct buf text;
+    size_t asked;
+    size_t ended;
+    struct exchange_end end;
+} seen;
+
+static void
+on_ask(void *cookie, const struct provider_config *provider,
+       struct provider_turn *out)
+{
+    static const struct provider_message question = {PROVIDER_USER, STR("hi")};
+
+    (void)provider;
+    (void)cookie;
+    seen.asked++;
+    buf_reset(&seen.text, 1000);
+    *out = (struct provider_turn){.messages = &question, .count = 1};
+}
+
+static void
+on_raw(void *cookie, const struct provider_raw *raw)
+{
+    (void)cookie;
+    (void)raw;
+}
+
+static void
+on_text(void *cookie, struct str text)
+{
+    (void)cookie;
+    buf_put_str(&seen.text, text);
+}
+
+static void
+on_end(void *cookie, const struct exchange_end *end)
+{
+    (void)cookie;
+    seen.ended++;
+    seen.end = *end;
+}
+
+static const struct exchange_events events = {on_ask, on_raw, on_text, on_end};
+
+static struct exchange *
+begin(struct house *h, struct exchange_request more)
+{
+    seen.asked = seen.ended = 0;
+    buf_reset(&seen.text, 1000);
+    more.id = STR("0123456789abcdef0123456789abcdef");
+    more.user_id = STR("anna");
+    more.prompt_tokens = 7;
+    return exchange_start(h->shard.chat, &more, &events, NULL);
+}
+
+static void
+open_house(struct house *h)
+{
+    buf_init(&seen.text, 1000);
+    house_open(h);
+    providers[0].fallback = m1_fallback;
+    providers[0].fallback_count = COUNT_OF(m1_fallback);
+}
+
+static void
+close_house(struct house *h)
+{
+    providers[0].fallback_count = 0;
+    buf_fini(&seen.text);
+    house_close(h);
+}
+
+static void
+an_answer_comes_with_what_it_cost(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    (void)begin(&h, (struct exchange_request){0});
+    assert_int_equal(chat_turns(h.shard.chat), 1);
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_true(str_is(buf_str(&seen.text), "w w w "));
+    assert_true(seen.end.complete && seen.end.usage.estimated);
+    assert_int_equal(seen.end.usage.prompt_tokens, 7);
+    assert_int_equal(seen.end.usage.completion_tokens, 2);
+    assert_int_equal(seen.end.usage.total_tokens, 9);
+    assert_int_equal(chat_turns(h.shard.chat), 0);
+    script.usage = 30;
+    (void)begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_false(seen.end.usage.estimated);
+    assert_int_equal(seen.end.usage.total_tokens, 37);
+    close_house(&h);
+}
+
+static void
+a_fallback_answers_when_nothing_was_said(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    script.failures = 1;
+    (void)begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_true(seen.end.complete);
+    assert_string_equal(script.asked, "m1 m2 ");
+    assert_int_equal(seen.asked, 2);
+    close_house(&h);
+}
+
+static void
+who_is_of_no_use_is_not_asked(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    script.failures = 1;
+    (void)begin(&h, (struct exchange_request){.relays_only = true});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_false(seen.end.complete);
+    assert_string_equal(script.asked, "m1 ");
+    close_house(&h);
+}
+
+static void
+after_cancel_nobody_is_called(void **state)
+{
+    struct house h;
+    struct exchange *x;
+
+    (void)state;
+    open_house(&h);
+    script.given = 1;
+    x = begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.text.n > 0);
+    exchange_cancel(x);
+    assert_int_equal(chat_turns(h.shard.chat), 0);
+    script.given = SIZE_MAX;
+    (void)begin(&h, (struct exchange_request){.model = 1});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_true(str_is(buf_str(&seen.text), "w w w "));
+    close_house(&h);
+}
+
+static bool idle;
+
+static void
+on_idle(void *cookie)
+{
+    (void)cookie;
+    idle = true;
+}
+
+static void
+a_drain_waits_and_a_cut_ends(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    script.given = 1;
+    idle = false;
+    (void)begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.text.n > 0);
+    chat_drain(h.shard.chat, on_idle, NULL);
+    assert_false(idle);
+    chat_cut(h.shard.chat);
+    assert_int_equal(seen.ended, 1);
+    assert_false(seen.end.complete);
+    assert_true(idle);
+    close_house(&h);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(an_answer_comes_with_what_it_cost),
+        cmocka_unit_test(a_fallback_answers_when_nothing_was_said),
+        cmocka_unit_test(who_is_of_no_use_is_not_asked),
+        cmocka_unit_test(after_cancel_nobody_is_called),
+        cmocka_unit_test(a_drain_waits_and_a_cut_ends),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,172 @@
+/* SPDX-License-Identifier: MIT */
+#include "gate/openai_request.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define MESSAGES "\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]"
+#define BODY(more) "{\"model\":\"m\"," MESSAGES more "}"
+
+static void
+what_decides_is_read(void **state)
+{
+    struct openai_request q;
+    struct openai_fault f;
+
+    (void)state;
+    assert_true(openai_request_completion(
+        &q, STR(BODY(",\"stream\":true,\"stream_options\":{\"x\":1}")), &f));
+    assert_true(str_is(q.model, "m") && q.stream && q.relay.stream);
+    assert_false(q.include_usage);
+    assert_true(
+        str_is(q.relay.stream_options, "{\"x\":1,\"include_usage\":true}"));
+    assert_null(q.relays_only);
+    assert_int_equal(q.prompt_tokens, 5);
+    openai_request_fini(&q);
+    assert_true(openai_request_completion(&q, STR(BODY("")), &f));
+    assert_false(q.stream || q.include_usage);
+    assert_int_equal(q.relay.stream_options.n, 0);
+    openai_request_fini(&q);
+}
+
+static void
+what_only_relaying_can_do_is_named(void **state)
+{
+    static const struct {
+        struct str body;
+        const char *name;
+    } cases[] = {
+        {STR(BODY(",\"tools\":[{}]")), "tools"},
+        {STR(BODY(",\"tools\":[]")), NULL},
+        {STR(BODY(",\"n\":2")), "n"},
+        {STR(BODY(",\"n\":1")), NULL},
+        {STR(BODY(",\"response_format\":{\"type\":\"json_schema\"}")),
+         "response_format"},
+        {STR(BODY(",\"response_format\":{\"type\":\"text\"}")), NULL},
+        {STR(BODY(",\"logprobs\":true")), "logprobs"},
+        {STR(BODY(",\"logprobs\":null,\"seed\":4,\"user\":\"u\"")), NULL},
+        {STR("{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":"
+             "\"1\",\"tool_call_id\":\"a\"}]}"),
+         "tools"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct openai_request q;
+        struct openai_fault f;
+
+        assert_true(openai_request_completion(&q, cases[i].body, &f));
+        if (cases[i].name == NULL) {
+            assert_null(q.relays_only);
+        } else {
+            assert_string_equal(q.relays_only, cases[i].name);
+        }
+        openai_request_fini(&q);
+    }
+}
+
+static void
+what_is_said_is_put_in_words(void **state)
+{
+    struct openai_request q;
+    struct openai_fault f;
+    struct provider_turn turn;
+
+    (void)state;
+    assert_true(openai_request_completion(
+        &q,
+        STR("{\"model\":\"m\",\"temperature\": 0.70,\"stop\":\"e\\n\","
+            "\"max_tokens\":9,\"messages\":["
+            "{\"role\":\"system\",\"content\":\"s\"},"
+            "{\"role\":\"user\",\"content\":[{\"type\":\"text\",\"text\":\"a\"}"
+            ",{\"type\":\"image_url\",\"image_url\":{\"url\":\"data:,\"}}"
+            ",{\"type\":\"text\",\"text\":\"\\u00fc\\n\"}]},"
+            "{\"role\":\"assistant\",\"content\":null},"
+            "{\"role\":\"assistant\",\"content\":\"c\"}]}"),
+        &f));
+    openai_request_turn(&q, &turn);
+    assert_true(str_is(turn.system_prompt, "s"));
+    assert_int_equal(turn.count, 3);
+    assert_true(str_is(turn.messages[0].content, "a\nü\n"));
+    assert_int_equal(turn.messages[1].role, PROVIDER_ASSISTANT);
+    assert_true(str_is(turn.messages[1].content, ""));
+    assert_true(str_is(turn.messages[2].content, "c"));
+    assert_true(str_is(turn.temperature, "0.70"));
+    assert_true(str_is(turn.stop, "[\"e\\n\"]"));
+    assert_int_equal(turn.max_tokens, 9);
+    openai_request_turn(&q, &turn); /* for the next provider */
+    assert_int_equal(turn.count, 3);
+    openai_request_fini(&q);
+}
+
+static void
+instructions_alone_are_a_question_without_words(void **state)
+{
+    struct openai_request q;
+    struct openai_fault f;
+    struct provider_turn turn;
+
+    (void)state;
+    assert_true(openai_request_completion(
+        &q,
+        STR("{\"model\":\"m\",\"messages\":[{\"role\":\"system\","
+            "\"content\":\"s\"}]}"),
+        &f));
+    openai_request_turn(&q, &turn);
+    assert_int_equal(turn.count, 1);
+    assert_int_equal(turn.messages[0].content.n, 0);
+    openai_request_fini(&q);
+}
+
+/* Each cut of a good request is refused, and nothing of it stays. */
+static void
+a_cut_request_is_refused(void **state)
+{
+    static const char body[] =
+        BODY(",\"stream\":true,\"stop\":[\"a\",\"b\"],\"n\":2");
+    struct openai_request q;
+    struct openai_fault f;
+
+    (void)state;
+    for (size_t n = 0; n < sizeof(body) - 1; n++) {
+        assert_false(openai_request_completion(&q, (struct str){body, n}, &f));
+        assert_int_equal(f.error.err, ERR_BAD_REQUEST);
+        assert_null(f.error.param);
+        openai_request_fini(&q);
+    }
+}
+
+static void
+embeddings_need_an_input(void **state)
+{
+    struct openai_request q;
+    struct openai_fault f;
+
+    (void)state;
+    assert_true(openai_request_embeddings(
+        &q, STR("{\"model\":\"m\",\"input\":[\"four\",\"four\"]}"), &f));
+    assert_true(q.embeds);
+    assert_true(q.prompt_tokens >= 2);
+    openai_request_fini(&q);
+    assert_false(openai_request_embeddings(&q, STR("{\"model\":\"m\"}"), &f));
+    assert_string_equal(f.error.param, "input");
+    openai_request_fini(&q);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_decides_is_read),
+        cmocka_unit_test(what_only_relaying_can_do_is_named),
+        cmocka_unit_test(what_is_said_is_put_in_words),
+        cmocka_unit_test(instructions_alone_are_a_question_without_words),
+        cmocka_unit_test(a_cut_request_is_refused),
+        cmocka_unit_test(embeddings_need_an_input),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
