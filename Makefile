@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build run test unit e2e browser asan tsan faults coverage fuzz soak \
+.PHONY: build run test unit e2e browser e2e-real asan tsan faults coverage fuzz soak \
     bench lint fmt web docs install clean help
 
 build: ## the release program, build/chatbox, with the pages
@@ -18,6 +18,9 @@ test: ## everything: units, lints, corpora, types, pages, end to end, browser
 
 unit e2e browser: ## only that suite
 	@tools/setup test
+	@tools/suites.py $@
+
+e2e-real: ## with a LiteLLM proxy as the model; installs 750 MB
 	@tools/suites.py $@
 
 asan tsan faults: ## units and end to end with that build (.ci/run does all)
@@ -69,4 +72,4 @@ clean: ## removes what was built, not what was installed
 	@rm -rf build build-asan build-tsan build-faults build-fuzz build-cov web/dist
 
 help: ## this list
-	@sed -n 's/^\([a-z0-9 ]*\):.*## /\1: /p' Makefile
+	@sed -n 's/^\([a-z0-9 -]*\):.*## /\1: /p' Makefile

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""A LiteLLM proxy as the provider: OpenAI's and Anthropic's forms as a program
+writes them that nobody here has written, with answers that it invents, and with
+those of a fake model behind it, which can wait and fail in the middle."""
+
+import pytest
+
+from support.answer import Answer, failure, plain
+from support.litellm import BEHIND_KEY, KEY, LiteLLM, behind, invented
+from support.messages import Message, message
+from support.official import check_anthropic, check_openai, documents
+from support.server import provider_env
+
+WORDS = "Grüße, Welt! 😀 It is fine."
+MODELS = {
+    "words": invented(WORDS),
+    "claude": invented(WORDS, "anthropic/invented"),
+    "limited": invented("litellm.RateLimitError"),
+    "broken": invented("litellm.InternalServerError"),
+    "window": invented("litellm.ContextWindowExceededError"),
+    "filtered": invented("Exception: content_filter_policy"),
+    "late": invented("never", mock_timeout=True, timeout=0.1),
+    "midway": invented("Exception: mock_streaming_error")}
+QUICK = {"LLM_RETRY_ATTEMPTS": "2"}
+
+
+@pytest.fixture(scope="module")
+def litellm(fake):
+    """In front of the fake: `chat` speaks OpenAI's form to it, `claude-behind`
+    Anthropic's, and `responses` OpenAI's newer one, which the fake has not."""
+    with LiteLLM({**MODELS, "chat": behind("hosted_vllm/fake-1", fake.endpoint),
+                  "claude-behind": behind("anthropic/fake-1", fake.base),
+                  "responses": behind("openai/fake-1", fake.endpoint)}) as one:
+        yield one
+
+
+def provider(litellm, n, model, form="openai", **more):
+    """The settings that make one of its models provider number `n`, called as the
+    model; what the model is called may be said apart."""
+    endpoint = litellm.endpoint if form == "openai" else litellm.base
+    return provider_env(litellm, n, **{
+        "ID": f"{form}-{model}", "NAME": model, "TYPE": form, "ENDPOINT": endpoint,
+        "API_KEY": KEY, "MODEL": model, **more})
+
+
+@pytest.fixture(scope="module")
+def server(spawn_module, litellm):
+    """Every model in both forms."""
+    names = [*MODELS, "chat", "claude-behind", "responses", "unheard-of"]
+    rows = [(name, form) for name in names for form in ("openai", "anthropic")]
+    settings = {}
+    for n, (name, form) in enumerate(rows, 1):
+        settings |= provider(litellm, n, name, form)
+    return spawn_module({**settings, **QUICK})
+
+
+def faults_of(server, one):
+    """What the operator is told of the failures of this conversation's one turn."""
+    server.wait_log("turn", session_id=one.session)
+    return server.logged("llm_error", session_id=one.session)
+
+
+def told(turn):
+    usage = turn.end["usage"]
+    assert not usage.get("estimated")
+    return usage["prompt_tokens"], usage["completion_tokens"], usage["total_tokens"]
+
+
+# --- answers
+
+@pytest.mark.parametrize("model", ["words", "claude"])
+def test_a_stream_in_openais_form(chat, litellm, question, model):
+    """The text, and the usage that LiteLLM itself counts for it."""
+    turn = chat().turn(question, model_id=f"openai-{model}")
+    assert turn.text == WORDS and turn.finish == "stop"
+    said = litellm.ask("POST", "/v1/chat/completions", model=model, stream=True,
+                       stream_options={"include_usage": True},
+                       messages=[{"role": "user", "content": question}])
+    check_openai(said.content)
+    usage = documents(said.content)[-1]["usage"]
+    assert told(turn) == (usage["prompt_tokens"], usage["completion_tokens"],
+                          usage["total_tokens"])
+
+
+def test_a_document_in_anthropics_form(chat, question):
+    """What it invents comes whole, although a stream was asked for."""
+    turn = chat().turn(question, model_id="anthropic-words")
+    assert turn.text == WORDS and turn.finish == "stop"
+    assert told(turn)[1] > 0
+
+
+def test_a_server_that_is_not_to_tell_the_usage(spawn, connect, litellm, question):
+    server = spawn(provider(litellm, 1, "words", EXTRA_BODY='{"stream_options": null}'))
+    turn = connect(server).turn(question)
+    assert turn.text == WORDS and turn.end["usage"]["estimated"]
+
+
+ROWS = [("openai", "chat", plain), ("anthropic", "chat", plain),
+        ("anthropic", "claude-behind", message)]
+
+
+@pytest.mark.parametrize("form,model,whole", ROWS)
+def test_its_translation_is_read_like_the_model_s_own_words(chat, litellm, fake, question,
+                                                            form, model, whole):
+    fake.when(question, whole("Grü", "ße", ", Welt 😀", usage=(9, 3)))
+    turn = chat().turn(question, model_id=f"{form}-{model}")
+    assert turn.text == "Grüße, Welt 😀" and turn.finish == "stop"
+    assert told(turn) == (9, 3, 12)
+
+
+def test_the_judges_of_forms_accept_its_messages(litellm, fake, question):
+    """What the tests of this file read is Anthropic's form, says the official client."""
+    fake.when(question, message("Grü", "ße"))
+    for model in ("chat", "claude-behind"):
+        said = litellm.ask("POST", "/v1/messages", model=model, stream=True, max_tokens=9,
+                           messages=[{"role": "user", "content": question}])
+        check_anthropic(said.content)
+
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+def test_text_is_shown_while_the_model_still_speaks(chat, fake, question, form):
+    fake.when(question, Answer().role().tokens("first").gate(question).tokens(" last")
+              .finish("length", (5, 2)))
+    one = chat()
+    one.say(question, model_id=f"{form}-chat")
+    one.until(lambda frame: frame.get("content") == "first")
+    fake.open(question)
+    rest = one.rest_of_turn()
+    assert rest.text == " last" and rest.finish == "length"
+
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+def test_what_was_said_before_goes_with_the_question(chat, fake, question, form):
+    one = chat()
+    fake.when(f"{question} 1", plain("one"))
+    fake.when(f"{question} 2", plain("two"))
+    for n in (1, 2):
+        assert one.turn(f"{question} {n}", model_id=f"{form}-chat").finish == "stop"
+    assert fake.asked(f"{question} 2")[0].pairs == [
+        ("user", f"{question} 1"), ("assistant", "one"), ("user", f"{question} 2")]
+
+
+# --- failures
+
+REFUSALS = [  # form, model, status, how often it is asked
+    ("openai", "limited", 429, 2), ("anthropic", "limited", 429, 2),
+    ("openai", "broken", 500, 2), ("anthropic", "broken", 500, 2),
+    ("openai", "late", 408, 2), ("openai", "midway", 529, 2),
+    ("openai", "window", 400, 1), ("anthropic", "window", 400, 1),
+    ("openai", "filtered", 400, 1),
+    ("openai", "unheard-of", 400, 1), ("anthropic", "unheard-of", 400, 1)]
+
+
+@pytest.mark.parametrize("form,model,status,times", REFUSALS)
+def test_its_refusals_are_one_error_and_are_tried_again_if_that_may_help(
+        chat, server, question, form, model, status, times):
+    one = chat()
+    turn = one.turn(question, model_id=f"{form}-{model}")
+    assert turn.error["code"] == "LLM_UNAVAILABLE" and turn.deltas == []
+    assert "litellm" not in str(turn.error).lower()
+    faults = faults_of(server, one)
+    assert [line["status"] for line in faults] == [status] * times
+    assert all(line["reason"] for line in faults)
+
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+def test_a_wrong_key_is_a_refusal_that_quotes_no_key(spawn, connect, litellm, question,
+                                                     form):
+    wrong = "sk-0b5d2c9e7f1a4836"
+    server = spawn({**provider(litellm, 1, "words", form, API_KEY=wrong), **QUICK})
+    one = connect(server)
+    turn = one.turn(question)
+    assert turn.error["code"] == "LLM_UNAVAILABLE"
+    line, = faults_of(server, one)
+    assert 400 <= line["status"] < 500 and line["attempt"] == 1
+    assert wrong not in server.log_text() and wrong not in str(turn.frames)
+
+
+def test_an_error_inside_a_stream_of_status_200_is_tried_again(chat, server, question):
+    """Its adapter to OpenAI's newer interface begins a message before it knows that
+    there is none."""
+    one = chat()
+    turn = one.turn(question, model_id="anthropic-responses")
+    assert turn.error["code"] == "LLM_UNAVAILABLE" and turn.deltas == []
+    assert [line["reason"] for line in faults_of(server, one)] == ["api_error"] * 2
+
+
+BREAKS = [("openai", "chat", Answer), ("anthropic", "chat", Answer),
+          ("anthropic", "claude-behind", lambda: Message().start().open_block(
+              type="text", text=""))]
+
+
+@pytest.mark.parametrize("form,model,begin", BREAKS)
+def test_a_model_that_breaks_off_behind_it(chat, server, fake, question, form, model,
+                                           begin):
+    """Its error in the middle of the stream ends the answer; what was shown stays."""
+    fake.when(question, begin().tokens("Hel", "lo").gate(question).rst())
+    one = chat()
+    one.say(question, model_id=f"{form}-{model}")
+    one.until(lambda frame: "lo" in frame.get("content", ""))
+    fake.open(question)
+    turn = one.rest_of_turn()
+    assert turn.finish == "provider_error"
+    stored = server.user(one.user).get(f"/sessions/{one.session}").json()["messages"][1]
+    assert stored["content"] == "Hello" and stored["status"] == "interrupted"
+    assert len(fake.asked(question)) == 1
+
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+def test_a_limit_behind_it_is_told_as_one(chat, server, fake, question, form):
+    fake.when(question, failure(429, '{"error": {"message": "slow down"}}'),
+              plain("at last"))
+    one = chat()
+    turn = one.turn(question, model_id=f"{form}-chat")
+    assert turn.text == "at last"
+    assert [line["status"] for line in faults_of(server, one)] == [429]
+
+
+# --- failover
+
+PAIRS = [("openai", "anthropic"), ("anthropic", "openai")]
+
+
+@pytest.mark.parametrize("first,second", PAIRS)
+@pytest.mark.parametrize("model", ["limited", "broken", "unheard-of"])
+def test_the_other_form_is_the_fallback(spawn, connect, litellm, question, first, second,
+                                        model):
+    """At once: to ask the same one again would take longer than any test."""
+    server = spawn({**provider(litellm, 1, model, first, FALLBACK=f"{second}-words"),
+                    **provider(litellm, 2, "words", second),
+                    "LLM_RETRY_DELAY": "300s", "LLM_RETRY_MAX_DELAY": "300s",
+                    "LLM_STREAM_TIMEOUT": "600s"})
+    turn = connect(server).turn(question)
+    assert turn.text == WORDS and turn.finish == "stop"
+    assert turn.end["model_id"] == f"{second}-words"
+
+
+def test_it_dies_in_the_middle_and_another_is_asked(spawn, connect, litellm, fake, question):
+    """What was shown stays; the next question goes to the one that is left."""
+    with LiteLLM({"chat": behind("hosted_vllm/fake-1", fake.endpoint)}) as mortal:
+        server = spawn({**provider(mortal, 1, "chat", FALLBACK="anthropic-words"),
+                        **provider(litellm, 2, "words", "anthropic"), **QUICK})
+        one = connect(server)
+        fake.when(question, Answer().tokens("Hello").gate("never"))
+        one.say(question)
+        one.until(lambda frame: frame.get("content") == "Hello")
+        mortal.kill9()
+        assert one.rest_of_turn().finish == "interrupted"
+        turn = one.turn(f"{question} 2")
+        assert turn.text == WORDS and turn.end["model_id"] == "anthropic-words"
+
+
+def test_no_key_is_in_the_log_of_any_of_it(server):
+    """What the tests before did is in this server's log."""
+    assert server.logged("llm_error")
+    for key in (KEY, BEHIND_KEY):
+        assert key not in server.log_text()
