@@ -353,6 +353,7 @@ static const struct {
 } fetch_ends[] = {
     [FETCH_DONE] = {UPSTREAM_CUT, true},
     [FETCH_RESOLVE_FAILED] = {UPSTREAM_REFUSED, true},
+    [FETCH_RESOLVE_TIMEOUT] = {UPSTREAM_TIMEOUT, true},
     [FETCH_CONNECT_FAILED] = {UPSTREAM_REFUSED, true},
     [FETCH_TLS_FAILED] = {UPSTREAM_REFUSED, false},
     [FETCH_TLS_EXPIRED] = {UPSTREAM_REFUSED, false},

@@ -167,7 +167,9 @@ on_time(struct timer *t)
     struct limit l = next_limit(f);
 
     if (shard_now_ms(f->pool->shard) >= l.at_ms) {
-        fetch_end(f, l.why);
+        fetch_end(f, l.why == FETCH_CONNECT_TIMEOUT && f->added
+                         ? fetch_easy_late(f)
+                         : l.why);
     } else {
         if (f->state == FETCH_CONNECTING && f->added) {
             fetch_easy_nudge(f);
@@ -288,6 +290,7 @@ fetch_end_word(enum fetch_end why)
     static const char *const words[] = {
         [FETCH_DONE] = "done",
         [FETCH_RESOLVE_FAILED] = "resolve_failed",
+        [FETCH_RESOLVE_TIMEOUT] = "resolve_timeout",
         [FETCH_CONNECT_FAILED] = "connect_failed",
         [FETCH_TLS_FAILED] = "tls_failed",
         [FETCH_TLS_EXPIRED] = "tls_certificate_expired",

@@ -17,14 +17,15 @@ struct fetch_pool;
 struct shard;
 
 enum fetch_end {
-    FETCH_DONE,           /* the whole answer arrived */
-    FETCH_RESOLVE_FAILED, /* no address */
-    FETCH_CONNECT_FAILED, /* refused, unreachable, reset before a head */
-    FETCH_TLS_FAILED,     /* handshake: no version or cipher in common */
-    FETCH_TLS_EXPIRED,    /* a certificate: before or after its time */
-    FETCH_TLS_NAME,       /* the certificate names another host */
-    FETCH_TLS_UNTRUSTED,  /* nobody we trust has signed it, or it is wrong
-                             otherwise */
+    FETCH_DONE,            /* the whole answer arrived */
+    FETCH_RESOLVE_FAILED,  /* no address */
+    FETCH_RESOLVE_TIMEOUT, /* no address within connect_timeout_ms */
+    FETCH_CONNECT_FAILED,  /* refused, unreachable, reset before a head */
+    FETCH_TLS_FAILED,      /* handshake: no version or cipher in common */
+    FETCH_TLS_EXPIRED,     /* a certificate: before or after its time */
+    FETCH_TLS_NAME,        /* the certificate names another host */
+    FETCH_TLS_UNTRUSTED,   /* nobody we trust has signed it, or it is wrong
+                              otherwise */
     FETCH_CONNECT_TIMEOUT,
     FETCH_FIRST_BYTE_TIMEOUT, /* nothing of the answer in time */
     FETCH_IDLE_TIMEOUT,       /* silence inside the answer */

@@ -316,8 +316,20 @@ certificate_end(const struct fetch *f)
 }
 
 enum fetch_end
+fetch_easy_late(const struct fetch *f)
+{
+    curl_off_t resolved_us = 0;
+
+    (void)curl_easy_getinfo(f->easy, CURLINFO_NAMELOOKUP_TIME_T, &resolved_us);
+    return resolved_us > 0 ? FETCH_CONNECT_TIMEOUT : FETCH_RESOLVE_TIMEOUT;
+}
+
+enum fetch_end
 fetch_easy_end(const struct fetch *f, CURLcode result)
 {
+    if (result == CURLE_OPERATION_TIMEDOUT && !f->head_done) {
+        return fetch_easy_late(f);
+    }
     if (result == CURLE_PEER_FAILED_VERIFICATION && !f->head_done) {
         return certificate_end(f);
     }

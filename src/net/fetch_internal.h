@@ -111,6 +111,9 @@ bool fetch_easy_reused(const struct fetch *f);
 /* The next attempt opens a connection of its own. */
 void fetch_easy_use_fresh(struct fetch *f);
 
+/* What has not been done when the time for connecting is over. */
+enum fetch_end fetch_easy_late(const struct fetch *f);
+
 /* What libcurl's result means at the point where f is. */
 enum fetch_end fetch_easy_end(const struct fetch *f, CURLcode result);
 
