@@ -114,12 +114,13 @@ MONGO = without("03_mongo", "04_*")
 CHANCE = without("04_mongo_schedules")
 # Starts that fail and a command: before there are threads, or without them.
 ONE_THREAD = without("04_mongo_start", "04_migrate")
-# Settings, heads, tokens, frames and limits: what is stored plays no part in
-# it, so that another storage makes no difference.
+# Settings, heads, tokens, frames, limits and ways to a provider: what is stored
+# plays no part in it, so that another storage makes no difference.
 NO_STORE = without("05_config_rows", "06_config_sources", "10_malformed",
                    "11_http", "12_cors_pages_tls", "20_auth",
                    "21_origins_limits", "22_jwks", "23_live_tokens",
-                   "30_ws_rules", "31_ws_echo", "70_limits", "71_buckets")
+                   "30_ws_rules", "31_ws_echo", "48_upstream_*", "70_limits",
+                   "71_buckets")
 
 
 def pytest(variant, name, where="tests/e2e", targets=(), how=workers(2),

@@ -17,15 +17,20 @@ struct fetch_pool;
 struct shard;
 
 enum fetch_end {
-    FETCH_DONE,            /* the whole answer arrived */
-    FETCH_RESOLVE_FAILED,  /* no address */
-    FETCH_RESOLVE_TIMEOUT, /* no address within connect_timeout_ms */
-    FETCH_CONNECT_FAILED,  /* refused, unreachable, reset before a head */
-    FETCH_TLS_FAILED,      /* handshake: no version or cipher in common */
-    FETCH_TLS_EXPIRED,     /* a certificate: before or after its time */
-    FETCH_TLS_NAME,        /* the certificate names another host */
-    FETCH_TLS_UNTRUSTED,   /* nobody we trust has signed it, or it is wrong
-                              otherwise */
+    FETCH_DONE,              /* the whole answer arrived */
+    FETCH_RESOLVE_FAILED,    /* no address */
+    FETCH_RESOLVE_TIMEOUT,   /* no address within connect_timeout_ms */
+    FETCH_CONNECT_FAILED,    /* refused, unreachable, reset before a head */
+    FETCH_TLS_FAILED,        /* handshake: no version or cipher in common */
+    FETCH_TLS_EXPIRED,       /* a certificate: before or after its time */
+    FETCH_TLS_NAME,          /* the certificate names another host */
+    FETCH_TLS_UNTRUSTED,     /* nobody we trust has signed it, or it is wrong
+                                otherwise */
+    FETCH_PROXY_UNRESOLVED,  /* the proxy's name has no address */
+    FETCH_PROXY_UNREACHABLE, /* nobody listens where the proxy should be */
+    FETCH_PROXY_REFUSED, /* the proxy does not want to (3xx, 4xx): whoever asks
+                            is not allowed to, or has to say who it is */
+    FETCH_PROXY_FAILED,  /* the proxy cannot (5xx) */
     FETCH_CONNECT_TIMEOUT,
     FETCH_FIRST_BYTE_TIMEOUT, /* nothing of the answer in time */
     FETCH_IDLE_TIMEOUT,       /* silence inside the answer */

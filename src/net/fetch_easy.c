@@ -2,10 +2,13 @@
 /* One libcurl transfer: its options, what it tells us while it runs, and what
  * its result means. */
 #include "base/clock.h"
+#include "codec/url.h"
 #include "net/fetch_internal.h"
 
+#include <netinet/in.h>
 #include <openssl/x509_vfy.h>
 #include <stdlib.h>
+#include <sys/socket.h>
 
 /* libcurl's own limits are far away: ours are in fetch.c. */
 #define FAR_MS (24L * 3600 * 1000)
@@ -114,6 +117,27 @@ on_body(char *bytes, size_t size, size_t count, void *arg)
         f->events->on_data(f->cookie, (struct str){bytes, n});
     }
     return f->cancelled ? CURL_WRITEFUNC_ERROR : n;
+}
+
+static uint16_t
+port_of(const struct sockaddr *at)
+{
+    return ntohs(
+        at->sa_family == AF_INET6
+            ? ((const struct sockaddr_in6 *)(const void *)at)->sin6_port
+            : ((const struct sockaddr_in *)(const void *)at)->sin_port);
+}
+
+/* As libcurl would; it does not tell otherwise whether it is on its way to a
+ * proxy. */
+static curl_socket_t
+open_socket(void *arg, curlsocktype purpose, struct curl_sockaddr *to)
+{
+    struct fetch *f = arg;
+
+    (void)purpose;
+    f->to_proxy = f->port != 0 && port_of(&to->addr) != f->port;
+    return socket(to->family, to->socktype | SOCK_CLOEXEC, to->protocol);
 }
 
 /* The connection stands and the request may go out. */
@@ -227,6 +251,9 @@ fetch_easy_connect(struct fetch *f, const char *origin)
 void
 fetch_easy_init(struct fetch *f, const struct fetch_request *request)
 {
+    struct url url;
+
+    f->port = url_parse(str_from(request->url), &url) ? url.port : 0;
     f->easy = curl_easy_init();
     SET(f, CURLOPT_PRIVATE, f);
     SET(f, CURLOPT_HEADERFUNCTION, on_header);
@@ -235,6 +262,8 @@ fetch_easy_init(struct fetch *f, const struct fetch_request *request)
     SET(f, CURLOPT_WRITEDATA, f);
     SET(f, CURLOPT_PREREQFUNCTION, on_connected);
     SET(f, CURLOPT_PREREQDATA, f);
+    SET(f, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(f, CURLOPT_OPENSOCKETDATA, f);
     set_policy(f, request->ca_file);
     set_request(f, request);
 }
@@ -277,7 +306,7 @@ static const struct {
     enum fetch_end after_head;
 } meanings[] = {
     {CURLE_OK, FETCH_CONNECT_FAILED, FETCH_DONE}, /* hung up in the head */
-    {CURLE_COULDNT_RESOLVE_PROXY, FETCH_RESOLVE_FAILED, FETCH_FAILED},
+    {CURLE_COULDNT_RESOLVE_PROXY, FETCH_PROXY_UNRESOLVED, FETCH_FAILED},
     {CURLE_COULDNT_RESOLVE_HOST, FETCH_RESOLVE_FAILED, FETCH_FAILED},
     {CURLE_COULDNT_CONNECT, FETCH_CONNECT_FAILED, FETCH_FAILED},
     {CURLE_OPERATION_TIMEDOUT, FETCH_CONNECT_TIMEOUT, FETCH_IDLE_TIMEOUT},
@@ -324,14 +353,37 @@ fetch_easy_late(const struct fetch *f)
     return resolved_us > 0 ? FETCH_CONNECT_TIMEOUT : FETCH_RESOLVE_TIMEOUT;
 }
 
+/* What stood in the way before the request was sent; FETCH_DONE: nothing that
+ * the table does not say. */
+static enum fetch_end
+obstacle(const struct fetch *f, CURLcode result)
+{
+    long connect_status = 0;
+
+    if (result == CURLE_OPERATION_TIMEDOUT) {
+        return fetch_easy_late(f);
+    }
+    if (result == CURLE_PEER_FAILED_VERIFICATION) {
+        return certificate_end(f);
+    }
+    if (result == CURLE_COULDNT_CONNECT && f->to_proxy) {
+        return FETCH_PROXY_UNREACHABLE;
+    }
+    (void)curl_easy_getinfo(f->easy, CURLINFO_HTTP_CONNECTCODE,
+                            &connect_status);
+    if (connect_status >= 500) {
+        return FETCH_PROXY_FAILED;
+    }
+    return connect_status >= 300 ? FETCH_PROXY_REFUSED : FETCH_DONE;
+}
+
 enum fetch_end
 fetch_easy_end(const struct fetch *f, CURLcode result)
 {
-    if (result == CURLE_OPERATION_TIMEDOUT && !f->head_done) {
-        return fetch_easy_late(f);
-    }
-    if (result == CURLE_PEER_FAILED_VERIFICATION && !f->head_done) {
-        return certificate_end(f);
+    enum fetch_end end = f->head_done ? FETCH_DONE : obstacle(f, result);
+
+    if (end != FETCH_DONE) {
+        return end;
     }
     for (size_t i = 0; i < COUNT_OF(meanings); i++) {
         if (meanings[i].result == result) {

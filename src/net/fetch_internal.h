@@ -34,6 +34,8 @@ struct fetch {
     uint64_t last_ms; /* when the present state or the last bytes came */
     int64_t retry_after_ms;
     enum fetch_state state;
+    uint16_t port; /* the URL's; 0: not known */
+    bool to_proxy; /* what was connected to last is not the URL's port */
     bool started;
     bool added; /* the multi handle has it */
     bool head_done;

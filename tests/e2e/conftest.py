@@ -10,6 +10,7 @@ from support.mongoproxy import MongoProxy
 from support.mongoserver import MongoServer
 from support.operators import operator
 from support.server import Server, provider_env
+from support.tlsmodel import Authority, TlsModel
 from support.ws import Chat, RawWs, fresh
 
 
@@ -127,6 +128,20 @@ class closing:  # noqa: N801
                 one.close()
             except Exception:  # noqa: BLE001 (a closed one may not close twice)
                 continue
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    """Whom a server trusts by SSL_CERT_FILE."""
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+@pytest.fixture
+def listen():
+    """Starts providers behind TLS: listen(file, versions of TLS)."""
+    factory = closing(TlsModel)
+    yield factory
+    factory.close()
 
 
 @pytest.fixture
