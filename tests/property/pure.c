@@ -5,6 +5,7 @@
 #include "app/config.h"
 #include "app/config_report.h"
 #include "chat/history.h"
+#include "codec/overlap.h"
 #include "proto/encode.h"
 #include "store/mongo_retry.h"
 
@@ -18,4 +19,5 @@ const size_t pure_sizes[] = {
     sizeof(struct config_report), sizeof(struct proto_error),
     sizeof(struct mongo_attempt), sizeof(struct mongo_retry_rules),
     sizeof(struct mongo_retry),   sizeof(struct mongo_step),
+    sizeof(struct overlap),
 };

@@ -131,8 +131,17 @@ class Step(c.Structure):
                 ("wait_ms", c.c_uint64)]
 
 
+class Overlap(c.Structure):
+    _fields_ = [*[(name, Buf) for name in ("shown", "white", "said", "held")],
+                ("borders", c.c_void_p),
+                *[(name, c.c_size_t) for name in (
+                    "borders_cap", "at", "match", "taken", "seam")],
+                *[(name, c.c_bool) for name in ("whole", "blank", "decided")]]
+
+
 MIRRORS = (Str, Buf, Message, Rules, Fault, Record, Log, Sources, Report,
-           ErrorMember, Attempt, RetryRules, Retry, Step)
+           ErrorMember, Attempt, RetryRules, Retry, Step,
+           Overlap)
 RESULTS = {"limit_new": c.c_void_p, "limit_check": c.c_bool,
            "limit_purge": c.c_size_t, "limit_count": c.c_size_t,
            "limit_free": None, "proto_decode": c.c_int,
@@ -140,7 +149,9 @@ RESULTS = {"limit_new": c.c_void_p, "limit_check": c.c_bool,
            "config_load": c.c_void_p, "config_free": None,
            "mongo_retry_after": Step, "mongo_retry_begin": None,
            "mongo_retry_pause_ms": c.c_uint64, "mongo_retry_passing": c.c_bool,
-           "mongo_retry_code_name": c.c_char_p}
+           "mongo_retry_code_name": c.c_char_p,
+           "overlap_init": None, "overlap_fini": None,
+           "overlap_feed": Str, "overlap_end": Str}
 
 
 def load():
