@@ -88,6 +88,27 @@ make_fallback(struct provider_config *p, const struct config *c,
     p->fallback_count = ids->count;
 }
 
+/* config_check.c saw to it that it is one. */
+static int64_t
+price_of(struct str text, int64_t when_empty)
+{
+    int64_t nanos = when_empty;
+
+    CHECK(text.n == 0 || price_read(text, PRICE_MAX, &nanos));
+    return nanos;
+}
+
+static struct price
+prices_of(const struct config_provider *p)
+{
+    struct price price = {.input = price_of(p->price_input, 0),
+                          .output = price_of(p->price_output, 0)};
+
+    price.cached_input = price_of(p->price_cached_input, price.input);
+    price.reasoning = price_of(p->price_reasoning, price.output);
+    return price;
+}
+
 static struct provider_config *
 make_providers(const struct config *c, struct breakers *breakers)
 {
@@ -106,6 +127,7 @@ make_providers(const struct config *c, struct breakers *breakers)
             .temperature = str_dup(p->temperature),
             .max_tokens = (int64_t)p->max_tokens,
             .extra_body = str_dup(p->extra_body),
+            .price = prices_of(p),
         };
         all[i].breaker = breakers_of(breakers, all[i].id);
         make_fallback(&all[i], c, &p->fallback);

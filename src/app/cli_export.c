@@ -15,7 +15,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define SESSIONS 100
@@ -255,33 +254,6 @@ put_events(struct export *x)
 
 /* -- what was used -- */
 
-static void
-put_day(struct buf *out, int64_t day_ms)
-{
-    time_t at = (time_t)(day_ms / 1000);
-    char day[sizeof("-2147481748-01-01")];
-    struct tm tm;
-
-    (void)gmtime_r(&at, &tm);
-    (void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
-    json_put_member(out, "day", str_from(day));
-}
-
-static void
-put_sum(struct export *x, const struct usage_sum *sum)
-{
-    begin_element(x, x->sums++);
-    buf_putc(&x->out, '{');
-    put_day(&x->out, sum->day_ms);
-    json_put_member(&x->out, "model_id", str_from(sum->model_id));
-    json_put_member_i64(&x->out, "answers", sum->answers);
-    json_put_member_i64(&x->out, "estimated", sum->estimated);
-    json_put_member_i64(&x->out, "prompt_tokens", sum->prompt_tokens);
-    json_put_member_i64(&x->out, "completion_tokens", sum->completion_tokens);
-    json_put_member_i64(&x->out, "total_tokens", sum->total_tokens);
-    buf_putc(&x->out, '}');
-}
-
 static enum err
 put_usage(struct export *x)
 {
@@ -293,7 +265,8 @@ put_usage(struct export *x)
     json_put_key(&x->out, "usage");
     buf_putc(&x->out, '[');
     for (size_t i = 0; e == ERR_OK && i < job->review->usage.count; i++) {
-        put_sum(x, &job->review->usage.sums[i]);
+        begin_element(x, x->sums++);
+        usage_put_sum(&x->out, &job->review->usage.sums[i]);
     }
     buf_puts(&x->out, "\n]");
     store_job_free(job);

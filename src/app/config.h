@@ -46,6 +46,7 @@ struct config_list {
 #define CONFIG_C_MONGO_COLLECTION struct str
 #define CONFIG_C_EMAIL struct str
 #define CONFIG_C_TEMPERATURE struct str
+#define CONFIG_C_PRICE struct str
 #define CONFIG_C_JSON_OBJECT struct str
 #define CONFIG_C_SECRET struct str
 #define CONFIG_C_SECRET32 struct str

@@ -8,6 +8,7 @@
 #include "codec/json.h"
 #include "codec/utf8.h"
 #include "guard/origin.h"
+#include "provider/price.h"
 #include "store/mongo_name.h"
 
 #include <arpa/inet.h>
@@ -213,6 +214,17 @@ check_temperature(struct str s)
         return "is not a decimal number";
     }
     return n > 2 || (n == 2 && part > 0) ? "is out of range" : NULL;
+}
+
+static const char *
+check_price(struct str s)
+{
+    int64_t nanos;
+
+    return price_read(s, PRICE_MAX, &nanos)
+               ? NULL
+               : "is not a decimal number from 0 to 100000 with at most nine "
+                 "places";
 }
 
 /* Strict about duplicates: what stands twice means something else to every
@@ -450,6 +462,7 @@ static const struct {
     [CONFIG_TYPE_MONGO_COLLECTION] = {check_mongo_collection, false, false},
     [CONFIG_TYPE_EMAIL] = {check_mail, false, false},
     [CONFIG_TYPE_TEMPERATURE] = {check_temperature, false, false},
+    [CONFIG_TYPE_PRICE] = {check_price, false, false},
     [CONFIG_TYPE_JSON_OBJECT] = {check_json_object, false, false},
     [CONFIG_TYPE_SECRET] = {check_line, true, false},
     [CONFIG_TYPE_SECRET32] = {check_secret32, true, true},

@@ -77,6 +77,7 @@ static const struct {
     [CONFIG_TYPE_MONGO_COLLECTION] = {"string", CONFIG_STRING},
     [CONFIG_TYPE_EMAIL] = {"mail address", CONFIG_STRING},
     [CONFIG_TYPE_TEMPERATURE] = {"number", CONFIG_STRING},
+    [CONFIG_TYPE_PRICE] = {"number", CONFIG_STRING},
     [CONFIG_TYPE_JSON_OBJECT] = {"JSON object", CONFIG_STRING},
     [CONFIG_TYPE_SECRET] = {"string", CONFIG_STRING},
     [CONFIG_TYPE_SECRET32] = {"string", CONFIG_STRING},

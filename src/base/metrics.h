@@ -18,7 +18,7 @@ enum metric {
 
 /* Most label combinations of all metrics together; beyond it what is new
  * counts as the label value "other". */
-#define METRICS_SLOTS 256
+#define METRICS_SLOTS 512
 
 /* A new row for the calling thread; once per thread, before it counts. Rows
  * live until metrics_fini. Threads without a row count nothing. */

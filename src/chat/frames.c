@@ -5,8 +5,11 @@
 
 #include "base/clock.h"
 #include "codec/json.h"
+#include "store/usage.h"
 
 #include <stdio.h>
+
+#define USAGE_BYTES 512
 
 static struct chat *
 chat_of(const struct session *s)
@@ -243,19 +246,17 @@ frame_message(const struct session *s, const struct message_record *m,
 static void
 put_usage(struct buf *b, const struct usage *u)
 {
-    char json[160];
-    int n;
+    struct buf json;
 
     if (!u->present) {
         return;
     }
-    n = snprintf(json, sizeof(json),
-                 "{\"prompt_tokens\":%lld,\"completion_tokens\":%lld,"
-                 "\"total_tokens\":%lld%s}",
-                 (long long)u->prompt_tokens, (long long)u->completion_tokens,
-                 (long long)u->total_tokens,
-                 u->estimated ? ",\"estimated\":true" : "");
-    proto_put_json(b, PROTO_USAGE, (struct str){json, (size_t)n});
+    buf_init(&json, USAGE_BYTES);
+    buf_putc(&json, '{');
+    usage_put_members(&json, u);
+    buf_putc(&json, '}');
+    proto_put_json(b, PROTO_USAGE, buf_str(&json));
+    buf_fini(&json);
 }
 
 /* What the end of an answer says, stored or live. */

@@ -7,10 +7,21 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 
+#include <stdio.h>
+
+static unsigned
+kind_slot(const char *id, enum bill_kind k)
+{
+    char values[256];
+
+    snprintf(values, sizeof(values), "%s,%s", bill_kind_word(k), id);
+    return metrics_slot(METRIC_LLM_TOKENS, values);
+}
+
 static struct provider_slots
 slots_of(const char *id)
 {
-    return (struct provider_slots){
+    struct provider_slots slots = {
         .requests = metrics_slot(METRIC_LLM_REQUESTS, id),
         .latency = metrics_slot(METRIC_LLM_LATENCY, id),
         .errors = metrics_slot(METRIC_LLM_ERRORS, id),
@@ -21,7 +32,14 @@ slots_of(const char *id)
         .stops = metrics_slot(METRIC_LLM_STOPS, id),
         .stop_failures = metrics_slot(METRIC_LLM_STOP_FAILURES, id),
         .tokens = metrics_slot(METRIC_TOKENS_USED, id),
+        .estimated = metrics_slot(METRIC_LLM_TOKENS_ESTIMATED, id),
+        .cost = metrics_slot(METRIC_LLM_COST, id),
     };
+
+    for (int k = 0; k < BILL_KINDS; k++) {
+        slots.kinds[k] = kind_slot(id, (enum bill_kind)k);
+    }
+    return slots;
 }
 
 struct terms *

@@ -2,6 +2,7 @@
 #ifndef CHATBOX_CHAT_TERMS_H
 #define CHATBOX_CHAT_TERMS_H
 
+#include "chat/bill.h"
 #include "chat/chat.h"
 
 /* The settings as one shard knows them, with where each provider's figures
@@ -22,6 +23,9 @@ struct provider_slots {
     unsigned stops;
     unsigned stop_failures;
     unsigned tokens;
+    unsigned kinds[BILL_KINDS]; /* of tokens */
+    unsigned estimated;
+    unsigned cost;
 };
 
 struct terms {

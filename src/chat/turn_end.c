@@ -6,11 +6,11 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "chat/bill.h"
 #include "chat/frames.h"
 #include "chat/session.h"
 #include "chat/turn_parts.h"
 #include "loop/shard.h"
-#include "provider/estimate.h"
 
 #include <stdio.h>
 
@@ -58,13 +58,9 @@ settle_usage(struct turn *t)
     struct usage *u = &t->answer.usage;
 
     if (!u->present) {
-        u->present = u->estimated = true;
-        u->prompt_tokens = (int64_t)t->prompt_tokens;
-        u->completion_tokens = (int64_t)estimate_tokens(buf_str(&t->text));
+        *u = bill_estimate(t->prompt_tokens, buf_str(&t->text));
     }
-    if (u->total_tokens == 0) {
-        u->total_tokens = u->prompt_tokens + u->completion_tokens;
-    }
+    bill_settle(u, &asking_provider(&t->asking)->price);
 }
 
 static void
@@ -87,8 +83,7 @@ count_answer(const struct turn *t)
     const struct provider_slots *slots =
         &t->asking.terms->slots[t->asking.provider];
 
-    metric_add_at(METRIC_TOKENS_USED, slots->tokens,
-                  t->answer.usage.total_tokens);
+    bill_count(&t->answer.usage, slots);
     metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
                       (double)t->answer.duration_ms / 1000);
 }

@@ -239,6 +239,8 @@ on_provider_usage(struct upstream *u, const struct provider_usage *p)
         .completion_tokens = p->completion_tokens,
         .total_tokens = p->total_tokens,
         .present = true,
+        .cached_tokens = p->cached_tokens,
+        .reasoning_tokens = p->reasoning_tokens,
     };
 
     u->events->on_usage(u->cookie, &usage);

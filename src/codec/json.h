@@ -116,4 +116,7 @@ void json_put_member(struct buf *b, const char *name, struct str text);
 void json_put_member_i64(struct buf *b, const char *name, int64_t value);
 void json_put_member_bool(struct buf *b, const char *name, bool value);
 
+/* Billionths (not negative) as a decimal number of at most nine places. */
+void json_put_member_nanos(struct buf *b, const char *name, int64_t nanos);
+
 #endif

@@ -6,6 +6,10 @@
 #include "codec/json_plain.h"
 #include "codec/utf8.h"
 
+#include <stdio.h>
+
+#define NANOS 1000000000
+
 static void
 put_escaped(struct buf *b, char c)
 {
@@ -130,4 +134,20 @@ json_put_member_bool(struct buf *b, const char *name, bool value)
 {
     json_put_key(b, name);
     buf_puts(b, value ? "true" : "false");
+}
+
+void
+json_put_member_nanos(struct buf *b, const char *name, int64_t nanos)
+{
+    char places[sizeof(".000000000")];
+    size_t n = sizeof(places) - 1;
+
+    json_put_member_i64(b, name, nanos / NANOS);
+    snprintf(places, sizeof(places), ".%09u", (unsigned)(nanos % NANOS));
+    while (n > 1 && places[n - 1] == '0') {
+        n--;
+    }
+    if (n > 1) {
+        buf_put(b, places, n);
+    }
 }

@@ -24,7 +24,6 @@
 #define LIST_DEFAULT 50
 #define PAGE_DEFAULT 200
 #define PAGE_MAX 1000
-#define FIGURES_BYTES 4096
 
 /* Of one answer: STORE_PAGE_BYTES of text, every byte escaped. */
 #define ANSWER_BYTES (8 * STORE_PAGE_BYTES)
@@ -263,15 +262,29 @@ put_real(struct buf *out, const char *name, double value)
     buf_printf(out, "%.3f", value);
 }
 
-static void
-put_figures(struct buf *out, const struct figures *f, size_t connections)
+static int64_t
+cost_of(const struct usage_list *l)
 {
+    int64_t sum = 0;
+
+    for (size_t i = 0; i < l->count; i++) {
+        sum += l->sums[i].cost_nanos;
+    }
+    return sum;
+}
+
+static void
+put_figures(struct buf *out, const struct review *review, size_t connections)
+{
+    const struct figures *f = &review->figures;
+
     json_put_member_i64(out, "active_sessions", f->active);
     json_put_member_i64(out, "inactive_sessions", f->total - f->active);
     json_put_member_i64(out, "total_sessions", f->total);
     put_real(out, "avg_concurrent", f->avg_at_once);
     json_put_member_i64(out, "max_concurrent", f->max_at_once);
     json_put_member_i64(out, "total_tokens", f->tokens);
+    json_put_member_nanos(out, "total_cost", cost_of(&review->usage));
     put_real(out, "avg_response_time", f->avg_ms);
     json_put_member_i64(out, "max_response_time", f->max_ms);
     json_put_member_i64(out, "admin_assisted_count", f->assisted);
@@ -294,6 +307,18 @@ put_memory(struct buf *out)
 }
 
 static void
+put_usage(struct buf *out, const struct usage_list *l)
+{
+    json_put_key(out, "usage");
+    buf_putc(out, '[');
+    for (size_t i = 0; i < l->count; i++) {
+        json_put_comma(out);
+        usage_put_sum(out, &l->sums[i]);
+    }
+    buf_putc(out, ']');
+}
+
+static void
 put_metrics(struct buf *out, const struct store_job *job)
 {
     const struct request *r = job->cookie;
@@ -301,11 +326,12 @@ put_metrics(struct buf *out, const struct store_job *job)
     size_t connections = atomic_load(r->gate->settings->websockets);
 
     buf_putc(out, '{');
-    put_figures(out, &review->figures, connections);
+    put_figures(out, review, connections);
     json_put_key(out, "metrics");
     buf_putc(out, '{');
-    put_figures(out, &review->figures, connections);
+    put_figures(out, review, connections);
     buf_putc(out, '}');
+    put_usage(out, &review->usage);
     put_memory(out);
     json_put_key(out, "time_range");
     buf_putc(out, '{');
@@ -315,18 +341,29 @@ put_metrics(struct buf *out, const struct store_job *job)
 }
 
 static void
-on_metrics(struct store_job *job)
+on_usage(struct store_job *job)
 {
     struct buf body;
 
     if (!goes_on(job)) {
         return;
     }
-    buf_init(&body, FIGURES_BYTES);
+    buf_init(&body, ANSWER_BYTES);
     put_metrics(&body, job);
     reply_json(job->cookie, 200, buf_str(&body));
     buf_fini(&body);
     store_job_free(job);
+}
+
+/* The same job goes on with what was used in the range. */
+static void
+on_metrics(struct store_job *job)
+{
+    if (goes_on(job)) {
+        job->op = STORE_USAGE_LIST;
+        job->done = on_usage;
+        submit(job->cookie, job);
+    }
 }
 
 void

@@ -4,6 +4,7 @@
 
 #include "base/clock.h"
 #include "codec/json.h"
+#include "store/usage.h"
 
 void
 shape_time(struct buf *out, const char *name, int64_t at_ms)
@@ -42,6 +43,9 @@ put_session_figures(struct buf *out, const struct session_record *s)
 {
     json_put_member_i64(out, "message_count", s->message_count);
     json_put_member_i64(out, "total_tokens", s->total_tokens);
+    if (s->cost_nanos > 0) {
+        json_put_member_nanos(out, "total_cost", s->cost_nanos);
+    }
     json_put_member_i64(out, "max_response_time", s->max_response_ms);
     json_put_member_i64(out, "avg_response_time",
                         (int64_t)(s->avg_response_ms + 0.5));
@@ -85,12 +89,7 @@ put_usage(struct buf *out, const struct usage *u)
     }
     json_put_key(out, "usage");
     buf_putc(out, '{');
-    json_put_member_i64(out, "prompt_tokens", u->prompt_tokens);
-    json_put_member_i64(out, "completion_tokens", u->completion_tokens);
-    json_put_member_i64(out, "total_tokens", u->total_tokens);
-    if (u->estimated) {
-        json_put_member_bool(out, "estimated", true);
-    }
+    usage_put_members(out, u);
     buf_putc(out, '}');
 }
 

@@ -239,7 +239,8 @@ or_none(int64_t count)
     return count > 0 ? count : 0;
 }
 
-/* What a cache took part in was sent as well. */
+/* What a cache took part in was sent as well. Thinking is not told apart from
+ * the rest of the output. */
 static void
 take_usage(const struct anthropic_usage *u, const struct provider_sink *sink)
 {
@@ -247,6 +248,7 @@ take_usage(const struct anthropic_usage *u, const struct provider_sink *sink)
         .prompt_tokens =
             u->input + or_none(u->cache_written) + or_none(u->cache_read),
         .completion_tokens = u->output,
+        .cached_tokens = or_none(u->cache_read),
     };
 
     if (u->input >= 0 && u->output >= 0) {

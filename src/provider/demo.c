@@ -61,7 +61,9 @@ usage_of(const struct provider_turn *turn, struct str text)
     for (size_t i = 0; i < turn->count; i++) {
         prompt += (int64_t)estimate_message_tokens(turn->messages[i].content);
     }
-    return (struct provider_usage){prompt, completion, prompt + completion};
+    return (struct provider_usage){.prompt_tokens = prompt,
+                                   .completion_tokens = completion,
+                                   .total_tokens = prompt + completion};
 }
 
 static void *

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "provider/price.h"
 #include "provider/provider_event.h"
 #include "provider/provider_request.h"
 
@@ -31,6 +32,7 @@ struct provider_config {
     int64_t max_tokens;      /* 0 for none */
     const char *extra_body;  /* a JSON object, see params.h; "" for none */
     struct breaker *breaker; /* outlives this; NULL: always asked */
+    struct price price;
 
     /* Which of all configured ones are asked instead when this one fails, in
      * order; indices. */

@@ -34,6 +34,8 @@ struct provider_usage {
     int64_t prompt_tokens;
     int64_t completion_tokens;
     int64_t total_tokens;
+    int64_t cached_tokens;    /* of the prompt's: it had read them before */
+    int64_t reasoning_tokens; /* of the completion's: not shown */
 };
 
 /* As the provider sent it. Borrowed during the call. */

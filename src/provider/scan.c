@@ -38,6 +38,26 @@ scan_object(struct json_scan *s)
     return json_scan_enter(s, '{');
 }
 
+/* The count of this name inside of the details. */
+static void
+scan_detail(struct json_scan *s, struct str name, int64_t *out)
+{
+    struct json_text key;
+
+    if (json_scan_peek(s) != '{') {
+        json_scan_skip(s);
+        return;
+    }
+    json_scan_enter(s, '{');
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, name)) {
+            scan_count(s, out);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+}
+
 static void
 scan_counts(struct json_scan *s, struct provider_usage *u)
 {
@@ -50,16 +70,26 @@ scan_counts(struct json_scan *s, struct provider_usage *u)
             scan_count(s, &u->completion_tokens);
         } else if (json_text_is(&key, STR("total_tokens"))) {
             scan_count(s, &u->total_tokens);
+        } else if (json_text_is(&key, STR("prompt_tokens_details"))) {
+            scan_detail(s, STR("cached_tokens"), &u->cached_tokens);
+        } else if (json_text_is(&key, STR("completion_tokens_details"))) {
+            scan_detail(s, STR("reasoning_tokens"), &u->reasoning_tokens);
         } else {
             json_scan_skip(s);
         }
     }
 }
 
+int64_t
+scan_part(int64_t part, int64_t whole)
+{
+    return part < 0 ? 0 : part < whole ? part : whole;
+}
+
 bool
 scan_usage(struct json_scan *s, struct provider_usage *out)
 {
-    struct provider_usage u = {-1, -1, -1};
+    struct provider_usage u = {-1, -1, -1, 0, 0};
 
     if (json_scan_peek(s) != '{') {
         json_scan_skip(s);
@@ -73,6 +103,8 @@ scan_usage(struct json_scan *s, struct provider_usage *out)
     if (u.total_tokens < 0) {
         u.total_tokens = u.prompt_tokens + u.completion_tokens;
     }
+    u.cached_tokens = scan_part(u.cached_tokens, u.prompt_tokens);
+    u.reasoning_tokens = scan_part(u.reasoning_tokens, u.completion_tokens);
     *out = u;
     return true;
 }

@@ -14,9 +14,15 @@ void scan_text(struct json_scan *s, struct json_text *out);
  * answer, and is -1 when it is not whole or too large. */
 void scan_count(struct json_scan *s, int64_t *out);
 
+/* What a provider says is part of a count: none when it is negative, all of it
+ * when it is more. */
+int64_t scan_part(int64_t part, int64_t whole);
+
 /* OpenAI's form of a usage, which others took over: prompt_tokens,
- * completion_tokens and total_tokens, which may be missing. False when it is
- * not that, or lacks one of the first two. */
+ * completion_tokens and total_tokens, which may be missing, as may be
+ * prompt_tokens_details.cached_tokens and
+ * completion_tokens_details.reasoning_tokens. False when it is not that, or
+ * lacks one of the first two. */
 bool scan_usage(struct json_scan *s, struct provider_usage *out);
 
 /* Enters an object; false for null, or when it is neither. */

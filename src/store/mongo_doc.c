@@ -31,6 +31,7 @@ static const struct mongo_field session_fields[] = {
      AT(session_record, assisting_admin_name), 0},
     {"helpRequested", MONGO_FIELD_BOOL, AT(session_record, help_requested), 0},
     {"totalTokens", MONGO_FIELD_INT, AT(session_record, total_tokens), 0},
+    {"totalCost", MONGO_FIELD_INT, AT(session_record, cost_nanos), 0},
     {"lastActivity", MONGO_FIELD_TIME, AT(session_record, last_ms), 0},
     {"maxRespTime", MONGO_FIELD_INT, AT(session_record, max_response_ms), 0},
     {"avgRespTime", MONGO_FIELD_REAL, AT(session_record, avg_response_ms), 0},
@@ -76,6 +77,9 @@ static const struct mongo_field usage_fields[] = {
     {"completion_tokens", MONGO_FIELD_INT, AT(usage, completion_tokens), 0},
     {"total_tokens", MONGO_FIELD_INT, AT(usage, total_tokens), 0},
     {"estimated", MONGO_FIELD_FLAG, AT(usage, estimated), 0},
+    {"cached_tokens", MONGO_FIELD_SOME, AT(usage, cached_tokens), 0},
+    {"reasoning_tokens", MONGO_FIELD_SOME, AT(usage, reasoning_tokens), 0},
+    {"cost_nanos", MONGO_FIELD_SOME, AT(usage, cost_nanos), 0},
 };
 
 static const struct mongo_field event_fields[] = {
@@ -96,6 +100,10 @@ static const struct mongo_field entry_fields[] = {
      AT(usage_entry, usage.completion_tokens), 0},
     {"totalTokens", MONGO_FIELD_INT, AT(usage_entry, usage.total_tokens), 0},
     {"estimated", MONGO_FIELD_FLAG, AT(usage_entry, usage.estimated), 0},
+    {"cachedTokens", MONGO_FIELD_SOME, AT(usage_entry, usage.cached_tokens), 0},
+    {"reasoningTokens", MONGO_FIELD_SOME,
+     AT(usage_entry, usage.reasoning_tokens), 0},
+    {"cost", MONGO_FIELD_SOME, AT(usage_entry, usage.cost_nanos), 0},
 };
 
 static bool
@@ -152,7 +160,8 @@ mongo_doc_put_session(struct mongo_bson *out, const struct mongo_session *s)
 /* Which rows of session_fields an update is about. */
 static const char *const changes[][12] = {
     [MONGO_PROGRESS] = {"nm", "endTs", "lastActivity", "seq", "msgCount",
-                        "totalTokens", "maxRespTime", "avgRespTime"},
+                        "totalTokens", "totalCost", "maxRespTime",
+                        "avgRespTime"},
     [MONGO_PATCH] = {"nm", "modelId", "endTs", "archived", "helpRequested",
                      "adminAssisted", "assistingAdminId", "assistingAdminName",
                      "takeoverEpoch", "shareToken"},

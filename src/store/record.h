@@ -26,12 +26,17 @@ enum message_status {
     STATUS_CANCELLED
 };
 
+/* Of an answer. What it cost is computed once, when it ends: prices that
+ * change later do not change it. */
 struct usage {
     int64_t prompt_tokens;
     int64_t completion_tokens;
     int64_t total_tokens;
     bool present;
-    bool estimated;
+    bool estimated;           /* counted by us (provider/estimate.h) */
+    int64_t cached_tokens;    /* of the prompt's */
+    int64_t reasoning_tokens; /* of the completion's */
+    int64_t cost_nanos;       /* billionths of the prices' unit */
 };
 
 struct message_record {
@@ -74,6 +79,7 @@ struct session_record {
     int64_t seq;    /* of the last numbered event */
     int64_t message_count;
     int64_t total_tokens;
+    int64_t cost_nanos; /* of all answers */
     int64_t max_response_ms;
     int64_t response_count; /* answers that avg_response_ms is over */
     double avg_response_ms;

@@ -21,8 +21,9 @@
  * AUDIT_LIST       limit (>= 1), cursor or NULL, owner (the actor) or none,
  *                  sid or none → review->events, the newest first;
  *                  next_cursor. BAD_REQUEST: a cursor that is not ours.
- * USAGE_LIST       owner, review->from_ms, to_ms (both included) →
- *                  review->usage: the sums of what the owner's answers used.
+ * USAGE_LIST       owner or none, review->from_ms, to_ms (both included) →
+ *                  review->usage: the sums of what the owner's answers used,
+ *                  or everybody's.
  * AUDIT_PUT        review->event is added.
  *
  * SESSION_DELETE with a review adds its event in the same transaction. Events

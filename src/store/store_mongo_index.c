@@ -93,6 +93,7 @@ static const struct index indexes[] = {
      NULL,
      false},
     {MONGO_USAGE, "chatbox_user", {{"uid", 1}, {"ts", 1}}, NULL, NULL, false},
+    {MONGO_USAGE, "chatbox_time", {{"ts", 1}}, NULL, NULL, false},
 };
 
 static void

@@ -119,10 +119,11 @@ store_mongo_usage_list(struct store_link *base, struct store_job *job)
     struct mongo_bson filter, options, sort;
     enum err e;
 
-    CHECK(job->user_id != NULL);
     mongo_bson_init(&filter, &l.link->db->lib);
     mongo_bson_init(&options, &l.link->db->lib);
-    mongo_bson_text(&filter, "uid", job->user_id);
+    if (job->user_id != NULL) {
+        mongo_bson_text(&filter, "uid", job->user_id);
+    }
     mongo_bson_between(&filter, "ts", job->review->from_ms, job->review->to_ms);
     mongo_bson_open(&options, "sort", &sort);
     mongo_bson_int(&sort, "ts", 1);

@@ -133,6 +133,7 @@ update_answered(struct sqlite_link *link, const struct session_row *row,
     store_sqlite_put_int(&c, r->message_count);
     store_sqlite_put_int(&c, store_sqlite_rows_duration_ms(r));
     store_sqlite_put_int(&c, r->total_tokens);
+    store_sqlite_put_int(&c, r->cost_nanos);
     store_sqlite_put_int(&c, r->max_response_ms);
     store_sqlite_put_real(&c, r->avg_response_ms);
     store_sqlite_put_int(&c, r->response_count);

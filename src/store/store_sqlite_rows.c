@@ -31,6 +31,7 @@ enum {
     S_SEQ,
     S_COUNT,
     S_TOKENS,
+    S_COST,
     S_MAX_RESP,
     S_AVG_RESP,
     S_RESP_COUNT,
@@ -55,6 +56,9 @@ enum {
     M_COMPLETION,
     M_TOTAL,
     M_ESTIMATED,
+    M_CACHED,
+    M_REASONING,
+    M_COST,
     M_DUR,
     M_TTFT,
     M_FINISH,
@@ -180,6 +184,7 @@ store_sqlite_rows_session(struct sqlite_call *c, struct session_row *out)
     r->seq = sqlite3_column_int64(stmt, S_SEQ);
     r->message_count = sqlite3_column_int64(stmt, S_COUNT);
     r->total_tokens = sqlite3_column_int64(stmt, S_TOKENS);
+    r->cost_nanos = sqlite3_column_int64(stmt, S_COST);
     r->max_response_ms = sqlite3_column_int64(stmt, S_MAX_RESP);
     r->avg_response_ms = sqlite3_column_double(stmt, S_AVG_RESP);
     r->response_count = sqlite3_column_int64(stmt, S_RESP_COUNT);
@@ -194,6 +199,9 @@ read_usage(sqlite3_stmt *stmt, struct usage *u)
     u->completion_tokens = sqlite3_column_int64(stmt, M_COMPLETION);
     u->total_tokens = sqlite3_column_int64(stmt, M_TOTAL);
     u->estimated = bool_at(stmt, M_ESTIMATED);
+    u->cached_tokens = sqlite3_column_int64(stmt, M_CACHED);
+    u->reasoning_tokens = sqlite3_column_int64(stmt, M_REASONING);
+    u->cost_nanos = sqlite3_column_int64(stmt, M_COST);
 }
 
 /* Words that are not ours (somebody else wrote the file) read as system and
@@ -258,16 +266,25 @@ put_span(struct sqlite_call *c, int64_t ms)
     }
 }
 
+void
+store_sqlite_rows_put_usage(struct sqlite_call *c, const struct usage *u)
+{
+    store_sqlite_put_int(c, u->prompt_tokens);
+    store_sqlite_put_int(c, u->completion_tokens);
+    store_sqlite_put_int(c, u->total_tokens);
+    store_sqlite_put_int(c, u->estimated);
+    store_sqlite_put_int(c, u->cached_tokens);
+    store_sqlite_put_int(c, u->reasoning_tokens);
+    store_sqlite_put_int(c, u->cost_nanos);
+}
+
 static void
 put_usage(struct sqlite_call *c, const struct message_record *m)
 {
     if (m->usage.present) {
-        store_sqlite_put_int(c, m->usage.prompt_tokens);
-        store_sqlite_put_int(c, m->usage.completion_tokens);
-        store_sqlite_put_int(c, m->usage.total_tokens);
-        store_sqlite_put_int(c, m->usage.estimated);
+        store_sqlite_rows_put_usage(c, &m->usage);
     } else {
-        for (int i = 0; i < 4; i++) {
+        for (int i = 0; i < 7; i++) {
             store_sqlite_put_null(c);
         }
     }

@@ -11,15 +11,21 @@
 #define SESSION_COLUMNS                                                        \
     "n,_id,uid,nm,modelId,ts,endTs,adminAssisted,assistingAdminId,"            \
     "assistingAdminName,helpRequested,lastActivity,archived,takeoverEpoch,"    \
-    "epoch,seq,msgCount,totalTokens,maxRespTime,avgRespTime,respCount,"        \
+    "epoch,seq,msgCount,totalTokens,totalCost,maxRespTime,avgRespTime,"        \
+    "respCount,"                                                               \
     "shareToken"
 
 #define MESSAGE_COLUMNS                                                        \
     "_id,sid,seq,cid,ts,sender,type,status,fileId,fileUrl,meta,modelId,"       \
-    "promptTokens,completionTokens,totalTokens,estimated,durMs,ttftMs,"        \
+    "promptTokens,completionTokens,totalTokens,estimated,cachedTokens,"        \
+    "reasoningTokens,cost,durMs,ttftMs,"                                       \
     "finish,replyTo,replaces,superseded,convId,content"
 
-#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+
+#define USAGE_COLUMNS                                                          \
+    "ts,modelId,promptTokens,completionTokens,totalTokens,estimated,"          \
+    "cachedTokens,reasoningTokens,cost"
 
 #define SESSION_OF "(SELECT n FROM sessions WHERE _id=?)"
 
@@ -56,6 +62,9 @@ void store_sqlite_rows_put_kept_name(struct sqlite_call *c,
  * Gives. */
 bool store_sqlite_rows_open(struct sqlite_call *c, int column,
                             const struct seal_place *at, struct buf *out);
+
+/* The seven columns of a usage: promptTokens … cost. */
+void store_sqlite_rows_put_usage(struct sqlite_call *c, const struct usage *u);
 
 /* MESSAGE_COLUMNS in order. Borrows until the call has run. */
 void store_sqlite_rows_put_message(struct sqlite_call *c,

@@ -169,9 +169,35 @@ static const char step_providers[] =
     " value TEXT NOT NULL"
     ") STRICT, WITHOUT ROWID;";
 
+/* What answers cost, in billionths of the prices' unit, and which of their
+ * tokens have a price of their own; what was stored before cost nothing. The
+ * generated column says what MongoDB's documents say. The ledger is read by
+ * time, too. */
+static const char step_money[] =
+    "ALTER TABLE sessions ADD COLUMN totalCost INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE messages DROP COLUMN usage;"
+    "ALTER TABLE messages ADD COLUMN cachedTokens INTEGER;"
+    "ALTER TABLE messages ADD COLUMN reasoningTokens INTEGER;"
+    "ALTER TABLE messages ADD COLUMN cost INTEGER;"
+    "ALTER TABLE messages ADD COLUMN usage TEXT GENERATED ALWAYS AS ("
+    "'{\"prompt_tokens\":'||promptTokens||"
+    "',\"completion_tokens\":'||completionTokens||"
+    "',\"total_tokens\":'||totalTokens||"
+    "CASE WHEN estimated=1 THEN ',\"estimated\":true' ELSE '' END||"
+    "CASE WHEN cachedTokens>0 THEN ',\"cached_tokens\":'||cachedTokens"
+    " ELSE '' END||"
+    "CASE WHEN reasoningTokens>0"
+    " THEN ',\"reasoning_tokens\":'||reasoningTokens ELSE '' END||"
+    "CASE WHEN cost>0 THEN ',\"cost_nanos\":'||cost ELSE '' END||'}'"
+    ") VIRTUAL;"
+    "ALTER TABLE usage ADD COLUMN cachedTokens INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE usage ADD COLUMN reasoningTokens INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE usage ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;"
+    "CREATE INDEX usage_ts ON usage(ts);";
+
 const char *const store_sqlite_schema_steps[] = {
-    step_tables, step_pieces, step_share,  step_review,
-    step_usage,  step_seals,  step_ledger, step_providers};
+    step_tables, step_pieces, step_share,     step_review, step_usage,
+    step_seals,  step_ledger, step_providers, step_money};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

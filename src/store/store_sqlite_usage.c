@@ -3,7 +3,6 @@
  * once: an answer gets its number once, in the same transaction. */
 #include "store/store_sqlite_usage.h"
 
-#include "base/check.h"
 #include "store/store_sqlite_rows.h"
 #include "store/usage.h"
 
@@ -21,10 +20,7 @@ store_sqlite_usage_put(struct sqlite_link *link, const char *user_id,
     store_sqlite_put_text(&c, user_id);
     store_sqlite_put_text(&c, m->model_id);
     store_sqlite_put_int(&c, m->at_ms);
-    store_sqlite_put_int(&c, m->usage.prompt_tokens);
-    store_sqlite_put_int(&c, m->usage.completion_tokens);
-    store_sqlite_put_int(&c, m->usage.total_tokens);
-    store_sqlite_put_int(&c, m->usage.estimated);
+    store_sqlite_rows_put_usage(&c, &m->usage);
     return store_sqlite_run(&c, NULL);
 }
 
@@ -34,7 +30,10 @@ add_row(sqlite3_stmt *stmt, struct usage_list *l)
     const struct usage u = {.prompt_tokens = sqlite3_column_int64(stmt, 2),
                             .completion_tokens = sqlite3_column_int64(stmt, 3),
                             .total_tokens = sqlite3_column_int64(stmt, 4),
-                            .estimated = sqlite3_column_int(stmt, 5) != 0};
+                            .estimated = sqlite3_column_int(stmt, 5) != 0,
+                            .cached_tokens = sqlite3_column_int64(stmt, 6),
+                            .reasoning_tokens = sqlite3_column_int64(stmt, 7),
+                            .cost_nanos = sqlite3_column_int64(stmt, 8)};
 
     usage_list_add(l, sqlite3_column_int64(stmt, 0),
                    (const char *)sqlite3_column_text(stmt, 1), &u);
@@ -43,11 +42,13 @@ add_row(sqlite3_stmt *stmt, struct usage_list *l)
 enum err
 store_sqlite_usage_list(struct store_link *base, struct store_job *job)
 {
-    struct sqlite_call c =
-        store_sqlite_call(store_sqlite_of(base), SQL_USAGE_LIST);
+    bool all = job->user_id == NULL;
+    struct sqlite_call c = store_sqlite_call(
+        store_sqlite_of(base), all ? SQL_USAGE_LIST_ALL : SQL_USAGE_LIST);
 
-    CHECK(job->user_id != NULL);
-    store_sqlite_put_text(&c, job->user_id);
+    if (!all) {
+        store_sqlite_put_text(&c, job->user_id);
+    }
     store_sqlite_put_int(&c, job->review->from_ms);
     store_sqlite_put_int(&c, job->review->to_ms);
     while (store_sqlite_row(&c)) {

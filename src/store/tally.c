@@ -21,7 +21,7 @@ tally_begin(struct session_record *r, int64_t at_ms)
     CHECK(r->sid[0] != '\0' && r->user_id != NULL);
     r->start_ms = r->start_ms != 0 ? r->start_ms : at_ms;
     r->last_ms = r->last_ms > r->start_ms ? r->last_ms : r->start_ms;
-    r->seq = r->message_count = r->total_tokens = 0;
+    r->seq = r->message_count = r->total_tokens = r->cost_nanos = 0;
     r->max_response_ms = r->response_count = 0;
     r->avg_response_ms = 0;
     if (r->epoch[0] == '\0') {
@@ -38,6 +38,7 @@ tally_message(struct session_record *r, const struct message_record *m)
     r->message_count++;
     r->last_ms = m->at_ms > r->last_ms ? m->at_ms : r->last_ms;
     r->total_tokens += m->usage.present ? m->usage.total_tokens : 0;
+    r->cost_nanos += m->usage.present ? m->usage.cost_nanos : 0;
     if (m->sender == SENDER_USER || m->sender == SENDER_ADMIN) {
         r->end_ms = 0;
     }

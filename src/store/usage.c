@@ -3,8 +3,10 @@
 #include "store/usage.h"
 
 #include "base/xalloc.h"
+#include "codec/json.h"
 
 #include <string.h>
+#include <time.h>
 
 struct usage_entry
 usage_entry_of(const struct session_record *s, const struct message_record *m)
@@ -55,6 +57,9 @@ usage_list_add(struct usage_list *l, int64_t at_ms, const char *model_id,
     sum->prompt_tokens += u->prompt_tokens;
     sum->completion_tokens += u->completion_tokens;
     sum->total_tokens += u->total_tokens;
+    sum->cached_tokens += u->cached_tokens;
+    sum->reasoning_tokens += u->reasoning_tokens;
+    sum->cost_nanos += u->cost_nanos;
 }
 
 void
@@ -65,4 +70,61 @@ usage_list_fini(struct usage_list *l)
     }
     xfree(l->sums);
     *l = (struct usage_list){.sums = NULL};
+}
+
+/* -- for people -- */
+
+/* What is there only now and then. */
+static void
+put_details(struct buf *out, int64_t cached, int64_t reasoning, int64_t cost)
+{
+    if (cached > 0) {
+        json_put_member_i64(out, "cached_tokens", cached);
+    }
+    if (reasoning > 0) {
+        json_put_member_i64(out, "reasoning_tokens", reasoning);
+    }
+    if (cost > 0) {
+        json_put_member_nanos(out, "cost", cost);
+    }
+}
+
+void
+usage_put_members(struct buf *out, const struct usage *u)
+{
+    json_put_member_i64(out, "prompt_tokens", u->prompt_tokens);
+    json_put_member_i64(out, "completion_tokens", u->completion_tokens);
+    json_put_member_i64(out, "total_tokens", u->total_tokens);
+    put_details(out, u->cached_tokens, u->reasoning_tokens, u->cost_nanos);
+    if (u->estimated) {
+        json_put_member_bool(out, "estimated", true);
+    }
+}
+
+static void
+put_day(struct buf *out, int64_t day_ms)
+{
+    time_t at = (time_t)(day_ms / 1000);
+    char day[sizeof("-2147481748-01-01")];
+    struct tm tm;
+
+    (void)gmtime_r(&at, &tm);
+    (void)strftime(day, sizeof(day), "%Y-%m-%d", &tm);
+    json_put_member(out, "day", str_from(day));
+}
+
+void
+usage_put_sum(struct buf *out, const struct usage_sum *sum)
+{
+    buf_putc(out, '{');
+    put_day(out, sum->day_ms);
+    json_put_member(out, "model_id", str_from(sum->model_id));
+    json_put_member_i64(out, "answers", sum->answers);
+    json_put_member_i64(out, "estimated", sum->estimated);
+    json_put_member_i64(out, "prompt_tokens", sum->prompt_tokens);
+    json_put_member_i64(out, "completion_tokens", sum->completion_tokens);
+    json_put_member_i64(out, "total_tokens", sum->total_tokens);
+    put_details(out, sum->cached_tokens, sum->reasoning_tokens,
+                sum->cost_nanos);
+    buf_putc(out, '}');
 }

@@ -2,6 +2,7 @@
 #ifndef CHATBOX_STORE_USAGE_H
 #define CHATBOX_STORE_USAGE_H
 
+#include "base/buf.h"
 #include "base/rand.h"
 #include "store/record.h"
 
@@ -36,6 +37,9 @@ struct usage_sum {
     int64_t prompt_tokens;
     int64_t completion_tokens;
     int64_t total_tokens;
+    int64_t cached_tokens;
+    int64_t reasoning_tokens;
+    int64_t cost_nanos;
 };
 
 /* By day, within a day by the first answer of each model. */
@@ -49,5 +53,10 @@ void usage_list_add(struct usage_list *l, int64_t at_ms, const char *model_id,
                     const struct usage *u);
 
 void usage_list_fini(struct usage_list *l); /* and zeroes */
+
+/* As people read it, the one form for frames, pages and exports: the members
+ * of a usage, and an element of a list of sums ("day" is a date of UTC). */
+void usage_put_members(struct buf *out, const struct usage *u);
+void usage_put_sum(struct buf *out, const struct usage_sum *sum);
 
 #endif

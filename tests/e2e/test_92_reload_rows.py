@@ -482,6 +482,41 @@ def _(house):
     assert body["seed"] == 7 and "stream_options" not in body
 
 
+def cost_of(house):
+    """Of 3 tokens of input, 1 of them cached, and 5 of output, 2 of them not shown, in
+    millionths."""
+    text = scripted(house, Answer().tokens("x").finish(usage=(3, 5, 1, 2)))
+    return round(house.join().turn(text).end["usage"].get("cost", 0) * 1e6, 3)
+
+
+@row("llm.providers[n].price_input", "1.5")
+def _(house):
+    assert cost_of(house) == 0
+    yield
+    assert cost_of(house) == 4.5
+
+
+@row("llm.providers[n].price_cached_input", "1.5")
+def _(house):
+    assert cost_of(house) == 0
+    yield
+    assert cost_of(house) == 1.5
+
+
+@row("llm.providers[n].price_output", "1.5")
+def _(house):
+    assert cost_of(house) == 0
+    yield
+    assert cost_of(house) == 7.5
+
+
+@row("llm.providers[n].price_reasoning", "1.5")
+def _(house):
+    assert cost_of(house) == 0
+    yield
+    assert cost_of(house) == 3
+
+
 @pytest.fixture(scope="module")
 def house(spawn_module, fake, tmp_path_factory):
     return House(spawn_module, fake, tmp_path_factory.mktemp("rows") / "c.yaml", {},

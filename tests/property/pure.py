@@ -65,7 +65,8 @@ class Fault(c.Structure):
 class Usage(c.Structure):
     _fields_ = [("prompt", c.c_int64), ("completion", c.c_int64),
                 ("total", c.c_int64), ("present", c.c_bool),
-                ("estimated", c.c_bool)]
+                ("estimated", c.c_bool), ("cached", c.c_int64),
+                ("reasoning", c.c_int64), ("cost_nanos", c.c_int64)]
 
 
 class Record(c.Structure):

@@ -57,11 +57,15 @@ class Answer:
             self.usage(*usage)
         return self.done() if done else self
 
-    def usage(self, prompt, completion):
+    def usage(self, prompt, completion, cached=None, reasoning=None):
         document = chunk()
         document["choices"] = []
         document["usage"] = {"prompt_tokens": prompt, "completion_tokens": completion,
                              "total_tokens": prompt + completion}
+        if cached is not None:
+            document["usage"]["prompt_tokens_details"] = {"cached_tokens": cached}
+        if reasoning is not None:
+            document["usage"]["completion_tokens_details"] = {"reasoning_tokens": reasoning}
         return self.raw(event(document))
 
     def done(self):

@@ -17,11 +17,12 @@ from pathlib import Path
 from .backend import BACKEND
 
 SESSION = ("_id uid nm modelId ts endTs dur adminAssisted assistingAdminId "
-           "assistingAdminName helpRequested totalTokens lastActivity maxRespTime "
+           "assistingAdminName helpRequested totalTokens totalCost lastActivity maxRespTime "
            "avgRespTime respTimes shareToken msgCount seq epoch archived v").split()
 MESSAGE = ("_id sid seq cid ts sender type content fileId fileUrl meta status modelId "
            "usage durMs ttftMs finish replyTo replaces superseded convId").split()
-USAGE = "_id uid modelId ts promptTokens completionTokens totalTokens estimated".split()
+USAGE = ("_id uid modelId ts promptTokens completionTokens totalTokens estimated "
+         "cachedTokens reasoningTokens cost").split()
 FLAGS = {"estimated", "adminAssisted", "helpRequested", "archived", "superseded"}
 OBJECTS = {"respTimes", "meta", "usage"}
 

@@ -97,7 +97,7 @@ script_next(void *state, struct provider_event *event, uint64_t *delay_ms)
         s->counted = true;
         event->kind = PROVIDER_USAGE;
         event->usage = (struct provider_usage){7, (int64_t)script.usage,
-                                               (int64_t)script.usage + 7};
+                                               (int64_t)script.usage + 7, 2, 1};
     } else if (s->said == script.words && !s->finished) {
         s->finished = true;
         event->kind = PROVIDER_FINISH;

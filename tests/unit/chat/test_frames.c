@@ -226,7 +226,7 @@ answers(void **state)
                                .content = lasting("hi"),
                                .content_n = 2,
                                .finish_reason = lasting("stop"),
-                               .usage = {1, 2, 3, true, true},
+                               .usage = {1, 2, 3, true, true, 0, 0, 0},
                                .duration_ms = 40,
                                .ttft_ms = 10,
                                .model_id = lasting("m1"),

@@ -98,6 +98,36 @@ puts_commas_where_they_belong(void **state)
     xfree(text);
 }
 
+static void
+billionths_are_decimal_numbers(void **state)
+{
+    static const struct {
+        int64_t nanos;
+        const char *text;
+    } cases[] = {
+        {0, "\"n\":0"},
+        {1, "\"n\":0.000000001"},
+        {10, "\"n\":0.00000001"},
+        {999999999, "\"n\":0.999999999"},
+        {1000000000, "\"n\":1"},
+        {1000000001, "\"n\":1.000000001"},
+        {12340000000, "\"n\":12.34"},
+        {INT64_MAX, "\"n\":9223372036.854775807"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct buf b;
+        char *text;
+
+        buf_init(&b, 64);
+        json_put_member_nanos(&b, "n", cases[i].nanos);
+        text = buf_give(&b);
+        assert_string_equal(text, cases[i].text);
+        xfree(text);
+    }
+}
+
 int
 main(void)
 {
@@ -106,6 +136,7 @@ main(void)
         cmocka_unit_test(
             every_byte_at_every_place_of_a_word_is_escaped_or_kept),
         cmocka_unit_test(puts_commas_where_they_belong),
+        cmocka_unit_test(billionths_are_decimal_numbers),
     };
 
     return cmocka_run_group_tests_name("codec/json_put", tests, NULL, NULL);

@@ -140,7 +140,7 @@ test_figures_stand_there_twice(void **state)
         "active_sessions",   "inactive_sessions", "total_sessions",
         "avg_concurrent",    "max_concurrent",    "total_tokens",
         "avg_response_time", "max_response_time", "admin_assisted_count",
-        "connections"};
+        "connections",       "total_cost"};
     struct house h;
     struct answer a;
     struct client c;
@@ -163,6 +163,7 @@ test_figures_stand_there_twice(void **state)
     assert_int_equal(int_at(a.json, "total_sessions"), 1);
     assert_int_equal(int_at(a.json, "active_sessions"), 1);
     assert_int_equal(int_at(a.json, "max_concurrent"), 1);
+    assert_true(json_is_array(json_object_get(a.json, "usage")));
     assert_int_equal(int_at(a.json, "connections"), 1);
     assert_int_equal(
         int_at(json_object_get(a.json, "sessions_in_memory"), "total"), 1);

@@ -69,6 +69,53 @@ an_object_may_be_null_but_nothing_else(void **state)
     assert_false(json_scan_end(&s));
 }
 
+/* Beside it whatever there is. */
+static void
+a_usage_may_have_details(void **state)
+{
+#define HEAD "{\"prompt_tokens\":9,\"completion_tokens\":5"
+#define PROMPT ",\"prompt_tokens_details\":"
+#define COMPLETION ",\"completion_tokens_details\":"
+    static const struct {
+        struct str text;
+        int64_t cached, reasoning;
+    } cases[] = {
+        {STR(HEAD "}"), 0, 0},
+        {STR(HEAD PROMPT "{\"cached_tokens\":4,\"audio_tokens\":1}" COMPLETION
+                         "{\"audio_tokens\":0,\"reasoning_tokens\":3}}"),
+         4, 3},
+        {STR("{\"total_tokens\":14" PROMPT "{\"cached_tokens\":9}" COMPLETION
+             "{\"reasoning_tokens\":5},\"completion_tokens\":5,"
+             "\"prompt_tokens\":9}"),
+         9, 5},
+        {STR(HEAD PROMPT "{\"cached_tokens\":10}" COMPLETION
+                         "{\"reasoning_tokens\":99}}"),
+         9, 5},
+        {STR(HEAD PROMPT "null" COMPLETION "[{}]}"), 0, 0},
+        {STR(HEAD PROMPT "{\"cached_tokens\":null}" COMPLETION
+                         "{\"reasoning_tokens\":1.5}}"),
+         0, 0},
+        {STR(HEAD PROMPT "{\"reasoning_tokens\":4}" COMPLETION
+                         "{\"cached_tokens\":3}}"),
+         0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct provider_usage u;
+        struct json_scan s;
+
+        json_scan_init(&s, cases[i].text);
+        assert_true(scan_usage(&s, &u));
+        assert_true(json_scan_end(&s));
+        assert_int_equal(u.prompt_tokens, 9);
+        assert_int_equal(u.completion_tokens, 5);
+        assert_int_equal(u.total_tokens, 14);
+        assert_int_equal(u.cached_tokens, cases[i].cached);
+        assert_int_equal(u.reasoning_tokens, cases[i].reasoning);
+    }
+}
+
 int
 main(void)
 {
@@ -76,6 +123,7 @@ main(void)
         cmocka_unit_test(a_text_may_be_null_but_nothing_else),
         cmocka_unit_test(a_count_is_one_or_none),
         cmocka_unit_test(an_object_may_be_null_but_nothing_else),
+        cmocka_unit_test(a_usage_may_have_details),
     };
 
     return cmocka_run_group_tests_name("provider/scan", tests, NULL, NULL);

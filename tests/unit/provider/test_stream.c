@@ -28,7 +28,7 @@ on_event(struct stream *s, struct str name, struct str data,
         stream_finish(PROVIDER_LENGTH, sink);
         break;
     case 'U':
-        stream_usage(&(struct provider_usage){1, 2, 3}, sink);
+        stream_usage(&(struct provider_usage){1, 2, 3, 0, 0}, sink);
         break;
     case 'B':
         stream_bad_event(sink);

@@ -14,7 +14,7 @@ whole_answer(unsigned session, unsigned id, unsigned question)
     m->finish_reason = xstrdup("stop");
     m->model_id = xstrdup("demo");
     m->conversation = xstrdup("c-9");
-    m->usage = (struct usage){3, 4, 7, true, false};
+    m->usage = (struct usage){3, 4, 7, true, false, 2, 1, 50};
     m->duration_ms = 120;
     m->ttft_ms = 20;
     return job;
@@ -214,7 +214,7 @@ cut_answers_are_closed_at_open(void **state)
         ask(f, s, "ann", s * 10);
     }
     job = new_answer(STORE_DRAFT_PUT, 1, 11, 10, "cut");
-    job->message.usage = (struct usage){1, 2, 3, true, true};
+    job->message.usage = (struct usage){1, 2, 3, true, true, 0, 0, 9};
     assert_int_equal(run_free(f, job), ERR_OK);
     assert_int_equal(run_free(f, new_piece(1, 11, 3, " ")), ERR_OK);
     assert_int_equal(run_free(f, new_piece(1, 11, 4, "he")), ERR_OK);

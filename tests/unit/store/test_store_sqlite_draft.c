@@ -22,7 +22,7 @@ a_draft_grows_beside_the_log(void **state)
 
     ask(f, 1, "ann", 11);
     job = new_piece(1, 12, 0, "He");
-    job->message.usage = (struct usage){3, 4, 7, true, true};
+    job->message.usage = (struct usage){3, 4, 7, true, true, 2, 1, 50};
     job->message.ttft_ms = 25;
     assert_int_equal(run_free(f, job), ERR_OK);
     assert_int_equal(run_free(f, new_piece(1, 12, 2, "llo, ")), ERR_OK);

@@ -15,7 +15,8 @@ new_end(unsigned id, const char *model, int64_t tokens)
     job->message.model_id = xstrdup(model);
     job->message.finish_reason = xstrdup("stop");
     if (tokens >= 0) {
-        job->message.usage = (struct usage){1, tokens - 1, tokens, true, false};
+        job->message.usage =
+            (struct usage){1, tokens - 1, tokens, true, false, 1, 2, 3};
     }
     return job;
 }
@@ -71,6 +72,9 @@ an_answer_is_put_down_once_however_often_its_end_comes(void **state)
                                " AND m.promptTokens=u.promptTokens"
                                " AND m.completionTokens=u.completionTokens"
                                " AND m.estimated=u.estimated"
+                               " AND m.cachedTokens=u.cachedTokens"
+                               " AND m.reasoningTokens=u.reasoningTokens"
+                               " AND m.cost=u.cost AND u.cost=3"
                                " WHERE u.uid='ann'"),
                      2);
     expect_tokens(f, "ann", 0, INT64_MAX, 37);
@@ -103,7 +107,7 @@ who_is_erased_takes_it_along(void **state)
 
     by_hand(f, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c"
                " WHERE i<1201) INSERT INTO usage SELECT i,'x',"
-               "iif(i>1200,'bob','ann'),'a',i,1,1,2,0 FROM c");
+               "iif(i>1200,'bob','ann'),'a',i,1,1,2,0,0,0,0 FROM c");
     assert_int_equal(
         store_tool_open(&f->settings, &link, f->why, sizeof(f->why)), ERR_OK);
     assert_int_equal(store_tool_count(link, &e), ERR_OK);

@@ -196,7 +196,7 @@ export interface ServerAiResponse extends ServerEnvelope {
   seq?: number;
   chunk?: number;
   finish_reason?: string;
-  usage?: { prompt_tokens: number; completion_tokens: number; total_tokens: number; estimated?: true };
+  usage?: { prompt_tokens: number; completion_tokens: number; total_tokens: number; cached_tokens?: number; reasoning_tokens?: number; cost?: number; estimated?: true };
   duration_ms?: number;
   ttft_ms?: number;
   reply_to?: string;
