@@ -94,16 +94,22 @@ is_space(char c)
 }
 
 struct str
+str_trim_end(struct str s)
+{
+    while (s.n > 0 && is_space(s.p[s.n - 1])) {
+        s.n--;
+    }
+    return s;
+}
+
+struct str
 str_trim(struct str s)
 {
     while (s.n > 0 && is_space(s.p[0])) {
         s.p++;
         s.n--;
     }
-    while (s.n > 0 && is_space(s.p[s.n - 1])) {
-        s.n--;
-    }
-    return s;
+    return str_trim_end(s);
 }
 
 bool

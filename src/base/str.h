@@ -28,6 +28,9 @@ bool str_starts(struct str s, struct str prefix);
 bool str_ends(struct str s, struct str suffix);
 bool str_contains_nocase(struct str s, struct str needle);
 
+/* Without space, tab, CR, LF at its end. */
+struct str str_trim_end(struct str s);
+
 /* Byte-wise order, shorter first when one begins the other. */
 int str_cmp(struct str a, struct str b);
 

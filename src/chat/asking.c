@@ -9,6 +9,8 @@
 #include "loop/shard.h"
 #include "provider/breaker.h"
 
+#include <string.h>
+
 static const struct chat_settings *
 settings_of(const struct asking *a)
 {
@@ -149,16 +151,23 @@ note_retry(const struct asking *a, uint64_t delay_ms)
     metric_count_at(METRIC_LLM_RETRIES, slots_of(a)->retries);
 }
 
-/* Whether somebody may be asked once more, after a wait: nothing has been
- * shown, and it fits before the deadline. */
+/* A wait fits before the deadline, and nobody waits for the end of all. */
 static bool
-may_ask(const struct asking *a, int64_t wait_ms)
+has_time(const struct asking *a, int64_t wait_ms)
 {
     uint64_t spent = now_ms(a) - a->begun_ms;
     uint64_t wait = wait_ms > 0 ? (uint64_t)wait_ms : 0;
 
-    return !a->spoken && !a->terms->chat->draining &&
+    return !a->terms->chat->draining &&
            spent + wait < settings_of(a)->stream_timeout_ms;
+}
+
+/* Whether somebody may be asked once more, after a wait: nothing has been
+ * shown, and it fits. */
+static bool
+may_ask(const struct asking *a, int64_t wait_ms)
+{
+    return !a->spoken && has_time(a, wait_ms);
 }
 
 static bool
@@ -191,6 +200,42 @@ begin_afresh(struct asking *a, const struct upstream_failure *why)
     return true;
 }
 
+/* --- to go on ----------------------------------------------------------- */
+
+bool
+asking_may_break(const struct asking *a)
+{
+    return settings_of(a)->providers[a->chosen].continue_on_failure &&
+           a->events->on_break != NULL && has_fallback(a);
+}
+
+/* Another one would be held to the same: what its filter keeps back it would
+ * say. */
+static bool
+is_filter(const char *word)
+{
+    return strcmp(word, "content_filter") == 0 ||
+           strcmp(word, "content_policy_violation") == 0;
+}
+
+/* Before turning to who goes on. True: it is taken. */
+static bool
+break_off(struct asking *a, const struct upstream_failure *why)
+{
+    if (!a->spoken || !asking_may_break(a) || !has_time(a, 0) ||
+        is_filter(why->word)) {
+        return false;
+    }
+    a->spoken = false;
+    log_warn(EVENT_LLM_CONTINUE, "another provider goes on with the answer",
+             a->who[0], a->who[1], provider_field(a),
+             log_cstr("reason", why->word),
+             log_int("bytes", (int64_t)a->bytes));
+    metric_count_at(METRIC_LLM_CONTINUED, slots_of(a)->continued);
+    a->events->on_break(a->cookie, why);
+    return true;
+}
+
 static void
 log_failure(const struct asking *a, const struct upstream_failure *why)
 {
@@ -218,7 +263,7 @@ ask_on(struct asking *a, const struct upstream_failure *why)
     if (may_retry(a, why)) {
         delay = retry_delay_ms(a, why->retry_after_ms);
         note_retry(a, delay);
-    } else if (has_fallback(a) && may_ask(a, 0)) {
+    } else if (break_off(a, why) || (has_fallback(a) && may_ask(a, 0))) {
         turn_to(a, after(a, a->fallbacks));
     } else {
         return false;

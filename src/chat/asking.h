@@ -11,9 +11,10 @@
  * door have in common: order, breakers, waits, deadline, log lines, figures. A
  * member of its owner; the shard's thread alone. */
 struct asking_events {
-    /* Somebody is asked, perhaps once more: what was said so far is void. Fills
-     * what the model of asking->provider sees, borrowed during the call that
-     * asks; conversation only if asking->afresh is false. */
+    /* Somebody is asked, perhaps once more: what was said so far is void, but
+     * for what on_break took. Fills what the model of asking->provider sees,
+     * borrowed during the call that asks; conversation only if asking->afresh
+     * is false. */
     void (*on_ask)(void *cookie, struct provider_turn *prompt);
     /* As of upstream_events. */
     void (*on_text)(void *cookie, struct str text);
@@ -21,6 +22,9 @@ struct asking_events {
     void (*on_finish)(void *cookie, enum provider_finish reason);
     void (*on_conversation)(void *cookie, struct str id);
     void (*on_raw)(void *cookie, const struct provider_raw *raw); /* or NULL */
+    /* Who has spoken failed, and another one goes on with the answer: on_ask
+     * comes next, soon. Only with continue_on_failure. NULL: never. */
+    void (*on_break)(void *cookie, const struct upstream_failure *why);
     /* The last one: the answer is complete, or nobody else can be asked. Never
      * inside a function of this header. */
     void (*on_end)(void *cookie, const struct upstream_failure *why);
@@ -36,7 +40,8 @@ struct asking {
     struct timer deadline;     /* llm.stream_timeout */
     uint64_t begun_ms;
     size_t bytes;       /* of text that has come */
-    bool spoken;        /* something has come: nobody else is asked */
+    bool spoken;        /* provider has said something: nobody else is asked,
+                           unless to go on with it */
     bool relays_only;   /* those that do not relay (provider.h) are not asked */
     bool alone;         /* no fallbacks: another's answer is of no use */
     unsigned attempts;  /* requests to provider so far */
@@ -58,6 +63,9 @@ void asking_begin(struct asking *a);
 
 /* Asks; after asking_begin, once. */
 void asking_send(struct asking *a);
+
+/* Whether on_break may still come. */
+bool asking_may_break(const struct asking *a);
 
 /* Closes what is open; no callback any more, also from inside one. */
 void asking_cancel(struct asking *a);

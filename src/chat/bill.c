@@ -4,7 +4,6 @@
 
 #include "base/metrics.h"
 #include "chat/terms.h"
-#include "provider/estimate.h"
 
 const char *
 bill_kind_word(enum bill_kind k)
@@ -20,10 +19,10 @@ bill_kind_word(enum bill_kind k)
 }
 
 struct usage
-bill_estimate(uint64_t prompt_tokens, struct str text)
+bill_estimate(uint64_t prompt_tokens, uint64_t completion_tokens)
 {
     struct usage u = {.prompt_tokens = (int64_t)prompt_tokens,
-                      .completion_tokens = (int64_t)estimate_tokens(text),
+                      .completion_tokens = (int64_t)completion_tokens,
                       .present = true,
                       .estimated = true};
 

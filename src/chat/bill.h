@@ -23,9 +23,9 @@ enum bill_kind {
 
 const char *bill_kind_word(enum bill_kind k); /* "cached_input" */
 
-/* Of an answer of which no provider said it: by the estimate of what was sent
- * and of the text that came (provider/estimate.h), marked as such. */
-struct usage bill_estimate(uint64_t prompt_tokens, struct str text);
+/* Of an answer of which no provider said it: by the estimates of what was sent
+ * and of what came (provider/estimate.h), marked as such. */
+struct usage bill_estimate(uint64_t prompt_tokens, uint64_t completion_tokens);
 
 /* The cost, and the total if it was not told. Once, when the answer ends; of
  * one provider's part of it. */

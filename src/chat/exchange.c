@@ -6,6 +6,7 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/asking.h"
+#include "chat/bill.h"
 #include "guard/pseudonym.h"
 #include "loop/shard.h"
 #include "provider/estimate.h"
@@ -36,13 +37,9 @@ usage_of(const struct exchange *x)
     struct usage u = x->usage;
 
     if (!u.present) {
-        u.present = u.estimated = true;
-        u.prompt_tokens = (int64_t)x->prompt_tokens;
-        u.completion_tokens = (int64_t)((x->quarters + 3) / 4);
+        u = bill_estimate(x->prompt_tokens, (x->quarters + 3) / 4);
     }
-    if (u.total_tokens == 0) {
-        u.total_tokens = u.prompt_tokens + u.completion_tokens;
-    }
+    bill_settle(&u, &asking_provider(&x->asking)->price);
     return u;
 }
 
@@ -55,7 +52,7 @@ count(const struct exchange *x)
     struct usage u = usage_of(x);
 
     if (a->spoken) {
-        metric_add_at(METRIC_TOKENS_USED, slots->tokens, u.total_tokens);
+        bill_count(&u, slots);
         metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
                           (double)(now - a->begun_ms) / 1000);
     }
@@ -168,7 +165,8 @@ on_end(void *cookie, const struct upstream_failure *why)
 }
 
 static const struct asking_events events = {
-    on_ask, on_text, on_usage, on_finish, on_conversation, on_raw, on_end};
+    on_ask,          on_text, on_usage, on_finish,
+    on_conversation, on_raw,  NULL,     on_end};
 
 /* --- its life ----------------------------------------------------------- */
 

@@ -286,15 +286,20 @@ put_answer_head(struct buf *b, const char *answer_id)
     proto_put_text(b, PROTO_MESSAGE_ID, str_from(answer_id));
 }
 
+/* With what is stored of it, whose names are none of the head's. */
+static void
+put_answer_metadata(struct buf *b, const struct message_record *m,
+                    const char *head)
+{
+    buf_puts(b, ",\"metadata\":{");
+    buf_puts(b, head);
+    put_others(b, str_from(m->metadata), STR(""));
+    buf_putc(b, '}');
+}
+
 struct str
 frame_answer(const struct session *s, const struct message_record *m)
 {
-    static const struct proto_pair pairs[] = {
-        {"streaming", {"true", 4}},
-        {"done", {"true", 4}},
-        {"replay", {"true", 4}},
-        {NULL, {NULL, 0}},
-    };
     struct buf *b = &chat_of(s)->frame;
 
     buf_reset(b, 64 * 1024);
@@ -302,7 +307,8 @@ frame_answer(const struct session *s, const struct message_record *m)
     put_answer_head(b, m->id);
     put_text(b, m);
     put_answer_end(b, m);
-    proto_put_metadata(b, pairs);
+    put_answer_metadata(
+        b, m, "\"streaming\":\"true\",\"done\":\"true\",\"replay\":\"true\"");
     return finish(b);
 }
 
@@ -358,7 +364,7 @@ frame_done(const struct session *s, const struct message_record *m)
 
     put_answer_head(b, m->id);
     put_answer_end(b, m);
-    buf_puts(b, ",\"metadata\":{\"streaming\":\"true\",\"done\":\"true\"}");
+    put_answer_metadata(b, m, "\"streaming\":\"true\",\"done\":\"true\"");
     return finish(b);
 }
 

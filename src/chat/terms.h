@@ -18,6 +18,7 @@ struct provider_slots {
     unsigned errors;
     unsigned retries;
     unsigned fallbacks;
+    unsigned continued;
     unsigned breaker;
     unsigned bad_events;
     unsigned stops;

@@ -12,6 +12,7 @@
 #include "chat/repeat.h"
 #include "chat/router.h"
 #include "chat/session.h"
+#include "chat/turn_carry.h"
 #include "chat/turn_parts.h"
 #include "loop/shard.h"
 
@@ -301,6 +302,7 @@ turn_free(struct turn *t)
     }
     list_remove(&t->link);
     turn_ask_stop(t);
+    turn_carry_free(t);
     asking_fini(&t->asking);
     message_record_fini(&t->question);
     message_record_fini(&t->answer);

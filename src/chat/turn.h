@@ -6,6 +6,8 @@
 #include "chat/state.h"
 #include "guard/pseudonym.h"
 
+struct turn_carry;
+
 /* A turn: one question and its answer, from arrival to its one end. A table
  * of named steps (turn.def); whatever ends it early enters turn_end, which
  * produces exactly one end (turn_end.def). Turns of a session run one at a
@@ -43,7 +45,10 @@ struct turn {
     int64_t retry_after_ms;       /* of the last failure; -1: unknown */
     struct asking asking;         /* from READ to the end of STREAM */
     struct timer timer;           /* STREAM: drafts; LATE: when to try again */
-    struct history *history;      /* from READ until the first text */
+    struct history *history;      /* from READ until nobody can be asked with it
+                                     any more */
+    struct turn_carry *carry;     /* NULL until a provider has broken off and
+                                     another one goes on (turn_carry.h) */
     uint64_t prompt_tokens;       /* of the prompt, by estimate */
     uint8_t jobs;                 /* store jobs that will call back */
     uint8_t tries;                /* LATE: to store the answer after all */

@@ -7,6 +7,7 @@
 #include "chat/frames.h"
 #include "chat/history.h"
 #include "chat/session.h"
+#include "chat/turn_carry.h"
 #include "chat/turn_parts.h"
 #include "codec/utf8.h"
 #include "guard/pseudonym.h"
@@ -106,6 +107,7 @@ on_ask(void *cookie, struct provider_turn *prompt)
 
     forget_attempt(t);
     *prompt = *history_prompt(t->history);
+    turn_carry_prompt(t, prompt);
     if (!p->ops->keeps_log) {
         return;
     }
@@ -132,22 +134,20 @@ void
 turn_ask_stream(struct turn *t)
 {
     t->first_ms = t->drafted_ms = now_ms(t);
-    history_cancel(t->history);
-    t->history = NULL;
+    if (!asking_may_break(&t->asking)) {
+        history_cancel(t->history);
+        t->history = NULL;
+    }
     timer_init(&t->timer, on_draft_due);
     timer_start(&chat_of(t)->shard->timers, &t->timer, TURN_DRAFT_MS);
 }
 
 static void
-on_text(void *cookie, struct str text)
+take_text(struct turn *t, struct str text)
 {
-    struct turn *t = cookie;
     size_t room = t->text.max - t->text.n;
     bool too_long = text.n > room;
 
-    if (t->step == TURN_ASK) {
-        turn_enter(t, TURN_STREAM);
-    }
     if (too_long) {
         text.n = utf8_cut(text, room).n;
     }
@@ -158,6 +158,20 @@ on_text(void *cookie, struct str text)
     }
     if (too_long) {
         turn_end(t, TURN_END_LENGTH);
+    }
+}
+
+static void
+on_text(void *cookie, struct str text)
+{
+    struct turn *t = cookie;
+
+    if (t->step == TURN_ASK) {
+        turn_enter(t, TURN_STREAM);
+    }
+    text = turn_carry_text(t, text);
+    if (text.n > 0) {
+        take_text(t, text);
     }
 }
 
@@ -210,16 +224,29 @@ ending_of(const struct turn *t, enum upstream_end end)
 }
 
 static void
-on_end(void *cookie, const struct upstream_failure *why)
+on_break(void *cookie, const struct upstream_failure *why)
 {
     struct turn *t = cookie;
 
+    turn_carry_break(t, ending_of(t, why->end));
+}
+
+static void
+on_end(void *cookie, const struct upstream_failure *why)
+{
+    struct turn *t = cookie;
+    struct str rest = turn_carry_rest(t);
+
     t->retry_after_ms = why->retry_after_ms;
-    turn_end(t, ending_of(t, why->end));
+    if (rest.n > 0) {
+        take_text(t, rest);
+    }
+    turn_end(t, turn_carry_ending(t, ending_of(t, why->end)));
 }
 
 static const struct asking_events events = {
-    on_ask, on_text, on_usage, on_finish, on_conversation, NULL, on_end};
+    on_ask,          on_text, on_usage, on_finish,
+    on_conversation, NULL,    on_break, on_end};
 
 void
 turn_ask_choose(struct turn *t, struct terms *terms, uint16_t provider)

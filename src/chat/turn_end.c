@@ -9,6 +9,7 @@
 #include "chat/bill.h"
 #include "chat/frames.h"
 #include "chat/session.h"
+#include "chat/turn_carry.h"
 #include "chat/turn_parts.h"
 #include "loop/shard.h"
 
@@ -53,23 +54,12 @@ turn_end(struct turn *t, enum turn_ending ending)
 /* --- STORE -------------------------------------------------------------- */
 
 static void
-settle_usage(struct turn *t)
-{
-    struct usage *u = &t->answer.usage;
-
-    if (!u->present) {
-        *u = bill_estimate(t->prompt_tokens, buf_str(&t->text));
-    }
-    bill_settle(u, &asking_provider(&t->asking)->price);
-}
-
-static void
 complete_answer(struct turn *t)
 {
     uint64_t now = shard_now_ms(chat_of(t)->shard);
     struct message_record *a = &t->answer;
 
-    settle_usage(t);
+    turn_carry_settle(t);
     a->status = endings[t->ending].status;
     a->finish_reason = xstrdup(endings[t->ending].finish_reason);
     a->at_ms = clock_wall_ms();
@@ -83,7 +73,6 @@ count_answer(const struct turn *t)
     const struct provider_slots *slots =
         &t->asking.terms->slots[t->asking.provider];
 
-    bill_count(&t->answer.usage, slots);
     metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
                       (double)t->answer.duration_ms / 1000);
 }

@@ -136,6 +136,10 @@ put_messages(struct buf *b, const struct provider_turn *turn)
         put_message(b, role, buf_str(&joined));
         join_run(turn, &at, &joined, &role);
     }
+    if (turn->partial.n > 0) {
+        put_message(b, PROVIDER_ASSISTANT, turn->partial);
+        put_message(b, PROVIDER_USER, provider_go_on());
+    }
     buf_putc(b, ']');
     b->failed = b->failed || joined.failed;
     buf_fini(&joined);

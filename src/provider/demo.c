@@ -58,6 +58,9 @@ usage_of(const struct provider_turn *turn, struct str text)
     int64_t prompt = (int64_t)estimate_tokens(turn->system_prompt);
     int64_t completion = (int64_t)estimate_tokens(text);
 
+    if (turn->partial.n > 0) {
+        prompt += (int64_t)estimate_message_tokens(turn->partial);
+    }
     for (size_t i = 0; i < turn->count; i++) {
         prompt += (int64_t)estimate_message_tokens(turn->messages[i].content);
     }
@@ -71,7 +74,8 @@ begin(const struct provider_config *config, const struct provider_turn *turn)
 {
     struct answer *a = xcalloc(1, sizeof(*a));
 
-    buf_init(&a->text, DEMO_TEXT_MAX);
+    buf_init(&a->text, DEMO_TEXT_MAX + 2);
+    buf_puts(&a->text, turn->partial.n > 0 ? "\n\n" : "");
     demo_text_write(manner_of(config), turn, &a->text);
     CHECK(!a->text.failed);
     a->usage = usage_of(turn, buf_str(&a->text));

@@ -36,6 +36,17 @@ put_said(struct buf *b, const struct provider_message *m)
     buf_puts(b, "\n\n");
 }
 
+/* The app has never seen the beginning of the answer, and knows nothing of
+ * roles. */
+static void
+put_partial(struct buf *b, struct str partial)
+{
+    buf_puts(b, "\n\nYour answer so far:\n\n");
+    buf_put_str(b, partial);
+    buf_puts(b, "\n\n");
+    buf_put_str(b, provider_go_on());
+}
+
 /* The question, with what the conversation does not know in front. */
 static void
 put_query(struct buf *out, const struct provider_turn *turn)
@@ -54,6 +65,9 @@ put_query(struct buf *out, const struct provider_turn *turn)
         buf_puts(&query, "The message to answer now:\n\n");
     }
     buf_put_str(&query, turn->messages[last].content);
+    if (turn->partial.n > 0) {
+        put_partial(&query, turn->partial);
+    }
     json_put_member(out, "query", buf_str(&query));
     out->failed = out->failed || query.failed;
     buf_fini(&query);

@@ -74,6 +74,10 @@ put_messages(struct buf *b, const struct provider_turn *turn)
         put_message(b, m->role == PROVIDER_USER ? "user" : "assistant",
                     m->content);
     }
+    if (turn->partial.n > 0) {
+        put_message(b, "assistant", turn->partial);
+        put_message(b, "user", provider_go_on());
+    }
     buf_putc(b, ']');
 }
 

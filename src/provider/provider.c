@@ -122,6 +122,15 @@ provider_finish_word(enum provider_finish f)
     return words[f];
 }
 
+struct str
+provider_go_on(void)
+{
+    return STR("Your last message was cut off by a technical fault. Go on with "
+               "it from exactly where it ends, in the middle of a word if need "
+               "be. Say only what is missing: nothing of it again, no apology, "
+               "no introduction.");
+}
+
 void
 provider_fault_of_status(int status, struct provider_fault *out)
 {

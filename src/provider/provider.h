@@ -38,6 +38,7 @@ struct provider_config {
      * order; indices. */
     const size_t *fallback;
     size_t fallback_count;
+    bool continue_on_failure; /* they also go on with what it has begun */
 };
 
 enum provider_role { PROVIDER_USER, PROVIDER_ASSISTANT };
@@ -63,6 +64,9 @@ struct provider_turn {
     const struct provider_message *messages; /* oldest first; >= 1, the last
                                                  one is the question */
     size_t count;
+    struct str partial; /* of the answer: another model has said it already, and
+                           it is to be gone on with. No white space at its end.
+                           Empty: nothing */
     /* For providers that keep the log themselves (keeps_log); others pass them
      * over. */
     struct str user;         /* what our user is called there */
@@ -139,6 +143,10 @@ provider_is_local(const struct provider_config *config)
 
 /* "stop", "length", "content_filter". */
 const char *provider_finish_word(enum provider_finish f);
+
+/* What a model is told behind a partial answer, as if by the user: nothing
+ * else makes all of them go on instead of beginning again (decision 0046). */
+struct str provider_go_on(void);
 
 /* ERR_LLM_UNAVAILABLE, retryable for the statuses 408, 429 and 5xx, code "".
  * 0 stands for no status. */

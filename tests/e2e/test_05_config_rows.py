@@ -133,7 +133,8 @@ PARAMS_BAD = [("TEMPERATURE", "2.1"), ("TEMPERATURE", "warm"), ("TEMPERATURE", "
               ("MAX_TOKENS", "0"), ("MAX_TOKENS", "1.5"), ("MAX_TOKENS", "10000001"),
               ("EXTRA_BODY", "top_p=1"), ("EXTRA_BODY", '[{"top_p": 1}]'),
               ("EXTRA_BODY", '{"top_p": 1, "top_p": 2}'), ("EXTRA_BODY", '{"stream": false}'),
-              ("EXTRA_BODY", '{"temperature": 1}'), ("EXTRA_BODY", "{} " * 6000)]
+              ("EXTRA_BODY", '{"temperature": 1}'), ("EXTRA_BODY", "{} " * 6000),
+              ("CONTINUE_ON_FAILURE", "perhaps")]
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "dify"])

@@ -460,6 +460,19 @@ def _(house):
     assert ends() == "stop"
 
 
+@row("llm.providers[n].continue_on_failure", True)
+def _(house):
+    house.values["llm"]["providers"][0]["fallback"] = ["fake-b"]
+    house.with_()
+
+    def said():
+        text = scripted(house, Answer().tokens("one ").fin(), plain("two"))
+        return house.join().turn(text).text
+    assert said() == "one "
+    yield
+    assert said() == "one two"
+
+
 @row("llm.providers[n].temperature", "0.25")
 def _(house):
     assert "temperature" not in asked(house).json

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A scriptable OpenAI-compatible model: asyncio in a thread of the test process.
 
-Scripts are tied to the question (the last message's text), so tests on one
+Scripts are tied to the question (the last text of the user's), so tests on one
 server never take each other's answers; successive requests with one question
 take successive answers, and the last one stays. Every request is recorded with
 the moment the other side closed.
@@ -17,6 +17,10 @@ import time
 
 from .answer import Answer, plain
 from .waiting import PATIENCE, wait_for
+
+
+# What every model is told behind an answer that it goes on with (decision 0046).
+GO_ON = "Your last message was cut off by a technical fault. Go on with it"
 
 
 class Moment(threading.Event):
@@ -52,11 +56,19 @@ class Request:
         """The messages as (role, text)."""
         return [(m["role"], m["content"]) for m in self.messages]
 
+    @property
+    def partial(self):
+        """The answer that is to be gone on with; None when there is none."""
+        last = self.pairs[-2:]
+        told = len(last) == 2 and last[1][0] == "user" and last[1][1].startswith(GO_ON)
+        return last[0][1] if told and last[0][0] == "assistant" else None
+
     @functools.cached_property
     def question(self):
-        """The last message's text; None when the body is something else."""
+        """The last message's text, of a question; None when the body is something else."""
         try:
-            return self.messages[-1]["content"]
+            at = -1 if self.partial is None else -3
+            return self.messages[at]["content"]
         except (ValueError, KeyError, IndexError, TypeError):
             return None
 

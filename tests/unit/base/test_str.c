@@ -52,6 +52,8 @@ trims_what_http_calls_white_space(void **state)
     (void)state;
     assert_true(str_is(str_trim(STR(" \t\r\na b\n ")), "a b"));
     assert_int_equal(str_trim(STR(" \t")).n, 0);
+    assert_true(str_is(str_trim_end(STR(" \t\r\na b\n ")), " \t\r\na b"));
+    assert_int_equal(str_trim_end(STR(" \t")).n, 0);
 }
 
 static void

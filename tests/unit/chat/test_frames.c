@@ -263,6 +263,14 @@ answers(void **state)
     expect(frame_done(s, &nothing), HEAD("ai_response") ANSWER
            ",\"finish_reason\":\"cancelled\","
            "\"metadata\":{\"streaming\":\"true\",\"done\":\"true\"}}");
+    m.metadata = lasting("{\"providers\":\"m1,m2\"}");
+    expect(frame_done(s, &m), HEAD("ai_response") ANSWER END
+           ",\"metadata\":{\"streaming\":\"true\",\"done\":\"true\","
+           "\"providers\":\"m1,m2\"}}");
+    expect(frame_answer(s, &m), HEAD("ai_response") ANSWER
+           ",\"content\":\"hi\"" END ",\"metadata\":{\"streaming\":\"true\","
+           "\"done\":\"true\",\"replay\":\"true\","
+           "\"providers\":\"m1,m2\"}}");
     expect(frame_snapshot(s, MID, QID, STR("so far")),
            HEAD("ai_response") ANSWER
            ",\"content\":\"so far\",\"reply_to\":\"" QID

@@ -29,7 +29,11 @@ assert_text(struct buf *b, const char *expected)
 static void
 chunks_have_their_form(void **state)
 {
-    static const struct usage usage = {3, 4, 7, true, true};
+    static const struct usage usage = {.prompt_tokens = 3,
+                                       .completion_tokens = 4,
+                                       .total_tokens = 7,
+                                       .present = true,
+                                       .estimated = true};
     struct buf b;
 
     (void)state;
@@ -60,7 +64,9 @@ chunks_have_their_form(void **state)
                                      "\"completion_tokens\":4,"
                                      "\"total_tokens\":7,\"estimated\":true}}");
     openai_answer_whole(&b, &answer, STR("ü"), PROVIDER_LENGTH,
-                        &(struct usage){1, 2, 3, true, false});
+                        &(struct usage){.prompt_tokens = 1,
+                                        .completion_tokens = 2,
+                                        .total_tokens = 3});
     assert_text(
         &b,
         HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":"

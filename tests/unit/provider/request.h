@@ -12,6 +12,13 @@
 
 #include <cmocka.h>
 
+/* What a model is told behind a partial answer. */
+#define GO_ON                                                                  \
+    "Your last message was cut off by a technical fault. Go on with it from "  \
+    "exactly where it ends, in the middle of a word if need be. Say only "     \
+    "what "                                                                    \
+    "is missing: nothing of it again, no apology, no introduction."
+
 static inline struct provider_config
 request_config(const struct provider_ops *ops, const char *endpoint,
                const char *key)

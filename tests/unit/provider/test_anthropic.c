@@ -327,6 +327,23 @@ settings_become_members_of_the_request(void **state)
                     " 'messages': [{'role': 'user', 'content': 'q'}]}");
 }
 
+/* The last one is the user's: a newer model answers 400 to one that has to go
+ * on with its own. */
+static void
+a_partial_answer_is_gone_on_with(void **state)
+{
+    struct provider_config config = request_config(ops, "https://h", "k");
+    struct provider_turn turn = {
+        .messages = &question, .count = 1, .partial = STR("so far")};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'max_tokens': 4096, 'stream': true,"
+                    " 'messages': [{'role': 'user', 'content': 'q'},"
+                    " {'role': 'assistant', 'content': 'so far'},"
+                    " {'role': 'user', 'content': '" GO_ON "'}]}");
+}
+
 /* A conversation as letters: u and a with their text, and what is sent. */
 static const struct {
     const char *said;
@@ -430,6 +447,7 @@ main(void)
         cmocka_unit_test(sends_the_version_and_the_key_if_there_is_one),
         cmocka_unit_test(sampling_is_asked_of_the_version_that_has_it),
         cmocka_unit_test(settings_become_members_of_the_request),
+        cmocka_unit_test(a_partial_answer_is_gone_on_with),
         cmocka_unit_test(user_and_assistant_take_turns_beginning_with_the_user),
         cmocka_unit_test(refuses_what_does_not_fit),
     };

@@ -20,11 +20,13 @@ struct told {
 };
 
 static struct told
-listen(const char *model, const struct provider_message *messages, size_t count)
+listen_behind(struct str partial, const char *model,
+              const struct provider_message *messages, size_t count)
 {
     struct provider_config config = {
         .ops = &demo_ops, .id = "d", .name = "D", .model = model};
-    struct provider_turn turn = {.messages = messages, .count = count};
+    struct provider_turn turn = {
+        .messages = messages, .count = count, .partial = partial};
     void *state = demo_ops.begin(&config, &turn);
     struct provider_event event;
     struct told told = {0};
@@ -60,6 +62,12 @@ listen(const char *model, const struct provider_message *messages, size_t count)
 }
 
 static struct told
+listen(const char *model, const struct provider_message *messages, size_t count)
+{
+    return listen_behind(STR(""), model, messages, count);
+}
+
+static struct told
 ask(const char *model, const char *question)
 {
     struct provider_message m = {PROVIDER_USER, str_from(question)};
@@ -81,6 +89,22 @@ says_the_same_to_the_same_question(void **state)
     xfree(a.text);
     xfree(b.text);
     xfree(c.text);
+}
+
+/* It has nothing to go on with: its own answer follows, as a paragraph. */
+static void
+follows_a_partial_answer(void **state)
+{
+    struct provider_message m = {PROVIDER_USER, STR("What is this?")};
+    struct told a = ask("demo-brief", "What is this?");
+    struct told b = listen_behind(STR("It is a"), "demo-brief", &m, 1);
+
+    (void)state;
+    assert_memory_equal(b.text, "\n\n", 2);
+    assert_string_equal(b.text + 2, a.text);
+    assert_true(b.usage.prompt_tokens > a.usage.prompt_tokens);
+    xfree(a.text);
+    xfree(b.text);
 }
 
 static void
@@ -196,6 +220,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(says_the_same_to_the_same_question),
+        cmocka_unit_test(follows_a_partial_answer),
         cmocka_unit_test(shows_the_question_and_every_kind_of_markdown),
         cmocka_unit_test(counts_the_turns_it_was_given),
         cmocka_unit_test(a_long_answer_takes_about_half_a_minute),

@@ -253,6 +253,23 @@ what_it_cannot_know_stands_in_front(void **state)
 }
 
 static void
+a_partial_answer_stands_behind_the_question(void **state)
+{
+    struct provider_config config = request_config(ops, "https://x.y/v1", "k");
+    struct provider_turn turn = {.messages = said,
+                                 .count = 1,
+                                 .user = STR("u-1"),
+                                 .conversation = STR("c-1"),
+                                 .partial = STR("Hello,")};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'query':'I am Ann.\\n\\nYour answer so far:\\n\\nHello,"
+                    "\\n\\n" GO_ON "','inputs':{},'response_mode':'streaming',"
+                    "'conversation_id':'c-1','user':'u-1'}");
+}
+
+static void
 the_system_prompt_is_an_input(void **state)
 {
     struct provider_config config = request_config(ops, "https://x.y/v1", "k");
@@ -358,6 +375,7 @@ main(void)
         cmocka_unit_test(a_status_says_whether_asking_again_helps),
         cmocka_unit_test(a_question_in_its_conversation_goes_alone),
         cmocka_unit_test(what_it_cannot_know_stands_in_front),
+        cmocka_unit_test(a_partial_answer_stands_behind_the_question),
         cmocka_unit_test(the_system_prompt_is_an_input),
         cmocka_unit_test(the_key_is_a_bearer_token),
         cmocka_unit_test(a_body_beyond_its_maximum_is_refused),

@@ -359,6 +359,22 @@ builds_the_request(void **state)
                     "{'role': 'user', 'content': '\\u00e4?'}]}");
 }
 
+static void
+a_partial_answer_is_gone_on_with(void **state)
+{
+    struct provider_config config = request_config(ops, "https://h/v1", "k");
+    struct provider_turn turn = {
+        .messages = &messages[2], .count = 1, .partial = STR("so \"far")};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'stream': true,"
+                    " 'stream_options': {'include_usage': true}, 'messages': ["
+                    "{'role': 'user', 'content': '\\u00e4?'},"
+                    "{'role': 'assistant', 'content': 'so \\'far'},"
+                    "{'role': 'user', 'content': '" GO_ON "'}]}");
+}
+
 /* stream_options are ours unless the operator says something else: servers
  * there are that refuse them. */
 static void
@@ -543,6 +559,7 @@ main(void)
         cmocka_unit_test(appends_the_path_unless_it_is_there),
         cmocka_unit_test(the_key_goes_where_the_endpoint_wants_it),
         cmocka_unit_test(builds_the_request),
+        cmocka_unit_test(a_partial_answer_is_gone_on_with),
         cmocka_unit_test(settings_become_members_of_the_request),
         cmocka_unit_test(sends_no_key_and_no_prompt_when_there_is_none),
         cmocka_unit_test(refuses_what_does_not_fit_and_line_ends_in_headers),
