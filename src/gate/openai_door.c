@@ -70,16 +70,14 @@ openai_door_models(struct request *r)
 
 /* 404 with what there is. */
 static void
-refuse_model(struct request *r, struct str model)
+refuse_model(struct request *r)
 {
     const struct chat_settings *chat = chat_settings_of(r->gate->shard);
     struct buf message;
     char *text;
 
     buf_init(&message, LIST_BYTES);
-    buf_puts(&message, "There is no model ");
-    json_put_string(&message, model);
-    buf_puts(&message, ". Models:");
+    buf_puts(&message, "There is no such model. Models:");
     for (size_t i = 0; i < chat->provider_count; i++) {
         buf_puts(&message, i > 0 ? ", " : " ");
         buf_puts(&message, chat->providers[i].id);
@@ -98,7 +96,7 @@ openai_door_model(struct request *r)
     struct buf body;
 
     if (model < 0) {
-        refuse_model(r, r->param);
+        refuse_model(r);
         return;
     }
     buf_init(&body, FRAME_BYTES);
@@ -421,7 +419,7 @@ start(struct request *r,
         reply_error_text(r, fault.error.err, fault.error.param,
                          fault.error.message);
     } else if ((model = chat_model_find(chat, d->in.model)) < 0) {
-        refuse_model(r, d->in.model);
+        refuse_model(r);
     } else if (suits(d, &chat->providers[model])) {
         ask(d, (unsigned)model);
         return;
