@@ -59,9 +59,9 @@ class Request:
     @property
     def partial(self):
         """The answer that is to be gone on with; None when there is none."""
-        last = self.pairs[-2:]
-        told = len(last) == 2 and last[1][0] == "user" and last[1][1].startswith(GO_ON)
-        return last[0][1] if told and last[0][0] == "assistant" else None
+        *_, before, last = {}, {}, *self.messages
+        told = last.get("role") == "user" and str(last["content"]).startswith(GO_ON)
+        return before["content"] if told and before.get("role") == "assistant" else None
 
     @functools.cached_property
     def question(self):
