@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Streams in the services' documented forms (the fuzz targets' corpus): our server
-and the official client read the same answer in them."""
+"""Streams in the services' documented forms, and as a LiteLLM proxy wrote them (the
+fuzz targets' corpus): our server and the official client read the same answer in
+them."""
 
 from pathlib import Path
 
@@ -18,7 +19,8 @@ FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length",
           "refusal": "content_filter", "length": "length",
           "content_filter": "content_filter"}
 # What is broken on purpose, in ways that no client reads.
-BROKEN = {"odd", "page", "cut", "error", "error-document", "error-event"}
+BROKEN = {"odd", "page", "cut", "error", "error-document", "error-event",
+          "litellm-broken", "litellm-refused"}
 # What the official client refuses or leaves out.
 STRICTER = {"anthropic": {"no-names", "overloaded"}, "openai": set()}
 # Azure's first event lacks what the types demand.
@@ -120,18 +122,21 @@ def test_a_stream_without_the_names_of_its_events_is_read(chat, fake, question):
     assert turn.text == "Grüße, Welt! 😀" and turn.finish == "stop"
 
 
-@pytest.mark.parametrize("kind,name,finish", [
-    ("anthropic", "overloaded", "provider_error"), ("openai", "error", "provider_error")])
-def test_an_error_after_text_keeps_the_text(chat, fake, question, kind, name, finish):
+@pytest.mark.parametrize("kind,name,text", [
+    ("anthropic", "overloaded", "Hel"), ("openai", "error", "Hel"),
+    ("anthropic", "litellm-broken", "Grüße, Welt"),
+    ("openai", "litellm-broken", "Grüße, Welt")])
+def test_an_error_after_text_keeps_the_text(chat, fake, question, kind, name, text):
     fake.when(question, answer(recorded(kind, name)))
     with pytest.raises((anthropic.APIError, openai.APIError)):
         READ[kind](fake, question, True)
     turn = chat().turn(question, model_id=kind)
-    assert turn.text == "Hel" and turn.finish == finish
+    assert turn.text == text and turn.finish == "provider_error"
 
 
 @pytest.mark.parametrize("kind,name", [
-    ("anthropic", "error"), ("anthropic", "page"), ("openai", "error-document"),
+    ("anthropic", "error"), ("anthropic", "page"), ("anthropic", "litellm-refused"),
+    ("openai", "error-document"),
     ("openai", "error-event"), ("openai", "page")])
 def test_an_error_instead_of_an_answer_is_one(chat, fake, question, kind, name):
     fake.when(question, answer(recorded(kind, name)))
