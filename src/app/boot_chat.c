@@ -128,6 +128,7 @@ make_providers(const struct config *c, struct breakers *breakers)
             .max_tokens = (int64_t)p->max_tokens,
             .extra_body = str_dup(p->extra_body),
             .price = prices_of(p),
+            .vision = p->vision,
             .continue_on_failure = p->continue_on_failure,
         };
         all[i].breaker = breakers_of(breakers, all[i].id);

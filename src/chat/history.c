@@ -33,6 +33,7 @@ struct history {
                        when there are none */
     size_t chosen_n;
     struct provider_message *messages;
+    struct picture picture; /* the question's */
     struct provider_turn prompt;
     uint64_t tokens;
     bool reading;
@@ -211,6 +212,17 @@ put_message(struct history *h, size_t at, const struct message_record *m)
     h->tokens += estimate_tokens(content_of(m));
 }
 
+/* Of the question only: a link that leads nowhere any more would make each of
+ * the later questions fail. */
+static void
+put_picture(struct history *h, struct provider_message *m)
+{
+    if (picture_read_link(str_from(h->question->file_url), &h->picture)) {
+        m->pictures = &h->picture;
+        m->picture_count = 1;
+    }
+}
+
 /* Takes chosen. */
 static void
 compose(struct history *h, size_t *chosen, size_t n)
@@ -223,6 +235,7 @@ compose(struct history *h, size_t *chosen, size_t n)
         put_message(h, i, &h->records[chosen[i]]);
     }
     put_message(h, n, h->question);
+    put_picture(h, &h->messages[n]);
     h->prompt = (struct provider_turn){
         .system_prompt = str_from(h->terms->settings->system_prompt),
         .messages = h->messages,

@@ -441,6 +441,7 @@ api_models(struct request *r)
         json_put_member(&body, "id", str_from(chat->providers[i].id));
         json_put_member(&body, "name", str_from(chat->providers[i].name));
         json_put_member(&body, "type", str_from(chat->providers[i].ops->type));
+        json_put_member_bool(&body, "vision", chat->providers[i].vision);
         buf_putc(&body, '}');
     }
     buf_putc(&body, ']');

@@ -86,16 +86,16 @@ put_message(struct buf *b, enum provider_role role, struct str content)
 }
 
 /* A blank message is left out; a blank question stands for something that has
- * no words. */
+ * no words, and so does one with pictures. */
 static struct str
 words_of(const struct provider_turn *turn, size_t at)
 {
-    struct str content = turn->messages[at].content;
+    const struct provider_message *m = &turn->messages[at];
 
-    if (str_trim(content).n > 0) {
-        return content;
+    if (str_trim(m->content).n > 0) {
+        return m->content;
     }
-    return at + 1 < turn->count ? STR("") : NO_WORDS;
+    return at + 1 < turn->count && m->picture_count == 0 ? STR("") : NO_WORDS;
 }
 
 /* The messages of one role from *at on, with an empty line between them; *at
@@ -119,11 +119,57 @@ join_run(const struct provider_turn *turn, size_t *at, struct buf *joined,
 }
 
 static void
-put_messages(struct buf *b, const struct provider_turn *turn)
+put_picture(struct buf *b, const struct picture *p)
+{
+    json_put_comma(b);
+    buf_puts(b, "{\"type\":\"image\",\"source\":{");
+    if (p->base64.n > 0) {
+        json_put_member(b, "type", STR("base64"));
+        json_put_member(b, "media_type", p->type);
+        json_put_member(b, "data", p->base64);
+    } else {
+        json_put_member(b, "type", STR("url"));
+        json_put_member(b, "url", p->url);
+    }
+    buf_puts(b, "}}");
+}
+
+/* The messages from..to as one: the pictures, then the words. */
+static void
+put_seen(struct buf *b, const struct provider_turn *turn, size_t from,
+         size_t to, struct str words)
+{
+    json_put_comma(b);
+    buf_puts(b, "{\"role\":\"user\",\"content\":[");
+    for (; from < to; from++) {
+        const struct provider_message *m = &turn->messages[from];
+
+        for (size_t i = 0; i < m->picture_count; i++) {
+            put_picture(b, &m->pictures[i]);
+        }
+    }
+    buf_puts(b, ",{\"type\":\"text\"");
+    json_put_member(b, "text", words);
+    buf_puts(b, "}]}");
+}
+
+static bool
+has_pictures(const struct provider_config *config,
+             const struct provider_turn *turn, size_t from, size_t to)
+{
+    while (from < to && provider_pictures(config, &turn->messages[from]) == 0) {
+        from++;
+    }
+    return from < to;
+}
+
+static void
+put_messages(struct buf *b, const struct provider_config *config,
+             const struct provider_turn *turn)
 {
     struct buf joined;
     enum provider_role role = PROVIDER_USER;
-    size_t at = 0;
+    size_t at = 0, from = 0;
 
     buf_init(&joined, b->max);
     json_put_key(b, "messages");
@@ -133,7 +179,12 @@ put_messages(struct buf *b, const struct provider_turn *turn)
         put_message(b, PROVIDER_USER, NO_WORDS);
     }
     while (joined.n > 0) {
-        put_message(b, role, buf_str(&joined));
+        if (has_pictures(config, turn, from, at)) {
+            put_seen(b, turn, from, at, buf_str(&joined));
+        } else {
+            put_message(b, role, buf_str(&joined));
+        }
+        from = at;
         join_run(turn, &at, &joined, &role);
     }
     if (turn->partial.n > 0) {
@@ -188,7 +239,7 @@ put_body(struct buf *b, const struct provider_config *config,
     if (str_trim(turn->system_prompt).n > 0) {
         json_put_member(b, "system", turn->system_prompt);
     }
-    put_messages(b, turn);
+    put_messages(b, config, turn);
     json_put_member_bool(b, "stream", true);
     put_params(b, config, turn);
     buf_putc(b, '}');

@@ -84,6 +84,31 @@ put_inputs(struct buf *b, struct str system_prompt)
     buf_putc(b, '}');
 }
 
+/* Links only: bytes would have to be uploaded to the app first. */
+static void
+put_files(struct buf *b, const struct provider_config *config,
+          const struct provider_turn *turn)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < turn->count; i++) {
+        const struct provider_message *m = &turn->messages[i];
+
+        for (size_t k = 0; k < provider_pictures(config, m); k++) {
+            if (m->pictures[k].url.n == 0) {
+                continue;
+            }
+            buf_puts(b, any ? "," : ",\"files\":[");
+            any = true;
+            buf_puts(b, "{\"type\":\"image\","
+                        "\"transfer_method\":\"remote_url\"");
+            json_put_member(b, "url", m->pictures[k].url);
+            buf_putc(b, '}');
+        }
+    }
+    buf_puts(b, any ? "]" : "");
+}
+
 static void
 put_body(struct buf *b, const struct provider_config *config,
          const struct provider_turn *turn)
@@ -96,6 +121,9 @@ put_body(struct buf *b, const struct provider_config *config,
     json_put_member(b, "response_mode", STR("streaming"));
     json_put_member(b, "conversation_id", turn->conversation);
     json_put_member(b, "user", turn->user);
+    if (!params_name(config, STR("files"))) {
+        put_files(b, config, turn);
+    }
     params_put(config, b);
     buf_putc(b, '}');
 }

@@ -61,7 +61,39 @@ put_message(struct buf *b, const char *role, struct str content)
 }
 
 static void
-put_messages(struct buf *b, const struct provider_turn *turn)
+put_picture(struct buf *b, const struct picture *p)
+{
+    struct buf url;
+
+    buf_init(&url, b->max);
+    if (p->base64.n > 0) {
+        buf_printf(&url, "data:%.*s;base64,", STR_ARG(p->type));
+    }
+    buf_put_str(&url, p->base64.n > 0 ? p->base64 : p->url);
+    buf_puts(b, ",{\"type\":\"image_url\",\"image_url\":{");
+    json_put_member(b, "url", buf_str(&url));
+    buf_puts(b, "}}");
+    b->failed = b->failed || url.failed;
+    buf_fini(&url);
+}
+
+/* The words, then the pictures. */
+static void
+put_seen(struct buf *b, const struct provider_message *m)
+{
+    json_put_comma(b);
+    buf_puts(b, "{\"role\":\"user\",\"content\":[{\"type\":\"text\"");
+    json_put_member(b, "text", m->content);
+    buf_putc(b, '}');
+    for (size_t i = 0; i < m->picture_count; i++) {
+        put_picture(b, &m->pictures[i]);
+    }
+    buf_puts(b, "]}");
+}
+
+static void
+put_messages(struct buf *b, const struct provider_config *config,
+             const struct provider_turn *turn)
 {
     json_put_key(b, "messages");
     buf_putc(b, '[');
@@ -71,8 +103,12 @@ put_messages(struct buf *b, const struct provider_turn *turn)
     for (size_t i = 0; i < turn->count; i++) {
         const struct provider_message *m = &turn->messages[i];
 
-        put_message(b, m->role == PROVIDER_USER ? "user" : "assistant",
-                    m->content);
+        if (provider_pictures(config, m) > 0) {
+            put_seen(b, m);
+        } else {
+            put_message(b, m->role == PROVIDER_USER ? "user" : "assistant",
+                        m->content);
+        }
     }
     if (turn->partial.n > 0) {
         put_message(b, "assistant", turn->partial);
@@ -88,7 +124,7 @@ put_body(struct buf *b, const struct provider_config *config,
 {
     buf_putc(b, '{');
     json_put_member(b, "model", str_from(config->model));
-    put_messages(b, turn);
+    put_messages(b, config, turn);
     json_put_member_bool(b, "stream", true);
     if (!params_name(config, STR("stream_options"))) {
         json_put_key(b, "stream_options");

@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "provider/picture.h"
 #include "provider/price.h"
 #include "provider/provider_event.h"
 #include "provider/provider_request.h"
@@ -31,6 +32,7 @@ struct provider_config {
     const char *temperature; /* a JSON number; "" for none */
     int64_t max_tokens;      /* 0 for none */
     const char *extra_body;  /* a JSON object, see params.h; "" for none */
+    bool vision;             /* the model can see; others get no pictures */
     struct breaker *breaker; /* outlives this; NULL: always asked */
     struct price price;
 
@@ -45,7 +47,9 @@ enum provider_role { PROVIDER_USER, PROVIDER_ASSISTANT };
 
 struct provider_message {
     enum provider_role role;
-    struct str content; /* UTF-8 */
+    struct str content;             /* UTF-8 */
+    const struct picture *pictures; /* that belong to it; a user's only */
+    size_t picture_count;
 };
 
 /* A request that a client made in OpenAI's form, for providers that speak it
@@ -139,6 +143,14 @@ static inline bool
 provider_is_local(const struct provider_config *config)
 {
     return config->ops->build == NULL;
+}
+
+/* How many of the message's pictures the provider is given. */
+static inline size_t
+provider_pictures(const struct provider_config *config,
+                  const struct provider_message *m)
+{
+    return config->vision && m->role == PROVIDER_USER ? m->picture_count : 0;
 }
 
 /* "stop", "length", "content_filter". */

@@ -134,7 +134,7 @@ PARAMS_BAD = [("TEMPERATURE", "2.1"), ("TEMPERATURE", "warm"), ("TEMPERATURE", "
               ("EXTRA_BODY", "top_p=1"), ("EXTRA_BODY", '[{"top_p": 1}]'),
               ("EXTRA_BODY", '{"top_p": 1, "top_p": 2}'), ("EXTRA_BODY", '{"stream": false}'),
               ("EXTRA_BODY", '{"temperature": 1}'), ("EXTRA_BODY", "{} " * 6000),
-              ("CONTINUE_ON_FAILURE", "perhaps")]
+              ("CONTINUE_ON_FAILURE", "perhaps"), ("VISION", "perhaps")]
 
 
 @pytest.mark.parametrize("kind", ["openai", "anthropic", "dify"])

@@ -473,6 +473,17 @@ def _(house):
     assert said() == "one two"
 
 
+@row("llm.providers[n].vision", True)
+def _(house):
+    def seen():
+        text = scripted(house, plain("a cat"))
+        house.join().turn(text, file_url="https://pictures.example.com/cat.png")
+        return isinstance(house.fake.asked(text)[-1].messages[-1]["content"], list)
+    assert not seen()
+    yield
+    assert seen()
+
+
 @row("llm.providers[n].temperature", "0.25")
 def _(house):
     assert "temperature" not in asked(house).json

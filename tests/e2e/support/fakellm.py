@@ -68,7 +68,10 @@ class Request:
         """The last message's text, of a question; None when the body is something else."""
         try:
             at = -1 if self.partial is None else -3
-            return self.messages[at]["content"]
+            said = self.messages[at]["content"]
+            if isinstance(said, list):  # with pictures
+                said = "".join(part.get("text", "") for part in said)
+            return said
         except (ValueError, KeyError, IndexError, TypeError):
             return None
 

@@ -15,7 +15,8 @@ static void
 on_ask(void *cookie, const struct provider_config *provider,
        struct provider_turn *out)
 {
-    static const struct provider_message question = {PROVIDER_USER, STR("hi")};
+    static const struct provider_message question = {.role = PROVIDER_USER,
+                                                     .content = STR("hi")};
 
     (void)provider;
     (void)cookie;

@@ -70,7 +70,8 @@ on_end(void *cookie, const struct upstream_failure *why)
 static const struct upstream_events listening = {
     on_text, on_usage, on_finish, on_conversation, NULL, on_end};
 
-static const struct provider_message question = {PROVIDER_USER, STR("hi")};
+static const struct provider_message question = {.role = PROVIDER_USER,
+                                                 .content = STR("hi")};
 static const struct provider_turn prompt = {
     .messages = &question, .count = 1, .user = STR("somebody")};
 

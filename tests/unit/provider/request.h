@@ -19,6 +19,18 @@
     "what "                                                                    \
     "is missing: nothing of it again, no apology, no introduction."
 
+/* Two pictures, of both forms, and a message that has them. */
+static const struct picture request_pictures[] = {
+    {.type = STR("image/png"), .base64 = STR("QUI=")},
+    {.url = STR("https://h.example.com/a.png")},
+};
+
+static const struct provider_message request_seen = {
+    .role = PROVIDER_USER,
+    .content = STR("What is it?"),
+    .pictures = request_pictures,
+    .picture_count = 2};
+
 static inline struct provider_config
 request_config(const struct provider_ops *ops, const char *endpoint,
                const char *key)
@@ -61,7 +73,8 @@ request_headers(const struct provider_request *r)
 static inline void
 request_url_is(const struct provider_config *config, const char *url)
 {
-    static const struct provider_message hi = {PROVIDER_USER, STR("hi")};
+    static const struct provider_message hi = {.role = PROVIDER_USER,
+                                               .content = STR("hi")};
     struct provider_turn turn = {.messages = &hi, .count = 1};
     struct provider_request r;
 

@@ -248,7 +248,8 @@ finds_messages_below_the_version(void **state)
     }
 }
 
-static const struct provider_message question = {PROVIDER_USER, STR("q")};
+static const struct provider_message question = {.role = PROVIDER_USER,
+                                                 .content = STR("q")};
 
 static void
 sends_the_version_and_the_key_if_there_is_one(void **state)
@@ -344,6 +345,39 @@ a_partial_answer_is_gone_on_with(void **state)
                     " {'role': 'user', 'content': '" GO_ON "'}]}");
 }
 
+#define SEEN                                                                   \
+    "{'type': 'image', 'source': {'type': 'base64',"                           \
+    " 'media_type': 'image/png', 'data': 'QUI='}},"                            \
+    "{'type': 'image', 'source': {'type': 'url',"                              \
+    " 'url': 'https://h.example.com/a.png'}},"
+
+/* Of messages that become one, all pictures stand in front of all words. */
+static void
+pictures_go_to_models_that_see(void **state)
+{
+    struct provider_config config = request_config(ops, "https://h", "k");
+    struct provider_message two[] = {request_seen, request_seen};
+    struct provider_turn turn = {.messages = two, .count = 2};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'max_tokens': 4096, 'stream': true,"
+                    " 'messages': [{'role': 'user', 'content':"
+                    " 'What is it?\\n\\nWhat is it?'}]}");
+    config.vision = true;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'max_tokens': 4096, 'stream': true,"
+                    " 'messages': [{'role': 'user', 'content': [" SEEN SEEN
+                    "{'type': 'text',"
+                    " 'text': 'What is it?\\n\\nWhat is it?'}]}]}");
+    two[0].content = STR(" "); /* nothing but pictures */
+    turn.count = 1;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'max_tokens': 4096, 'stream': true,"
+                    " 'messages': [{'role': 'user', 'content': [" SEEN
+                    "{'type': 'text', 'text': '...'}]}]}");
+}
+
 /* A conversation as letters: u and a with their text, and what is sent. */
 static const struct {
     const char *said;
@@ -371,8 +405,8 @@ parse(const char *said, struct provider_message *out)
 
     while (str_split(&rest, ' ', &word)) {
         out[n++] = (struct provider_message){
-            word.p[0] == 'u' ? PROVIDER_USER : PROVIDER_ASSISTANT,
-            str_from_at(word, 1)};
+            .role = word.p[0] == 'u' ? PROVIDER_USER : PROVIDER_ASSISTANT,
+            .content = str_from_at(word, 1)};
     }
     return n;
 }
@@ -447,6 +481,7 @@ main(void)
         cmocka_unit_test(sends_the_version_and_the_key_if_there_is_one),
         cmocka_unit_test(sampling_is_asked_of_the_version_that_has_it),
         cmocka_unit_test(settings_become_members_of_the_request),
+        cmocka_unit_test(pictures_go_to_models_that_see),
         cmocka_unit_test(a_partial_answer_is_gone_on_with),
         cmocka_unit_test(user_and_assistant_take_turns_beginning_with_the_user),
         cmocka_unit_test(refuses_what_does_not_fit),

@@ -70,7 +70,8 @@ listen(const char *model, const struct provider_message *messages, size_t count)
 static struct told
 ask(const char *model, const char *question)
 {
-    struct provider_message m = {PROVIDER_USER, str_from(question)};
+    struct provider_message m = {.role = PROVIDER_USER,
+                                 .content = str_from(question)};
 
     return listen(model, &m, 1);
 }
@@ -95,7 +96,8 @@ says_the_same_to_the_same_question(void **state)
 static void
 follows_a_partial_answer(void **state)
 {
-    struct provider_message m = {PROVIDER_USER, STR("What is this?")};
+    struct provider_message m = {.role = PROVIDER_USER,
+                                 .content = STR("What is this?")};
     struct told a = ask("demo-brief", "What is this?");
     struct told b = listen_behind(STR("It is a"), "demo-brief", &m, 1);
 
@@ -136,11 +138,11 @@ static void
 counts_the_turns_it_was_given(void **state)
 {
     const struct provider_message messages[] = {
-        {PROVIDER_USER, STR("My name is Ada.")},
-        {PROVIDER_ASSISTANT, STR("Hello.")},
-        {PROVIDER_USER, STR("second")},
-        {PROVIDER_ASSISTANT, STR("Yes.")},
-        {PROVIDER_USER, STR("third")},
+        {.role = PROVIDER_USER, .content = STR("My name is Ada.")},
+        {.role = PROVIDER_ASSISTANT, .content = STR("Hello.")},
+        {.role = PROVIDER_USER, .content = STR("second")},
+        {.role = PROVIDER_ASSISTANT, .content = STR("Yes.")},
+        {.role = PROVIDER_USER, .content = STR("third")},
     };
     struct told a = listen("demo-guide", messages, 5);
     struct told b = listen("demo-brief", messages + 2, 3);

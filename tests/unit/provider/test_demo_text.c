@@ -14,7 +14,7 @@
 static size_t
 length_of(enum demo_manner manner, struct str question, struct str system)
 {
-    struct provider_message m = {PROVIDER_USER, question};
+    struct provider_message m = {.role = PROVIDER_USER, .content = question};
     struct provider_turn turn = {
         .system_prompt = system, .messages = &m, .count = 1};
     struct buf out;

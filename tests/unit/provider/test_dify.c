@@ -216,9 +216,9 @@ a_status_says_whether_asking_again_helps(void **state)
 /* --- the request -------------------------------------------------------- */
 
 static const struct provider_message said[] = {
-    {PROVIDER_USER, STR("I am Ann.")},
-    {PROVIDER_ASSISTANT, STR("Hello, \"Ann\".")},
-    {PROVIDER_USER, STR("Who am I?")},
+    {.role = PROVIDER_USER, .content = STR("I am Ann.")},
+    {.role = PROVIDER_ASSISTANT, .content = STR("Hello, \"Ann\".")},
+    {.role = PROVIDER_USER, .content = STR("Who am I?")},
 };
 
 static void
@@ -267,6 +267,31 @@ a_partial_answer_stands_behind_the_question(void **state)
                     "{'query':'I am Ann.\\n\\nYour answer so far:\\n\\nHello,"
                     "\\n\\n" GO_ON "','inputs':{},'response_mode':'streaming',"
                     "'conversation_id':'c-1','user':'u-1'}");
+}
+
+/* What is no link would have to be uploaded first. */
+static void
+links_to_pictures_go_to_apps_that_see(void **state)
+{
+    struct provider_config config = request_config(ops, "https://x.y/v1", "k");
+    struct provider_turn turn = {
+        .messages = &request_seen, .count = 1, .user = STR("u-1")};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'query':'What is it?','inputs':{},'response_mode':"
+                    "'streaming','conversation_id':'','user':'u-1'}");
+    config.vision = true;
+    request_body_is(&config, &turn,
+                    "{'query':'What is it?','inputs':{},'response_mode':"
+                    "'streaming','conversation_id':'','user':'u-1',"
+                    "'files':[{'type':'image','transfer_method':'remote_url',"
+                    "'url':'https://h.example.com/a.png'}]}");
+    config.extra_body = "{\"files\":[]}";
+    request_body_is(&config, &turn,
+                    "{'query':'What is it?','inputs':{},'response_mode':"
+                    "'streaming','conversation_id':'','user':'u-1',"
+                    "'files':[]}");
 }
 
 static void
@@ -376,6 +401,7 @@ main(void)
         cmocka_unit_test(a_question_in_its_conversation_goes_alone),
         cmocka_unit_test(what_it_cannot_know_stands_in_front),
         cmocka_unit_test(a_partial_answer_stands_behind_the_question),
+        cmocka_unit_test(links_to_pictures_go_to_apps_that_see),
         cmocka_unit_test(the_system_prompt_is_an_input),
         cmocka_unit_test(the_key_is_a_bearer_token),
         cmocka_unit_test(a_body_beyond_its_maximum_is_refused),

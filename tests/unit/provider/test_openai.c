@@ -275,9 +275,9 @@ classifies_statuses_and_takes_the_code_for_the_log(void **state)
 /* --- requests ----------------------------------------------------------- */
 
 static const struct provider_message messages[] = {
-    {PROVIDER_USER, STR("first\n")},
-    {PROVIDER_ASSISTANT, STR("answer \"1\"")},
-    {PROVIDER_USER, STR("\xC3\xA4?")},
+    {.role = PROVIDER_USER, .content = STR("first\n")},
+    {.role = PROVIDER_ASSISTANT, .content = STR("answer \"1\"")},
+    {.role = PROVIDER_USER, .content = STR("\xC3\xA4?")},
 };
 
 static void
@@ -373,6 +373,29 @@ a_partial_answer_is_gone_on_with(void **state)
                     "{'role': 'user', 'content': '\\u00e4?'},"
                     "{'role': 'assistant', 'content': 'so \\'far'},"
                     "{'role': 'user', 'content': '" GO_ON "'}]}");
+}
+
+static void
+pictures_go_to_models_that_see(void **state)
+{
+    struct provider_config config = request_config(ops, "https://h/v1", "k");
+    struct provider_turn turn = {.messages = &request_seen, .count = 1};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'stream': true,"
+                    " 'stream_options': {'include_usage': true}, 'messages': ["
+                    "{'role': 'user', 'content': 'What is it?'}]}");
+    config.vision = true;
+    request_body_is(
+        &config, &turn,
+        "{'model': 'm-\\'4', 'stream': true,"
+        " 'stream_options': {'include_usage': true}, 'messages': ["
+        "{'role': 'user', 'content': [{'type': 'text', 'text': 'What is it?'},"
+        "{'type': 'image_url', 'image_url':"
+        " {'url': 'data:image/png;base64,QUI='}},"
+        "{'type': 'image_url', 'image_url':"
+        " {'url': 'https://h.example.com/a.png'}}]}]}");
 }
 
 /* stream_options are ours unless the operator says something else: servers
@@ -559,6 +582,7 @@ main(void)
         cmocka_unit_test(appends_the_path_unless_it_is_there),
         cmocka_unit_test(the_key_goes_where_the_endpoint_wants_it),
         cmocka_unit_test(builds_the_request),
+        cmocka_unit_test(pictures_go_to_models_that_see),
         cmocka_unit_test(a_partial_answer_is_gone_on_with),
         cmocka_unit_test(settings_become_members_of_the_request),
         cmocka_unit_test(sends_no_key_and_no_prompt_when_there_is_none),
