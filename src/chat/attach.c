@@ -60,7 +60,7 @@ refuse(struct attach *a, enum err e, int code)
     attach_free(a);
     list_remove(&o->link);
     o->state = OUTLET_GONE;
-    o->user->connections--;
+    user_uncount(o);
     router_tell(o, &what, (struct str){NULL, 0}, (struct str){NULL, 0});
     o->ops->close(o, code, err_info(e)->code);
 }
@@ -75,7 +75,8 @@ replaces(const struct outlet *o, const struct user *u, struct str device)
     bool same =
         device.n > 0 && o->device_id != NULL && str_is(device, o->device_id);
 
-    return o->user == u && (same || u->chat->settings->one_connection);
+    return o->user == u && !o->aside &&
+           (same || u->chat->settings->one_connection);
 }
 
 /* o is on its way into s: the replay is being read. */
@@ -100,7 +101,7 @@ replace(struct outlet *old, struct session *s)
     }
     old->session = NULL;
     old->state = OUTLET_GONE;
-    old->user->connections--;
+    user_uncount(old);
     old->ops->close(old, CLOSE_REPLACED, "replaced by a newer connection");
 }
 
@@ -109,6 +110,9 @@ replace_others(struct session *s, const struct outlet *newcomer)
 {
     struct str device = str_from(newcomer->device_id);
 
+    if (newcomer->aside) {
+        return;
+    }
     LIST_FOREACH (it, &s->outlets) {
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 

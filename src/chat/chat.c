@@ -259,7 +259,8 @@ chat_attach(struct chat *c, struct outlet *o,
             const struct attach_request *request)
 {
     o->user = user_get(c, request->user_id);
-    o->user->connections++;
+    o->aside = request->aside;
+    user_count(o);
     o->user->holds++;
     list_push_back(&o->user->outlets, &o->in_user);
     o->admin = request->admin;
@@ -274,7 +275,7 @@ chat_detach(struct outlet *o)
     struct user *u = o->user;
 
     if (o->state != OUTLET_GONE) {
-        u->connections--;
+        user_uncount(o);
     }
     if (o->state == OUTLET_LIVE) {
         session_leave(o->session, o);

@@ -84,6 +84,7 @@ struct attach_request {
     struct str user_id;
     bool admin;
     bool strict;
+    bool aside;            /* outlet.h */
     struct str session_id; /* empty: not named */
     int64_t last_seq;      /* -1: not given */
     struct str epoch;      /* empty: not given */

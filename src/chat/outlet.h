@@ -15,6 +15,8 @@
  * another. It lives on the shard of its user. */
 struct errand;
 struct outlet;
+struct provider_config;
+struct provider_turn;
 struct session;
 struct user;
 
@@ -43,6 +45,11 @@ struct outlet_ops {
      * sent, and stops it while the store has a frame of it: so the answers to
      * a connection's frames come in the order of the frames. */
     void (*hold)(struct outlet *o, bool stopped);
+    /* What the model sees of the outlet's question instead of the session's
+     * history: fills out, borrowed during the call that asks, and returns its
+     * estimated tokens. NULL: the history. Not for models that keep the log. */
+    uint64_t (*prompt)(struct outlet *o, const struct provider_config *provider,
+                       struct provider_turn *out);
 };
 
 enum outlet_state {
@@ -66,6 +73,8 @@ struct outlet {
     uint8_t state;           /* enum outlet_state */
     uint8_t asked;           /* its turns that have not ended; at most 4 */
     bool admin;
+    bool aside; /* of one question: counts as no connection, and takes the
+                   place of none */
 };
 
 #endif

@@ -279,7 +279,7 @@ session_kill(struct session *s, int code, const char *reason)
         errand_forget(o);
         o->session = NULL;
         o->state = OUTLET_GONE;
-        o->user->connections--;
+        user_uncount(o);
         o->ops->close(o, code, reason);
     }
     session_job_end(s);

@@ -97,6 +97,19 @@ forget_attempt(struct turn *t)
     t->finish = TURN_END_STOP;
 }
 
+/* The asker may have said itself what the model is to see; what goes on with an
+ * answer needs the words. */
+static void
+ask_as_asked(struct turn *t, const struct provider_config *p,
+             struct provider_turn *prompt)
+{
+    struct outlet *o = t->asker;
+
+    if (o != NULL && o->ops->prompt != NULL && t->text.n == 0) {
+        t->prompt_tokens = o->ops->prompt(o, p, prompt);
+    }
+}
+
 /* A provider that keeps the log itself is told who asks, and only what it does
  * not know; it has its own idea of what a conversation is called. */
 static void
@@ -109,6 +122,7 @@ on_ask(void *cookie, struct provider_turn *prompt)
     *prompt = *history_prompt(t->history);
     turn_carry_prompt(t, prompt);
     if (!p->ops->keeps_log) {
+        ask_as_asked(t, p, prompt);
         return;
     }
     pseudonym_make(store_secret(chat_of(t)->store), str_from(p->id),

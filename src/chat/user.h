@@ -15,4 +15,16 @@ struct user *user_get(struct chat *c, struct str id);
 /* Frees the user when nothing of it is left in memory. */
 void user_release(struct user *u);
 
+/* The outlet counts among the user's connections from here on; no more. */
+static inline void
+user_count(const struct outlet *o)
+{
+    o->user->connections += !o->aside;
+}
+static inline void
+user_uncount(const struct outlet *o)
+{
+    o->user->connections -= !o->aside;
+}
+
 #endif

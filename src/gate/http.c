@@ -164,6 +164,12 @@ http_cut(struct request *r)
     }
 }
 
+size_t
+http_queued(const struct request *r)
+{
+    return r->http != NULL ? conn_queued(r->http->conn) : 0;
+}
+
 bool
 http_wait(struct request *r, void (*go_on)(struct request *r))
 {
@@ -411,13 +417,6 @@ feed_head(struct http *h, char *bytes, size_t n)
     return n;
 }
 
-/* Nothing but the end of the client is still to be read. */
-static bool
-is_watched(const struct http *h, size_t unread)
-{
-    return h->request != NULL && h->request->on_gone != NULL && unread == 0;
-}
-
 static size_t
 on_bytes(void *user, char *bytes, size_t n)
 {
@@ -434,7 +433,9 @@ on_bytes(void *user, char *bytes, size_t n)
             break;
         }
     }
-    if ((h->state == BUSY_STATE && !is_watched(h, n - used)) || backlogged(h)) {
+    if ((h->state == BUSY_STATE &&
+         (used < n || !request_watched(h->request))) ||
+        backlogged(h)) {
         conn_pause(h->conn);
     }
     return used;

@@ -22,6 +22,10 @@ enum err http_write(struct http *h, struct str bytes) MUST_CHECK;
  * False: the next part may be written now. */
 bool http_wait(struct request *r, void (*go_on)(struct request *r));
 
+/* Bytes of the answer that wait to be read by the client; 0 when it has gone.
+ */
+size_t http_queued(const struct request *r);
+
 /* From the handler, for an answer that is of use to nobody once the client has
  * gone: on_gone runs when it has closed its side or the connection broke (then
  * r->http is NULL), instead of go_on; it is to end the request by http_cut. A

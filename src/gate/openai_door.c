@@ -13,6 +13,7 @@
 #include "gate/http.h"
 #include "gate/openai_answer.h"
 #include "gate/openai_request.h"
+#include "gate/openai_session.h"
 #include "gate/reply.h"
 #include "loop/shard.h"
 
@@ -404,6 +405,50 @@ suits(struct door *d, const struct provider_config *model)
     return true;
 }
 
+/* --- headers ------------------------------------------------------------- */
+
+/* As long as a client's id for its message may be. */
+#define KEY_BYTES 64
+
+/* Into *out, empty when there is none; false: it stands twice or is too long,
+ * and that has been answered. */
+static bool
+read_header(struct request *r, const char *name, size_t max, struct str *out)
+{
+    enum err e = http1_head_single(&r->head, name, out);
+
+    if (e == ERR_BAD_REQUEST || out->n > max) {
+        reply_error(r, ERR_BAD_REQUEST, name);
+        return false;
+    }
+    return true;
+}
+
+/* The conversation that the question belongs to, and the client's id for it. */
+struct place {
+    struct str session;
+    struct str key;
+};
+
+static bool
+read_place(struct request *r, struct place *p)
+{
+    return read_header(r, "X-Session-Id", RAND_ID_CHARS, &p->session) &&
+           read_header(r, "Idempotency-Key", KEY_BYTES, &p->key);
+}
+
+/* In a conversation there are texts alone. */
+static bool
+suits_session(const struct door *d)
+{
+    if (d->in.relays_only != NULL || d->in.embeds) {
+        reply_error_text(d->r, ERR_BAD_REQUEST, d->in.relays_only,
+                         "A conversation takes texts alone.");
+        return false;
+    }
+    return true;
+}
+
 static void
 start(struct request *r,
       bool (*read)(struct openai_request *, struct str, struct openai_fault *))
@@ -411,18 +456,25 @@ start(struct request *r,
     const struct chat_settings *chat = chat_settings_of(r->gate->shard);
     struct door *d = door_new(r);
     struct openai_fault fault;
+    struct place place;
     int model;
 
     if (r->gate->draining) {
         reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+    } else if (!read_place(r, &place)) {
+        /* it was answered */
     } else if (!read(&d->in, str_trim(buf_str(&r->body)), &fault)) {
         reply_error_text(r, fault.error.err, fault.error.param,
                          fault.error.message);
     } else if ((model = chat_model_find(chat, d->in.model)) < 0) {
         refuse_model(r);
-    } else if (suits(d, &chat->providers[model])) {
+    } else if (!suits(d, &chat->providers[model])) {
+        /* it was answered */
+    } else if (place.session.n == 0) {
         ask(d, (unsigned)model);
         return;
+    } else if (suits_session(d)) {
+        openai_session_start(r, &d->in, place.session, place.key);
     }
     door_free(d);
 }

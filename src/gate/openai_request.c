@@ -129,9 +129,7 @@ check_options(struct openai_request *q, const json_t *value,
             "or false.");
     }
     q->include_usage = json_is_true(usage);
-    if (q->stream) {
-        put_options(q);
-    }
+    put_options(q);
     return true;
 }
 

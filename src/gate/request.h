@@ -47,6 +47,13 @@ struct request {
     char id[RAND_ID_CHARS + 1];
 };
 
+/* Its handler wants to know when the client goes: reading goes on. */
+static inline bool
+request_watched(const struct request *r)
+{
+    return r != NULL && r->on_gone != NULL;
+}
+
 /* Its time by route, or, without one, a refusal by status. */
 void request_observe(const struct request *r);
 

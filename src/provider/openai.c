@@ -163,7 +163,7 @@ put_relayed(struct buf *b, const struct provider_config *config,
     if (relay->stream) {
         json_put_member_bool(b, "stream", true);
     }
-    if (relay->stream_options.n > 0 &&
+    if (relay->stream && relay->stream_options.n > 0 &&
         !params_name(config, STR("stream_options"))) {
         json_put_key(b, "stream_options");
         buf_put_str(b, relay->stream_options);

@@ -304,9 +304,9 @@ recorder_hold(struct outlet *o, bool stopped)
     CONTAINER_OF(o, struct recorder, outlet)->held = stopped;
 }
 
-static const struct outlet_ops recorder_ops = {recorder_send, recorder_queued,
+static const struct outlet_ops recorder_ops = {recorder_send,  recorder_queued,
                                                recorder_close, recorder_auth,
-                                               recorder_hold};
+                                               recorder_hold,  NULL};
 
 static inline void
 recorder_leave(struct recorder *r)
