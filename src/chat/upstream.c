@@ -202,7 +202,7 @@ tell_fault(struct upstream *u, enum upstream_end end)
         .retry_after_ms = u->retry_after_ms,
         .status = u->status,
         .refusal = buf_str(&u->refusal),
-        .word = u->fault.code[0] != '\0' ? u->fault.code : "provider_error",
+        .word = provider_fault_word(&u->fault, str_from(u->config->api_key)),
     };
 
     tell(u, &why);

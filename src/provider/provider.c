@@ -171,3 +171,18 @@ provider_fault_set_code(struct provider_fault *f, struct str code)
     }
     f->code[n] = '\0';
 }
+
+/* The beginning is enough: a code is cut to size. */
+const char *
+provider_fault_word(const struct provider_fault *f, struct str key)
+{
+    struct str beginning = {key.p, PROVIDER_KEY_SECRET};
+
+    if (f->code[0] == '\0') {
+        return "provider_error";
+    }
+    return key.n >= beginning.n &&
+                   str_contains_nocase(str_from(f->code), beginning)
+               ? "withheld"
+               : f->code;
+}

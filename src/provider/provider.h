@@ -171,4 +171,10 @@ void provider_fault_of_word(struct str word, struct provider_fault *out);
 /* Keeps what is printable ASCII without quotes and space, cut to size. */
 void provider_fault_set_code(struct provider_fault *f, struct str code);
 
+/* The code, for the log: "provider_error" where there is none, "withheld" where
+ * it has the beginning of the key that the provider was sent. A key of less
+ * than PROVIDER_KEY_SECRET bytes is no secret. Borrowed from f. */
+#define PROVIDER_KEY_SECRET 8
+const char *provider_fault_word(const struct provider_fault *f, struct str key);
+
 #endif

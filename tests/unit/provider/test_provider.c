@@ -157,6 +157,32 @@ a_code_is_short_printable_and_without_quotes(void **state)
 }
 
 static void
+a_code_with_the_key_in_it_is_withheld(void **state)
+{
+    static const struct {
+        const char *code, *key, *word;
+    } rows[] = {
+        {"", "sk-1234567", "provider_error"},
+        {"invalid_api_key", "sk-1234567", "invalid_api_key"},
+        {"sk-1234567", "sk-1234567", "withheld"},
+        {"wrong_key:SK-12345", "sk-1234567", "withheld"}, /* cut */
+        {"sk-1234", "sk-1234567", "sk-1234"},
+        {"invalid_api_key", "key", "invalid_api_key"}, /* no secret */
+        {"invalid_api_key", "api_key", "invalid_api_key"},
+        {"invalid_api_key", "", "invalid_api_key"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(rows); i++) {
+        struct provider_fault f;
+
+        provider_fault_set_code(&f, str_from(rows[i].code));
+        assert_string_equal(provider_fault_word(&f, str_from(rows[i].key)),
+                            rows[i].word);
+    }
+}
+
+static void
 finish_reasons_have_the_words_of_the_protocol(void **state)
 {
     (void)state;
@@ -177,6 +203,7 @@ main(void)
         cmocka_unit_test(words_that_may_pass_are_retryable),
         cmocka_unit_test(a_url_is_the_endpoint_with_the_path_before_its_query),
         cmocka_unit_test(a_code_is_short_printable_and_without_quotes),
+        cmocka_unit_test(a_code_with_the_key_in_it_is_withheld),
         cmocka_unit_test(finish_reasons_have_the_words_of_the_protocol),
     };
 
