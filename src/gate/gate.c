@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
+#include "gate/openai_replay.h"
 #include "gate/request.h"
 #include "gate/socket.h"
 #include "loop/shard.h"
@@ -106,6 +107,7 @@ gate_init(struct shard *s, const struct gate_settings *settings,
     };
     timer_init(&g->purge, on_purge);
     plan_purge(g);
+    g->replays = openai_replay_open(g);
     s->gate = g;
     keys_init(g);
     return ERR_OK;
@@ -122,6 +124,7 @@ gate_fini(struct shard *s)
     }
     keys_close(g);
     CHECK(list_empty(&g->https) && list_empty(&g->sockets));
+    openai_replay_close(g->replays);
     while ((link = list_pop_front(&g->requests)) != NULL) {
         CONTAINER_OF(link, struct request, link)->gate = NULL;
     }

@@ -20,6 +20,7 @@ struct gate {
     struct list sockets;        /* struct socket */
     struct limit *user_limit;   /* user HTTP, by user */
     struct limit *admin_limit;  /* admin HTTP, by user */
+    struct replays *replays;    /* openai_replay.h */
     struct ws_rules ws_rules;
     struct timer purge;
     bool draining; /* no keep-alive any more */

@@ -12,6 +12,8 @@
 #include "gate/gate_state.h"
 #include "gate/http.h"
 #include "gate/openai_answer.h"
+#include "gate/openai_models.h"
+#include "gate/openai_replay.h"
 #include "gate/openai_request.h"
 #include "gate/openai_session.h"
 #include "gate/reply.h"
@@ -20,14 +22,14 @@
 #include <stdio.h>
 #include <string.h>
 
-#define LIST_BYTES ((size_t)1 << 20)
-
 /* Of a chunk of ours beside its text, and of an error. */
 #define FRAME_BYTES 4096
 
 struct door {
-    struct request *r;
+    struct request *r;     /* NULL: replay's followers */
+    struct replay *replay; /* NULL: without a key */
     struct openai_request in;
+    struct buf body; /* that in borrows from */
     struct exchange *exchange;
     struct openai_answer answer;
     struct buf held; /* stream: events before the head; else the whole */
@@ -39,79 +41,13 @@ struct door {
     char id[RAND_ID_CHARS + 16];
 };
 
-/* --- models ------------------------------------------------------------- */
-
-static void
-put_model(struct buf *out, const struct provider_config *p)
-{
-    json_put_comma(out);
-    buf_putc(out, '{');
-    json_put_member(out, "id", str_from(p->id));
-    json_put_member(out, "object", STR("model"));
-    json_put_member_i64(out, "created", 0);
-    json_put_member(out, "owned_by", str_from(p->ops->type));
-    buf_putc(out, '}');
-}
-
-void
-openai_door_models(struct request *r)
-{
-    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
-    struct buf body;
-
-    buf_init(&body, LIST_BYTES);
-    buf_puts(&body, "{\"object\":\"list\",\"data\":[");
-    for (size_t i = 0; i < chat->provider_count; i++) {
-        put_model(&body, &chat->providers[i]);
-    }
-    buf_puts(&body, "]}");
-    reply_json(r, 200, buf_str(&body));
-    buf_fini(&body);
-}
-
-/* 404 with what there is. */
-static void
-refuse_model(struct request *r)
-{
-    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
-    struct buf message;
-    char *text;
-
-    buf_init(&message, LIST_BYTES);
-    buf_puts(&message, "There is no such model. Models:");
-    for (size_t i = 0; i < chat->provider_count; i++) {
-        buf_puts(&message, i > 0 ? ", " : " ");
-        buf_puts(&message, chat->providers[i].id);
-    }
-    buf_putc(&message, '.');
-    text = buf_give(&message);
-    reply_error_text(r, ERR_NOT_FOUND, "model", text);
-    xfree(text);
-}
-
-void
-openai_door_model(struct request *r)
-{
-    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
-    int model = chat_model_find(chat, r->param);
-    struct buf body;
-
-    if (model < 0) {
-        refuse_model(r);
-        return;
-    }
-    buf_init(&body, FRAME_BYTES);
-    put_model(&body, &chat->providers[model]);
-    reply_json(r, 200, buf_str(&body));
-    buf_fini(&body);
-}
-
 /* --- its life ----------------------------------------------------------- */
 
 static void
 door_free(struct door *d)
 {
     openai_request_fini(&d->in);
+    buf_fini(&d->body);
     buf_fini(&d->held);
     buf_fini(&d->json);
     xfree(d);
@@ -137,6 +73,13 @@ on_room(struct request *r)
 
 /* --- writing ------------------------------------------------------------ */
 
+/* The next event's number for who may come again for the rest; else none. */
+static uint64_t
+next_id(struct door *d)
+{
+    return d->replay != NULL ? openai_replay_next(d->replay) : 0;
+}
+
 static enum err
 begin(struct door *d)
 {
@@ -156,17 +99,42 @@ begin(struct door *d)
 static void
 flush(struct door *d)
 {
-    if (begin(d) == ERR_OK && reply_part(d->r, buf_str(&d->held)) == ERR_OK &&
-        http_wait(d->r, on_room)) {
+    if (d->replay != NULL) {
+        d->begun = true;
+        openai_replay_events(d->replay, buf_str(&d->held));
+    } else if (begin(d) == ERR_OK &&
+               reply_part(d->r, buf_str(&d->held)) == ERR_OK &&
+               http_wait(d->r, on_room)) {
         exchange_pause(d->exchange);
     }
     buf_reset(&d->held, FRAME_BYTES);
 }
 
 static void
+end_events(struct door *d, bool complete)
+{
+    flush(d);
+    if (d->replay != NULL) {
+        openai_replay_end(d->replay, complete);
+    } else {
+        reply_end(d->r);
+    }
+}
+
+static void
+answer_whole(struct door *d, int status, struct str json, int64_t wait_ms)
+{
+    if (d->replay != NULL) {
+        openai_replay_whole(d->replay, status, json, wait_ms);
+    } else {
+        reply_json_after(d->r, status, json, wait_ms);
+    }
+}
+
+static void
 put_event(struct door *d, struct str json)
 {
-    openai_answer_event(&d->held, 0, json);
+    openai_answer_event(&d->held, next_id(d), json);
 }
 
 /* A chunk of ours that was written into d->json. */
@@ -187,6 +155,9 @@ on_ask(void *cookie, const struct provider_config *provider,
 
     d->relays = d->counted = false;
     buf_reset(&d->held, FRAME_BYTES);
+    if (d->replay != NULL) {
+        openai_replay_restart(d->replay);
+    }
     if (provider->ops->relays) {
         *out = (struct provider_turn){.relay = &d->in.relay,
                                       .embeds = d->in.embeds};
@@ -256,9 +227,8 @@ end_stream(struct door *d, const struct exchange_end *end)
         openai_answer_usage(&d->json, &d->answer, &end->usage);
         put_own(d);
     }
-    openai_answer_done(&d->held, 0);
-    flush(d);
-    reply_end(d->r);
+    openai_answer_done(&d->held, next_id(d));
+    end_events(d, true);
 }
 
 static void
@@ -268,7 +238,7 @@ end_whole(struct door *d, const struct exchange_end *end)
         openai_answer_whole(&d->json, &d->answer, buf_str(&d->held),
                             end->finish, &end->usage);
     }
-    reply_json(d->r, 200, buf_str(d->relays ? &d->held : &d->json));
+    answer_whole(d, 200, buf_str(d->relays ? &d->held : &d->json), -1);
 }
 
 /* What the provider says about a request that it does not like is about the
@@ -313,7 +283,7 @@ refuse(struct door *d, const struct exchange_end *end)
         status = openai_error_status(&error);
         openai_error_put(&d->json, &error);
     }
-    reply_json_after(d->r, status, buf_str(&d->json), end->retry_after_ms);
+    answer_whole(d, status, buf_str(&d->json), end->retry_after_ms);
 }
 
 static void
@@ -324,8 +294,7 @@ break_off(struct door *d, const struct exchange_end *end)
     (void)error_of(end, &error);
     openai_error_put(&d->json, &error);
     put_own(d);
-    flush(d);
-    reply_end(d->r);
+    end_events(d, false);
 }
 
 static void
@@ -333,8 +302,10 @@ on_end(void *cookie, const struct exchange_end *end)
 {
     struct door *d = cookie;
 
-    d->r->on_gone = NULL;
-    d->r->go_on = NULL;
+    if (d->r != NULL) {
+        d->r->on_gone = NULL;
+        d->r->go_on = NULL;
+    }
     if (!end->complete && d->begun) {
         break_off(d, end);
     } else if (!end->complete) {
@@ -367,7 +338,38 @@ door_new(struct request *r)
 }
 
 static void
-ask(struct door *d, unsigned model)
+stop(void *owner)
+{
+    struct door *d = owner;
+
+    exchange_cancel(d->exchange);
+    door_free(d);
+}
+
+/* Who has a key follows its answer, and may leave it and come again. False:
+ * there is no room, and that was answered. */
+static bool
+follow(struct door *d, struct str key)
+{
+    struct request *r = d->r;
+
+    if (key.n == 0) {
+        r->parts = d;
+        http_watch(r, on_gone);
+        return true;
+    }
+    d->replay = openai_replay_begin(r->gate->replays, r, key, stop, d);
+    if (d->replay == NULL) {
+        reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
+        return false;
+    }
+    d->r = NULL;
+    CHECK(openai_replay_follow(d->replay, r, 0));
+    return true;
+}
+
+static void
+ask(struct door *d, unsigned model, struct str key)
 {
     struct request *r = d->r;
     struct exchange_request request = {
@@ -380,8 +382,12 @@ ask(struct door *d, unsigned model)
     };
 
     d->answer.model = d->in.model;
-    r->parts = d;
-    http_watch(r, on_gone);
+    if (!follow(d, key)) {
+        door_free(d);
+        return;
+    }
+    d->body = r->body; /* in borrows from it, and r may go */
+    buf_init(&r->body, 0);
     d->exchange = exchange_start(r->gate->shard->chat, &request, &events, d);
 }
 
@@ -428,13 +434,56 @@ read_header(struct request *r, const char *name, size_t max, struct str *out)
 struct place {
     struct str session;
     struct str key;
+    uint64_t after; /* the last event that the client has; 0: none */
 };
+
+/* Only what has a key is kept. */
+static bool
+read_after(struct request *r, struct place *p)
+{
+    struct str text;
+
+    if (!read_header(r, "Last-Event-ID", KEY_BYTES, &text)) {
+        return false;
+    }
+    if (text.n > 0 && (p->key.n == 0 || p->session.n > 0 ||
+                       !str_to_u64(text, UINT32_MAX, &p->after))) {
+        reply_error(r, ERR_BAD_REQUEST, "Last-Event-ID");
+        return false;
+    }
+    return true;
+}
 
 static bool
 read_place(struct request *r, struct place *p)
 {
+    *p = (struct place){.after = 0};
     return read_header(r, "X-Session-Id", RAND_ID_CHARS, &p->session) &&
-           read_header(r, "Idempotency-Key", KEY_BYTES, &p->key);
+           read_header(r, "Idempotency-Key", KEY_BYTES, &p->key) &&
+           read_after(r, p);
+}
+
+/* True: it has come before, or says so wrongly, and is answered. */
+static bool
+was_asked(struct request *r, const struct place *p)
+{
+    bool same = false;
+    struct replay *first =
+        p->key.n > 0 ? openai_replay_find(r->gate->replays, r, p->key, &same)
+                     : NULL;
+
+    if (first != NULL && !same) {
+        reply_error_text(r, ERR_BAD_REQUEST, "Idempotency-Key",
+                         "The key was used with another request.");
+    } else if (first == NULL && p->after > 0) {
+        reply_error_text(r, ERR_NOT_FOUND, "Last-Event-ID",
+                         "There is nothing left to be taken up.");
+    } else if (first != NULL && !openai_replay_follow(first, r, p->after)) {
+        reply_error(r, ERR_BAD_REQUEST, "Last-Event-ID");
+    } else {
+        return first != NULL;
+    }
+    return true;
 }
 
 /* In a conversation there are texts alone. */
@@ -461,17 +510,18 @@ start(struct request *r,
 
     if (r->gate->draining) {
         reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
-    } else if (!read_place(r, &place)) {
+    } else if (!read_place(r, &place) ||
+               (place.session.n == 0 && was_asked(r, &place))) {
         /* it was answered */
     } else if (!read(&d->in, str_trim(buf_str(&r->body)), &fault)) {
         reply_error_text(r, fault.error.err, fault.error.param,
                          fault.error.message);
     } else if ((model = chat_model_find(chat, d->in.model)) < 0) {
-        refuse_model(r);
+        openai_models_refuse(r);
     } else if (!suits(d, &chat->providers[model])) {
         /* it was answered */
     } else if (place.session.n == 0) {
-        ask(d, (unsigned)model);
+        ask(d, (unsigned)model, place.key);
         return;
     } else if (suits_session(d)) {
         openai_session_start(r, &d->in, place.session, place.key);

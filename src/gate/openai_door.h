@@ -8,7 +8,5 @@ struct request;
 
 void openai_door_completion(struct request *r);
 void openai_door_embeddings(struct request *r);
-void openai_door_models(struct request *r);
-void openai_door_model(struct request *r);
 
 #endif

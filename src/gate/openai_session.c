@@ -27,6 +27,7 @@ struct talk {
     struct request *r; /* NULL: answered, or the client has gone */
     struct gate *gate;
     struct openai_request in;
+    struct buf body; /* that in borrows from */
     struct openai_answer form;
     struct buf frame; /* the question */
     struct buf text;  /* the whole answer, when it is not streamed */
@@ -65,6 +66,7 @@ talk_free(struct talk *t)
     timer_cancel(timers_of(t), &t->timer);
     chat_detach(&t->outlet);
     openai_request_fini(&t->in);
+    buf_fini(&t->body);
     buf_fini(&t->frame);
     buf_fini(&t->text);
     buf_fini(&t->json);
@@ -473,6 +475,8 @@ openai_session_start(struct request *r, struct openai_request *in,
     snprintf(t->client_id, sizeof(t->client_id), "%.*s",
              STR_ARG(key.n > 0 ? key : str_from(r->id)));
     write_question(t);
+    t->body = r->body; /* r may go before the question's turn has come */
+    buf_init(&r->body, 0);
     r->parts = t;
     http_watch(r, on_gone);
     chat_attach(r->gate->shard->chat, &t->outlet, &attach);

@@ -11,8 +11,8 @@
  * sockets. Whoever goes does not end it. What the model sees is what the
  * client's request says. */
 
-/* Answers r, later. Takes what in holds; session_id and key (the client's id
- * for the message, or empty) are borrowed. */
+/* Answers r, later. Takes what in and r->body hold; session_id and key (the
+ * client's id for the message, or empty) are borrowed. */
 void openai_session_start(struct request *r, struct openai_request *in,
                           struct str session_id, struct str key);
 

@@ -9,6 +9,7 @@
 #include "gate/audit.h"
 #include "gate/health.h"
 #include "gate/openai_door.h"
+#include "gate/openai_models.h"
 #include "gate/pages.h"
 #include "gate/transcript.h"
 #include "gate/upgrade.h"
