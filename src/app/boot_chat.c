@@ -163,6 +163,7 @@ fill(struct chat_settings *s, const struct config *c)
     s->default_provider = default_provider(c);
     s->context_tokens = c->llm_context_tokens;
     s->stream_timeout_ms = c->llm_stream_timeout_ms;
+    s->hedge_after_ms = c->llm_hedge_after_ms;
     s->connect_timeout_ms = c->llm_connect_timeout_ms;
     s->first_byte_timeout_ms = c->llm_first_byte_timeout_ms;
     s->idle_timeout_ms = c->llm_idle_timeout_ms;

@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/metrics.h"
+#include "chat/asking_parts.h"
 #include "loop/shard.h"
 #include "provider/breaker.h"
 
@@ -43,9 +44,8 @@ provider_field(const struct asking *a)
 
 /* --- whom --------------------------------------------------------------- */
 
-/* The n-th of those that may be asked: the chosen one, then its fallbacks. */
-static uint16_t
-nth_provider(const struct asking *a, size_t n)
+uint16_t
+asking_nth(const struct asking *a, size_t n)
 {
     const struct provider_config *chosen =
         &settings_of(a)->providers[a->chosen];
@@ -57,14 +57,13 @@ static bool
 may_answer(const struct asking *a, size_t n)
 {
     const struct provider_config *p =
-        &settings_of(a)->providers[nth_provider(a, n)];
+        &settings_of(a)->providers[asking_nth(a, n)];
 
     return p->ops->relays || !a->relays_only;
 }
 
-/* The next one behind the n-th that could answer; 0 when there is none. */
-static size_t
-after(const struct asking *a, size_t n)
+size_t
+asking_after(const struct asking *a, size_t n)
 {
     size_t last =
         a->alone ? 0 : settings_of(a)->providers[a->chosen].fallback_count;
@@ -85,7 +84,7 @@ turn_to(struct asking *a, size_t n)
     uint16_t failed = a->provider;
 
     a->fallbacks = (uint16_t)n;
-    a->provider = nth_provider(a, n);
+    a->provider = asking_nth(a, n);
     a->attempts = 0;
     a->afresh = false;
     log_warn(EVENT_LLM_FALLBACK, "asking another provider", a->who[0],
@@ -94,10 +93,10 @@ turn_to(struct asking *a, size_t n)
     metric_count_at(METRIC_LLM_FALLBACKS, a->terms->slots[failed].fallbacks);
 }
 
-static bool
-admits(const struct asking *a, size_t n)
+bool
+asking_admits(const struct asking *a, size_t n)
 {
-    struct breaker *b = settings_of(a)->providers[nth_provider(a, n)].breaker;
+    struct breaker *b = settings_of(a)->providers[asking_nth(a, n)].breaker;
 
     return b == NULL || breaker_admit(b, now_ms(a));
 }
@@ -108,8 +107,8 @@ choose(struct asking *a)
 {
     size_t n = a->fallbacks;
 
-    while (!admits(a, n)) {
-        n = after(a, n);
+    while (!asking_admits(a, n)) {
+        n = asking_after(a, n);
         if (n == 0) {
             return;
         }
@@ -162,18 +161,22 @@ has_time(const struct asking *a, int64_t wait_ms)
            spent + wait < settings_of(a)->stream_timeout_ms;
 }
 
-/* Whether somebody may be asked once more, after a wait: nothing has been
- * shown, and it fits. */
-static bool
-may_ask(const struct asking *a, int64_t wait_ms)
+bool
+asking_may_ask(const struct asking *a, int64_t wait_ms)
 {
     return !a->spoken && has_time(a, wait_ms);
+}
+
+size_t
+asking_next(const struct asking *a)
+{
+    return asking_after(a, a->fallbacks > a->rivals ? a->fallbacks : a->rivals);
 }
 
 static bool
 has_fallback(const struct asking *a)
 {
-    return after(a, a->fallbacks) > 0;
+    return asking_next(a) > 0;
 }
 
 /* Whoever has a fallback is not asked again: that one answers sooner. */
@@ -182,7 +185,7 @@ may_retry(const struct asking *a, const struct upstream_failure *why)
 {
     return why->retryable && !has_fallback(a) &&
            a->attempts < settings_of(a)->retry_attempts &&
-           may_ask(a, why->retry_after_ms);
+           asking_may_ask(a, why->retry_after_ms);
 }
 
 /* Once an answer, the same provider is asked without the conversation that it
@@ -190,7 +193,7 @@ may_retry(const struct asking *a, const struct upstream_failure *why)
 static bool
 begin_afresh(struct asking *a, const struct upstream_failure *why)
 {
-    if (!why->stranger || !a->resumed || !may_ask(a, 0)) {
+    if (!why->stranger || !a->resumed || !asking_may_ask(a, 0)) {
         return false;
     }
     a->afresh = true;
@@ -236,8 +239,8 @@ break_off(struct asking *a, const struct upstream_failure *why)
     return true;
 }
 
-static void
-log_failure(const struct asking *a, const struct upstream_failure *why)
+void
+asking_log_failure(const struct asking *a, const struct upstream_failure *why)
 {
     enum event event =
         why->end == UPSTREAM_TIMEOUT ? EVENT_LLM_TIMEOUT : EVENT_LLM_ERROR;
@@ -259,12 +262,12 @@ ask_on(struct asking *a, const struct upstream_failure *why)
         asking_send(a);
         return true;
     }
-    log_failure(a, why);
+    asking_log_failure(a, why);
     if (may_retry(a, why)) {
         delay = retry_delay_ms(a, why->retry_after_ms);
         note_retry(a, delay);
-    } else if (break_off(a, why) || (has_fallback(a) && may_ask(a, 0))) {
-        turn_to(a, after(a, a->fallbacks));
+    } else if (break_off(a, why) || (has_fallback(a) && asking_may_ask(a, 0))) {
+        turn_to(a, asking_next(a));
     } else {
         return false;
     }
@@ -279,6 +282,7 @@ on_text(void *cookie, struct str text)
 {
     struct asking *a = cookie;
 
+    asking_rival_lost(a);
     a->bytes += text.n;
     a->spoken = true;
     a->events->on_text(a->cookie, text);
@@ -289,7 +293,9 @@ on_usage(void *cookie, const struct usage *usage)
 {
     struct asking *a = cookie;
 
-    a->events->on_usage(a->cookie, usage);
+    if (a->rival == NULL) {
+        a->events->on_usage(a->cookie, usage);
+    }
 }
 
 static void
@@ -297,6 +303,7 @@ on_finish(void *cookie, enum provider_finish reason)
 {
     struct asking *a = cookie;
 
+    asking_rival_lost(a);
     a->events->on_finish(a->cookie, reason);
 }
 
@@ -325,13 +332,21 @@ on_end(void *cookie, const struct upstream_failure *why)
     struct asking *a = cookie;
 
     a->upstream = NULL;
-    if (why->end == UPSTREAM_COMPLETE || !ask_on(a, why)) {
-        timer_cancel(timers_of(a), &a->deadline);
-        a->events->on_end(a->cookie, why);
+    timer_cancel(timers_of(a), &a->hedge);
+    if (why->end == UPSTREAM_COMPLETE) {
+        asking_rival_lost(a);
+    } else if (a->rival != NULL) {
+        asking_log_failure(a, why);
+        asking_rival_won(a);
+        return;
+    } else if (ask_on(a, why)) {
+        return;
     }
+    timer_cancel(timers_of(a), &a->deadline);
+    a->events->on_end(a->cookie, why);
 }
 
-static const struct upstream_events events = {
+const struct upstream_events asking_heard = {
     on_text, on_usage, on_finish, on_conversation, on_raw, on_end};
 
 /* --- its life ----------------------------------------------------------- */
@@ -367,13 +382,14 @@ asking_init(struct asking *a, struct terms *terms, uint16_t chosen,
                          .chosen = chosen,
                          .provider = chosen};
     timer_init(&a->again, on_again);
+    asking_rival_init(a);
     timer_init(&a->deadline, on_deadline);
 }
 
 void
 asking_fini(struct asking *a)
 {
-    CHECK(a->upstream == NULL);
+    CHECK(a->upstream == NULL && a->rival == NULL);
     terms_release(a->terms);
     a->terms = NULL;
 }
@@ -395,14 +411,18 @@ asking_send(struct asking *a)
     metric_count_at(METRIC_LLM_REQUESTS, slots_of(a)->requests);
     a->events->on_ask(a->cookie, &prompt);
     a->resumed = prompt.conversation.n > 0;
-    a->upstream = upstream_start(a->terms, a->provider, &prompt, &events, a);
+    a->upstream =
+        upstream_start(a->terms, a->provider, &prompt, &asking_heard, a);
+    asking_rival_plan(a);
 }
 
 void
 asking_cancel(struct asking *a)
 {
     upstream_cancel(a->upstream);
-    a->upstream = NULL;
+    upstream_cancel(a->rival);
+    a->upstream = a->rival = NULL;
     timer_cancel(timers_of(a), &a->again);
+    timer_cancel(timers_of(a), &a->hedge);
     timer_cancel(timers_of(a), &a->deadline);
 }

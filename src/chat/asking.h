@@ -14,7 +14,9 @@ struct asking_events {
     /* Somebody is asked, perhaps once more: what was said so far is void, but
      * for what on_break took. Fills what the model of asking->provider sees,
      * borrowed during the call that asks; conversation only if asking->afresh
-     * is false. */
+     * is false. When two are asked at once (llm.hedge_after), also for the one
+     * that was asked before, as it has spoken or is alone again: what comes is
+     * its, and nothing is asked. */
     void (*on_ask)(void *cookie, struct provider_turn *prompt);
     /* As of upstream_events. */
     void (*on_text)(void *cookie, struct str text);
@@ -36,7 +38,9 @@ struct asking {
     void *cookie;
     struct log_field who[2];   /* names its log lines; borrowed for its life */
     struct upstream *upstream; /* NULL while none is open */
+    struct upstream *rival;    /* asked beside it; NULL: nobody */
     struct timer again;        /* when the next one is asked */
+    struct timer hedge;        /* when one is asked beside it */
     struct timer deadline;     /* llm.stream_timeout */
     uint64_t begun_ms;
     size_t bytes;       /* of text that has come */
@@ -48,6 +52,7 @@ struct asking {
     uint16_t chosen;    /* the provider that was asked for */
     uint16_t provider;  /* that one, or one of its fallbacks */
     uint16_t fallbacks; /* of chosen's, that were turned to so far */
+    uint16_t rivals;    /* of chosen's, up to which they were asked beside */
     bool resumed;       /* asked in a conversation that was there */
     bool afresh;        /* its conversation was not there any more */
 };

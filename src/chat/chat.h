@@ -53,6 +53,7 @@ struct chat_settings {
     const char *system_prompt; /* "" when there is none */
     uint64_t context_tokens;
     uint64_t stream_timeout_ms;
+    uint64_t hedge_after_ms; /* 0: never */
     uint64_t connect_timeout_ms;
     uint64_t first_byte_timeout_ms;
     uint64_t idle_timeout_ms;

@@ -27,6 +27,7 @@ slots_of(const char *id)
         .errors = metrics_slot(METRIC_LLM_ERRORS, id),
         .retries = metrics_slot(METRIC_LLM_RETRIES, id),
         .fallbacks = metrics_slot(METRIC_LLM_FALLBACKS, id),
+        .hedges = metrics_slot(METRIC_LLM_HEDGES, id),
         .continued = metrics_slot(METRIC_LLM_CONTINUED, id),
         .breaker = metrics_slot(METRIC_LLM_BREAKERS_OPEN, id),
         .bad_events = metrics_slot(METRIC_LLM_BAD_EVENTS, id),

@@ -19,6 +19,7 @@ struct provider_slots {
     unsigned retries;
     unsigned fallbacks;
     unsigned continued;
+    unsigned hedges;
     unsigned breaker;
     unsigned bad_events;
     unsigned stops;

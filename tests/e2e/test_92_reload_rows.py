@@ -335,6 +335,15 @@ def _(house):
     assert code(house.join().turn(text)) in ("timeout", "LLM_TIMEOUT")
 
 
+@row("llm.hedge_after", "10ms", llm={"stream_timeout": "1h"})
+def _(house):
+    house.values["llm"]["providers"][0]["fallback"] = ["fake-b"]
+    house.with_()
+    yield
+    text = scripted(house, Answer().silence_before_head(), plain("of the other"))
+    assert house.join().turn(text).end["model_id"] == "fake-b"
+
+
 @row("llm.first_byte_timeout", "300ms",
      llm={"stream_timeout": "1h", "first_byte_timeout": "1h", "retry_attempts": 1})
 def _(house):
