@@ -17,6 +17,7 @@
 #define TOKEN_NAME_MAX 255
 #define TOKEN_ROLES_MAX 32
 #define TOKEN_ROLE_MAX 64
+#define TOKEN_ROLES_BYTES (TOKEN_ROLES_MAX * (TOKEN_ROLE_MAX + 1))
 
 /* Immutable after creation: any number of threads may verify with it. */
 struct token_keys;
@@ -45,14 +46,21 @@ struct token_rules {
     const char *const *admin_roles; /* NULL at the end; may be NULL */
 };
 
-/* Roles are checked and then reduced to the one thing they decide. No string
- * of a known claim may contain a NUL. */
+/* No string of a known claim may contain a NUL. */
 struct identity {
-    int64_t exp_ms; /* 0: never; without the leeway */
-    bool admin;     /* has one of rules->admin_roles */
+    int64_t exp_ms;                /* 0: never; without the leeway */
+    bool admin;                    /* has one of rules->admin_roles */
+    size_t roles_n;                /* bytes of roles */
+    char roles[TOKEN_ROLES_BYTES]; /* as they stand, each with a NUL */
     char user_id[TOKEN_USER_ID_MAX + 1];
     char name[TOKEN_NAME_MAX + 1]; /* "" when absent */
 };
+
+static inline struct str
+token_roles(const struct identity *who)
+{
+    return (struct str){who->roles, who->roles_n};
+}
 
 /* ERR_OK and *out filled; ERR_EXPIRED_TOKEN only for a token that is good in
  * every other respect; ERR_SERVICE_UNAVAILABLE: there was no memory to find

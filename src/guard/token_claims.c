@@ -156,6 +156,17 @@ is_admin(const struct token_rules *rules, const char *role)
 }
 
 static void
+keep_role(struct identity *who, const char *role)
+{
+    size_t n = strlen(role) + 1;
+
+    if (n <= sizeof(who->roles) - who->roles_n) {
+        memcpy(who->roles + who->roles_n, role, n);
+        who->roles_n += n;
+    }
+}
+
+static void
 read_roles(struct reading *r)
 {
     char role[TOKEN_ROLE_MAX + 1];
@@ -165,6 +176,7 @@ read_roles(struct reading *r)
     while (json_scan_element(&r->scan)) {
         read_string(&r->scan, role, TOKEN_ROLE_MAX);
         r->who->admin = r->who->admin || is_admin(r->rules, role);
+        keep_role(r->who, role);
         if (++count > TOKEN_ROLES_MAX) {
             json_scan_fail(&r->scan);
         }
@@ -315,6 +327,7 @@ token_claims_read(struct str json, const struct token_rules *rules,
     *out = (struct token_claims_read){.nbf_ms = INT64_MIN};
     who->admin = false;
     who->exp_ms = 0;
+    who->roles_n = 0;
     who->user_id[0] = who->name[0] = '\0';
     r.rules = rules;
     r.who = who;

@@ -29,7 +29,7 @@ nothing_said_is_nothing_read(void **state)
     assert_true(read_text("{}"));
     assert_true(!said.has_user && !said.has_exp && !said.issuer_matches &&
                 !said.audience_matches && said.nbf_ms == INT64_MIN);
-    assert_true(!who.admin && who.exp_ms == 0);
+    assert_true(!who.admin && who.exp_ms == 0 && who.roles_n == 0);
     assert_string_equal(who.user_id, "");
     assert_string_equal(who.name, "");
 }
@@ -47,6 +47,8 @@ reads_every_known_claim(void **state)
     assert_true(said.exp_ms == 1062 && said.nbf_ms == -2000);
     assert_string_equal(who.user_id, "u");
     assert_string_equal(who.name, "N");
+    assert_true(str_eq((struct str){who.roles, who.roles_n},
+                       (struct str){"a\0boss", 7}));
 }
 
 static void
