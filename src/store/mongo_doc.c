@@ -61,6 +61,7 @@ static const struct mongo_field message_fields[] = {
     {"replaces", MONGO_FIELD_TEXT, AT(message_record, replaces), 0},
     {"superseded", MONGO_FIELD_FLAG, AT(message_record, superseded), 0},
     {"convId", MONGO_FIELD_TEXT, AT(message_record, conversation), 0},
+    {"budgetRoles", MONGO_FIELD_TEXT, AT(message_record, budget_roles), 0},
     {"content", MONGO_FIELD_CONTENT, AT(message_record, content), 0},
 };
 
@@ -104,6 +105,7 @@ static const struct mongo_field entry_fields[] = {
     {"reasoningTokens", MONGO_FIELD_SOME,
      AT(usage_entry, usage.reasoning_tokens), 0},
     {"cost", MONGO_FIELD_SOME, AT(usage_entry, usage.cost_nanos), 0},
+    {"budgetRoles", MONGO_FIELD_TEXT, AT(usage_entry, budget_roles), 0},
 };
 
 static bool
@@ -586,6 +588,7 @@ mongo_doc_get_usage(const struct mongo_lib *lib, const bson_t *doc,
     if (!whole) {
         xfree(out->user_id);
         xfree(out->model_id);
+        xfree(out->budget_roles);
         *out = (struct usage_entry){.at_ms = 0};
     }
     return whole;

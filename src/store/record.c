@@ -34,6 +34,7 @@ static const size_t message_strings[] = {
     offsetof(struct message_record, reply_to),
     offsetof(struct message_record, replaces),
     offsetof(struct message_record, conversation),
+    offsetof(struct message_record, budget_roles),
 };
 
 static char **

@@ -60,6 +60,8 @@ struct message_record {
     char *replaces;     /* the answer this one was regenerated from */
     char *conversation; /* what model_id's provider calls the conversation that
                            the answer is in; NULL: it keeps none */
+    char *budget_roles; /* "\nrole\nrole\n": whose shared budgets the answer
+                          counts towards; NULL: none's */
     bool superseded;
     struct usage usage;
     int64_t duration_ms; /* -1: unknown */

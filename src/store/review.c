@@ -35,5 +35,9 @@ review_free(struct review *r)
     }
     xfree(r->events);
     usage_list_fini(&r->usage);
+    xfree(r->role);
+    xfree(r->entry.user_id);
+    xfree(r->entry.model_id);
+    xfree(r->entry.budget_roles);
     xfree(r);
 }

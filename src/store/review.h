@@ -23,7 +23,9 @@
  *                  next_cursor. BAD_REQUEST: a cursor that is not ours.
  * USAGE_LIST       owner or none, review->from_ms, to_ms (both included) →
  *                  review->usage: the sums of what the owner's answers used,
- *                  or everybody's.
+ *                  or everybody's, of those with review->role or all.
+ * USAGE_PUT        owner, review->entry (its user_id is the owner) is added: of
+ *                  an answer that belongs to no conversation.
  * AUDIT_PUT        review->event is added.
  *
  * SESSION_DELETE with a review adds its event in the same transaction. Events
@@ -77,6 +79,10 @@ struct review {
     int64_t now_ms;
     /* in: AUDIT_PUT, DELETE */
     struct review_event event;
+    /* in: USAGE_LIST; whose shared budget the answers count towards, or NULL */
+    char *role;
+    /* in: USAGE_PUT; its strings are the review's */
+    struct usage_entry entry;
 
     /* out */
     int64_t total;               /* BROWSE */

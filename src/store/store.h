@@ -71,20 +71,17 @@ struct store;
  *                 as is there; or as lay before an earlier piece, which it
  *                 then takes the place of, and of all behind that (a retry).
  *                 The first piece makes the message, later ones need its id
- *                 only. NOT_FOUND: the session is gone. CONFLICT: it has a
- *                 number, or the piece does not follow what is there.
- *                 Unless urgent it waits STORE_LINGER_MS for company, so that
- *                 one fsync serves the checkpoints of many answers.
- * DRAFT_DROP      sid, message.id: it ended without anything. Nothing there
- *                 is fine.
- * ANSWER_FINISH   sid, owner or none, message with a final status → a
- *                 numbered message (from the draft or from nothing; content is
- *                 all of the text, the pieces go), session with its counters;
- *                 message.replaces is superseded. Repeated: duplicate, and
- *                 message as stored the first time. NOT_FOUND: the session is
- *                 gone.
- * BROWSE, FIGURES, AUDIT, USAGE: store/review.h.
- * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
+ *                 and its usage so far. NOT_FOUND: the session is gone.
+ * CONFLICT: it has a number, or the piece does not follow what is there. Unless
+ * urgent it waits STORE_LINGER_MS for company, so that one fsync serves the
+ * checkpoints of many answers. DRAFT_DROP      sid, message.id: it ended
+ * without anything. Nothing there is fine. ANSWER_FINISH   sid, owner or none,
+ * message with a final status → a numbered message (from the draft or from
+ * nothing; content is all of the text, the pieces go), session with its
+ * counters; message.replaces is superseded. Repeated: duplicate, and message as
+ * stored the first time. NOT_FOUND: the session is gone. BROWSE, FIGURES,
+ * AUDIT, USAGE: store/review.h. DATABASE_ERROR from any of them: the storage
+ * failed; nothing is half kept. */
 enum store_op {
     /* reads */
     STORE_SESSION_GET,
@@ -107,6 +104,7 @@ enum store_op {
     STORE_DRAFT_DROP,
     STORE_ANSWER_FINISH,
     STORE_AUDIT_PUT,
+    STORE_USAGE_PUT,
     STORE_OPS
 };
 

@@ -521,5 +521,6 @@ const struct store_backend store_mongo = {
             [STORE_DRAFT_DROP] = store_mongo_answer_drop,
             [STORE_ANSWER_FINISH] = store_mongo_answer_finish,
             [STORE_AUDIT_PUT] = store_mongo_review_put,
+            [STORE_USAGE_PUT] = store_mongo_usage_put_job,
         },
 };

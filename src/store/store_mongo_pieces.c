@@ -7,6 +7,7 @@
 #include "store/store_mongo_batch.h"
 #include "store/store_mongo_call.h"
 #include "store/store_mongo_texts.h"
+#include "store/usage.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -176,6 +177,8 @@ store_mongo_pieces_insert(struct mongo_link *link, const struct store_job *job)
     mongo_bson_text(doc, "sid", m->sid);
     mongo_bson_int(doc, "at", (int64_t)job->draft_offset);
     mongo_bson_int(doc, "upto", (int64_t)(job->draft_offset + m->content_n));
+    mongo_bson_int(doc, "tokens", m->usage.completion_tokens);
+    mongo_bson_int(doc, "cost", m->usage.cost_nanos);
     store_mongo_texts_put_piece(link, item, m, job->draft_offset);
     e = store_mongo_batch_write(&b);
     stored = store_mongo_batch_stored(&b.items[0]);
@@ -187,7 +190,7 @@ store_mongo_pieces_insert(struct mongo_link *link, const struct store_job *job)
 
 struct joining {
     struct mongo_link *link;
-    const struct message_record *answer;
+    struct message_record *answer;
     struct buf text;
 };
 
@@ -203,10 +206,16 @@ static bool
 on_piece(void *cookie, const bson_t *doc)
 {
     struct joining *j = cookie;
-    int64_t at = mongo_bson_find_int(&j->link->db->lib, doc, "at", -1);
+    const struct mongo_lib *lib = &j->link->db->lib;
+    int64_t at = mongo_bson_find_int(lib, doc, "at", -1);
 
-    return at == (int64_t)j->text.n &&
-           store_mongo_texts_get_piece(j->link, doc, j->answer, &j->text);
+    if (at != (int64_t)j->text.n ||
+        !store_mongo_texts_get_piece(j->link, doc, j->answer, &j->text)) {
+        return false;
+    }
+    usage_so_far(&j->answer->usage, mongo_bson_find_int(lib, doc, "tokens", 0),
+                 mongo_bson_find_int(lib, doc, "cost", 0));
+    return true;
 }
 
 enum err

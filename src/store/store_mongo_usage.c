@@ -50,6 +50,13 @@ store_mongo_usage_put_one(struct mongo_link *link,
 }
 
 enum err
+store_mongo_usage_put_job(struct store_link *base, struct store_job *job)
+{
+    CHECK(job->review->entry.user_id != NULL);
+    return store_mongo_usage_put(store_mongo_of(base), &job->review->entry, 1);
+}
+
+enum err
 store_mongo_usage_recover(struct mongo_link *link,
                           const struct session_record *s, int64_t above)
 {
@@ -86,6 +93,7 @@ store_mongo_usage_withdraw(struct mongo_link *link,
 struct listing {
     struct mongo_link *link;
     struct usage_list *list;
+    const char *role; /* or NULL */
 };
 
 static bool
@@ -95,9 +103,12 @@ on_entry(void *cookie, const bson_t *doc)
     struct usage_entry e;
 
     if (mongo_doc_get_usage(&l->link->db->lib, doc, &e, &l->link->odd_fields)) {
-        usage_list_add(l->list, e.at_ms, e.model_id, &e.usage);
+        if (l->role == NULL || usage_has_role(e.budget_roles, l->role)) {
+            usage_list_add(l->list, e.at_ms, e.model_id, &e.usage);
+        }
         xfree(e.user_id);
         xfree(e.model_id);
+        xfree(e.budget_roles);
     } else {
         l->link->odd_documents++;
     }
@@ -115,7 +126,8 @@ list_again(void *cookie)
 enum err
 store_mongo_usage_list(struct store_link *base, struct store_job *job)
 {
-    struct listing l = {store_mongo_of(base), &job->review->usage};
+    struct listing l = {store_mongo_of(base), &job->review->usage,
+                        job->review->role};
     struct mongo_bson filter, options, sort;
     enum err e;
 

@@ -12,6 +12,8 @@
 
 /* The operation of enum store_op. */
 enum err store_mongo_usage_list(struct store_link *base, struct store_job *job);
+enum err store_mongo_usage_put_job(struct store_link *base,
+                                   struct store_job *job);
 
 /* Those that are not there, durably. Before the session's document counts the
  * answers, so that a start can tell whose are missing. Borrows. */

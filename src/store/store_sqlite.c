@@ -587,5 +587,6 @@ const struct store_backend store_sqlite = {
             [STORE_DRAFT_DROP] = store_sqlite_draft_drop,
             [STORE_ANSWER_FINISH] = store_sqlite_answer_finish,
             [STORE_AUDIT_PUT] = store_sqlite_review_put,
+            [STORE_USAGE_PUT] = store_sqlite_usage_put,
         },
 };

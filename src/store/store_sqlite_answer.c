@@ -11,6 +11,7 @@
 #include "store/store_sqlite_rows.h"
 #include "store/store_sqlite_usage.h"
 #include "store/tally.h"
+#include "store/usage.h"
 
 #include <string.h>
 
@@ -179,7 +180,7 @@ finish(struct sqlite_link *link, struct message_record *m,
         e = count_answer(link, row, m);
     }
     if (e == ERR_OK && *changed > 0) {
-        e = store_sqlite_usage_put(link, row->record.user_id, m);
+        e = store_sqlite_usage_add(link, &row->record, m);
     }
     return e;
 }
@@ -270,6 +271,21 @@ close_draft(struct sqlite_link *link, struct message_record *m)
     return e;
 }
 
+/* What it had used when its last piece was stored. */
+static enum err
+take_used(struct sqlite_link *link, struct message_record *m)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_PIECE_LAST_USED);
+
+    store_sqlite_put_text(&c, m->id);
+    store_sqlite_put_text(&c, m->sid);
+    if (store_sqlite_row(&c)) {
+        usage_so_far(&m->usage, sqlite3_column_int64(c.stmt, 0),
+                     sqlite3_column_int64(c.stmt, 1));
+    }
+    return store_sqlite_end(&c);
+}
+
 /* One draft; *found false when there is none left. */
 static enum err
 close_next(struct sqlite_link *link, bool *found)
@@ -285,6 +301,7 @@ close_next(struct sqlite_link *link, bool *found)
     e = store_sqlite_end(&c);
     if (*found) {
         e = store_sqlite_rows_join(link, &m);
+        e = e == ERR_OK ? take_used(link, &m) : e;
         e = e == ERR_OK ? close_draft(link, &m) : e;
         message_record_fini(&m);
     }

@@ -124,6 +124,8 @@ append_piece(struct sqlite_link *link, const struct draft *d,
     store_sqlite_put_int(&c, d->n);
     store_sqlite_put_int(&c, (int64_t)job->draft_offset);
     store_sqlite_put_int(&c, (int64_t)(job->draft_offset + m->content_n));
+    store_sqlite_put_int(&c, m->usage.completion_tokens);
+    store_sqlite_put_int(&c, m->usage.cost_nanos);
     store_sqlite_rows_put_sealed(&c, &at,
                                  (struct str){m->content, m->content_n});
     return store_sqlite_run(&c, NULL);

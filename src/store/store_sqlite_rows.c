@@ -66,6 +66,7 @@ enum {
     M_REPLACES,
     M_SUPERSEDED,
     M_CONVERSATION,
+    M_BUDGET_ROLES,
     M_CONTENT
 };
 
@@ -249,6 +250,7 @@ store_sqlite_rows_message(struct sqlite_call *c, const char *sid,
     m->replaces = store_sqlite_text_at(stmt, M_REPLACES);
     m->superseded = bool_at(stmt, M_SUPERSEDED);
     m->conversation = store_sqlite_text_at(stmt, M_CONVERSATION);
+    m->budget_roles = store_sqlite_text_at(stmt, M_BUDGET_ROLES);
     read_usage(stmt, &m->usage);
     m->duration_ms = int_at(stmt, M_DUR, -1);
     m->ttft_ms = int_at(stmt, M_TTFT, -1);
@@ -316,6 +318,7 @@ store_sqlite_rows_put_message(struct sqlite_call *c,
     store_sqlite_put_text(c, m->replaces);
     store_sqlite_put_int(c, m->superseded);
     store_sqlite_put_text(c, m->conversation);
+    store_sqlite_put_text(c, m->budget_roles);
     store_sqlite_rows_put_sealed(c, &at,
                                  (struct str){m->content, m->content_n});
 }

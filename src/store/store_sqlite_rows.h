@@ -19,13 +19,13 @@
     "_id,sid,seq,cid,ts,sender,type,status,fileId,fileUrl,meta,modelId,"       \
     "promptTokens,completionTokens,totalTokens,estimated,cachedTokens,"        \
     "reasoningTokens,cost,durMs,ttftMs,"                                       \
-    "finish,replyTo,replaces,superseded,convId,content"
+    "finish,replyTo,replaces,superseded,convId,budgetRoles,content"
 
-#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
+#define MESSAGE_VALUES "?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?"
 
 #define USAGE_COLUMNS                                                          \
     "ts,modelId,promptTokens,completionTokens,totalTokens,estimated,"          \
-    "cachedTokens,reasoningTokens,cost"
+    "cachedTokens,reasoningTokens,cost,budgetRoles"
 
 #define SESSION_OF "(SELECT n FROM sessions WHERE _id=?)"
 

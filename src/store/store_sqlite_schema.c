@@ -195,9 +195,17 @@ static const char step_money[] =
     "ALTER TABLE usage ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;"
     "CREATE INDEX usage_ts ON usage(ts);";
 
+/* Whose shared budgets an answer counts towards; and what a running one has
+ * used so far. */
+static const char step_budgets[] =
+    "ALTER TABLE messages ADD COLUMN budgetRoles TEXT;"
+    "ALTER TABLE usage ADD COLUMN budgetRoles TEXT;"
+    "ALTER TABLE pieces ADD COLUMN tokens INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE pieces ADD COLUMN cost INTEGER NOT NULL DEFAULT 0;";
+
 const char *const store_sqlite_schema_steps[] = {
     step_tables, step_pieces, step_share,     step_review, step_usage,
-    step_seals,  step_ledger, step_providers, step_money};
+    step_seals,  step_ledger, step_providers, step_money,  step_budgets};
 const int store_sqlite_schema_version =
     sizeof(store_sqlite_schema_steps) / sizeof(store_sqlite_schema_steps[0]);
 

@@ -3,25 +3,45 @@
  * once: an answer gets its number once, in the same transaction. */
 #include "store/store_sqlite_usage.h"
 
+#include "base/check.h"
 #include "store/store_sqlite_rows.h"
 #include "store/usage.h"
 
+static enum err
+insert(struct sqlite_link *link, const struct usage_entry *e)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_USAGE_PUT);
+
+    store_sqlite_put_text(&c, e->id);
+    store_sqlite_put_text(&c, e->user_id);
+    store_sqlite_put_text(&c, e->model_id);
+    store_sqlite_put_int(&c, e->at_ms);
+    store_sqlite_rows_put_usage(&c, &e->usage);
+    store_sqlite_put_text(&c, e->budget_roles);
+    return store_sqlite_run(&c, NULL);
+}
+
 enum err
-store_sqlite_usage_put(struct sqlite_link *link, const char *user_id,
+store_sqlite_usage_add(struct sqlite_link *link, const struct session_record *s,
                        const struct message_record *m)
 {
-    struct sqlite_call c;
+    struct usage_entry e = usage_entry_of(s, m);
 
-    if (!m->usage.present) {
-        return ERR_OK;
-    }
-    c = store_sqlite_call(link, SQL_USAGE_PUT);
-    store_sqlite_put_text(&c, m->id);
-    store_sqlite_put_text(&c, user_id);
-    store_sqlite_put_text(&c, m->model_id);
-    store_sqlite_put_int(&c, m->at_ms);
-    store_sqlite_rows_put_usage(&c, &m->usage);
-    return store_sqlite_run(&c, NULL);
+    return m->usage.present ? insert(link, &e) : ERR_OK;
+}
+
+enum err
+store_sqlite_usage_put(struct store_link *base, struct store_job *job)
+{
+    CHECK(job->review->entry.user_id != NULL);
+    return insert(store_sqlite_of(base), &job->review->entry);
+}
+
+static bool
+is_wanted(const struct review *r, sqlite3_stmt *stmt)
+{
+    return r->role == NULL ||
+           usage_has_role((const char *)sqlite3_column_text(stmt, 9), r->role);
 }
 
 static void
@@ -52,7 +72,9 @@ store_sqlite_usage_list(struct store_link *base, struct store_job *job)
     store_sqlite_put_int(&c, job->review->from_ms);
     store_sqlite_put_int(&c, job->review->to_ms);
     while (store_sqlite_row(&c)) {
-        add_row(c.stmt, &job->review->usage);
+        if (is_wanted(job->review, c.stmt)) {
+            add_row(c.stmt, &job->review->usage);
+        }
     }
     return store_sqlite_end(&c);
 }

@@ -6,12 +6,14 @@
 
 struct sqlite_link;
 
-/* The operation of enum store_op. */
+/* The operations of enum store_op. */
 enum err store_sqlite_usage_list(struct store_link *, struct store_job *);
+enum err store_sqlite_usage_put(struct store_link *, struct store_job *);
 
 /* Adds the answer's entry, if it has a usage, inside of the transaction that
  * numbers it. */
-enum err store_sqlite_usage_put(struct sqlite_link *link, const char *user_id,
+enum err store_sqlite_usage_add(struct sqlite_link *link,
+                                const struct session_record *s,
                                 const struct message_record *m) MUST_CHECK;
 
 /* Deletes some of a user's entries; *changed is 0 when there are none left. */

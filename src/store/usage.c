@@ -14,10 +14,34 @@ usage_entry_of(const struct session_record *s, const struct message_record *m)
     struct usage_entry e = {.user_id = s->user_id,
                             .model_id = m->model_id,
                             .at_ms = m->at_ms,
-                            .usage = m->usage};
+                            .usage = m->usage,
+                            .budget_roles = m->budget_roles};
 
     memcpy(e.id, m->id, sizeof(e.id));
     return e;
+}
+
+void
+usage_so_far(struct usage *u, int64_t completion_tokens, int64_t cost)
+{
+    if (u->present) {
+        u->completion_tokens = completion_tokens;
+        u->total_tokens = u->prompt_tokens + completion_tokens;
+        u->cost_nanos = cost;
+    }
+}
+
+bool
+usage_has_role(const char *budget_roles, const char *role)
+{
+    size_t n = strlen(role);
+
+    for (const char *p = budget_roles; p != NULL; p = strchr(p + 1, '\n')) {
+        if (strncmp(p + 1, role, n) == 0 && p[n + 1] == '\n') {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* The day's sums lie at the end. */

@@ -6,6 +6,7 @@
 #include "base/rand.h"
 #include "store/record.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,12 +20,20 @@ struct usage_entry {
     char *model_id; /* or NULL */
     int64_t at_ms;  /* the answer's end, wall clock */
     struct usage usage;
+    char *budget_roles; /* as in message_record */
 };
 
 /* The answer's, in its session. Borrows the strings of both: nothing is to be
  * freed. */
 struct usage_entry usage_entry_of(const struct session_record *s,
                                   const struct message_record *m);
+
+/* Of a running answer, which has a usage from its first piece on: what was
+ * counted with a later one. */
+void usage_so_far(struct usage *u, int64_t completion_tokens, int64_t cost);
+
+/* Whether budget_roles (NULL is fine) names the role. */
+bool usage_has_role(const char *budget_roles, const char *role);
 
 #define USAGE_DAY_MS ((int64_t)24 * 60 * 60 * 1000)
 

@@ -215,9 +215,12 @@ cut_answers_are_closed_at_open(void **state)
     }
     job = new_answer(STORE_DRAFT_PUT, 1, 11, 10, "cut");
     job->message.usage = (struct usage){1, 2, 3, true, true, 0, 0, 9};
+    job->message.budget_roles = xstrdup("\nr\n");
     assert_int_equal(run_free(f, job), ERR_OK);
     assert_int_equal(run_free(f, new_piece(1, 11, 3, " ")), ERR_OK);
-    assert_int_equal(run_free(f, new_piece(1, 11, 4, "he")), ERR_OK);
+    job = new_piece(1, 11, 4, "he");
+    job->message.usage = (struct usage){1, 4, 5, true, true, 0, 0, 20};
+    assert_int_equal(run_free(f, job), ERR_OK);
     assert_int_equal(run_free(f, new_piece(2, 21, 0, "lost")), ERR_OK);
     assert_int_equal(run_free(f, new_piece(3, 31, 0, "orphan")), ERR_OK);
     by_hand(f, "DELETE FROM pieces WHERE content='lost'");
@@ -238,7 +241,13 @@ cut_answers_are_closed_at_open(void **state)
     assert_int_equal(number(f, "SELECT count(*) FROM pieces"), 0);
     assert_int_equal(number(f, "SELECT sum(seq) FROM sessions"), 3);
     assert_int_equal(number(f, "SELECT sum(msgCount) FROM sessions"), 3);
-    assert_int_equal(number(f, "SELECT sum(totalTokens) FROM sessions"), 3);
+    assert_int_equal(number(f, "SELECT sum(totalTokens) FROM sessions"), 5);
+    assert_int_equal(number(f, "SELECT sum(totalCost) FROM sessions"), 20);
+    assert_int_equal(number(f, "SELECT count(*) FROM usage WHERE totalTokens=5"
+                               " AND completionTokens=4 AND cost=20"
+                               " AND estimated=1 AND uid='ann'"
+                               " AND budgetRoles=char(10)||'r'||char(10)"),
+                     1);
 
     fixture_close(f); /* and only once */
     fixture_open(f);

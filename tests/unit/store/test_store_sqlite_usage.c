@@ -54,6 +54,24 @@ expect_tokens(struct fixture *f, const char *user, int64_t from_ms,
     store_job_free(job);
 }
 
+/* Of everybody. */
+static void
+expect_tokens_of_role(struct fixture *f, const char *role, int64_t tokens)
+{
+    struct store_job *job = new_job(STORE_USAGE_LIST, 0, NULL);
+    int64_t sum = 0;
+
+    job->review = review_new();
+    job->review->to_ms = INT64_MAX;
+    job->review->role = role != NULL ? xstrdup(role) : NULL;
+    assert_int_equal(run(f, job), ERR_OK);
+    for (size_t i = 0; i < job->review->usage.count; i++) {
+        sum += job->review->usage.sums[i].total_tokens;
+    }
+    assert_int_equal(sum, tokens);
+    store_job_free(job);
+}
+
 static void
 an_answer_is_put_down_once_however_often_its_end_comes(void **state)
 {
@@ -84,6 +102,36 @@ an_answer_is_put_down_once_however_often_its_end_comes(void **state)
     expect_tokens(f, "ann", T0 + 14, INT64_MAX, 0);
 }
 
+/* Of everybody, of whom a role is; and of an answer in no conversation. */
+static void
+a_role_has_what_counted_towards_it(void **state)
+{
+    struct fixture *f = *state;
+    struct store_job *job;
+
+    ask(f, 1, "ann", 11);
+    job = new_end(12, "a", 7);
+    job->message.budget_roles = xstrdup("\nred\ngreen\n");
+    assert_int_equal(run_free(f, job), ERR_OK);
+    end(f, 13, "a", 30);
+    job = new_job(STORE_USAGE_PUT, 0, "bob");
+    job->review = review_new();
+    memcpy(job->review->entry.id, "00bb", sizeof("00bb"));
+    job->review->entry.user_id = xstrdup("bob");
+    job->review->entry.model_id = xstrdup("a");
+    job->review->entry.at_ms = T0 + 14;
+    job->review->entry.usage = (struct usage){1, 99, 100, true, false, 1, 2, 3};
+    job->review->entry.budget_roles = xstrdup("\ngreen\n");
+    assert_int_equal(run_free(f, job), ERR_OK);
+    expect_tokens(f, "bob", 0, INT64_MAX, 100);
+    expect_tokens_of_role(f, NULL, 137);
+    expect_tokens_of_role(f, "red", 7);
+    expect_tokens_of_role(f, "green", 107);
+    expect_tokens_of_role(f, "gre", 0);
+    expect_tokens_of_role(f, "een", 0);
+    expect_tokens_of_role(f, "", 0);
+}
+
 static void
 what_was_used_stays_used_when_the_session_goes(void **state)
 {
@@ -107,7 +155,7 @@ who_is_erased_takes_it_along(void **state)
 
     by_hand(f, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM c"
                " WHERE i<1201) INSERT INTO usage SELECT i,'x',"
-               "iif(i>1200,'bob','ann'),'a',i,1,1,2,0,0,0,0 FROM c");
+               "iif(i>1200,'bob','ann'),'a',i,1,1,2,0,0,0,0,NULL FROM c");
     assert_int_equal(
         store_tool_open(&f->settings, &link, f->why, sizeof(f->why)), ERR_OK);
     assert_int_equal(store_tool_count(link, &e), ERR_OK);
@@ -173,6 +221,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(an_answer_is_put_down_once_however_often_its_end_comes),
+        TEST(a_role_has_what_counted_towards_it),
         TEST(what_was_used_stays_used_when_the_session_goes),
         TEST(who_is_erased_takes_it_along),
         TEST(an_older_database_begins_with_what_is_stored),
