@@ -125,9 +125,7 @@ init_shards(struct boot *b)
     b->rooms.gate.shards = b->shards;
     b->rooms.gate.shard_count = b->shard_count;
     b->policy = boot_rooms_policy(b->config, NULL, b->shard_count + 1);
-    b->chat =
-        boot_chat_new(b->config, b->rooms.file_prefix, &b->rooms.population,
-                      b->rooms.breakers, b->shard_count);
+    b->chat = boot_chat_new(b->config, &b->rooms, b->shard_count);
     return CLI_OK;
 }
 

@@ -5,6 +5,7 @@
 
 #include "app/config_value.h"
 #include "base/xalloc.h"
+#include "chat/budget.h"
 #include "provider/registry.h"
 
 #include <string.h>
@@ -13,6 +14,7 @@
 struct own {
     struct chat_settings settings; /* first: settings are this */
     struct provider_config *providers;
+    struct budget_row *budgets;
     char *system_prompt;
     char *file_prefix;
 };
@@ -48,6 +50,10 @@ destroy(struct chat_settings *settings)
     for (size_t i = 0; i < settings->provider_count; i++) {
         free_provider(&own->providers[i]);
     }
+    for (size_t i = 0; i < settings->budget_count; i++) {
+        drop(own->budgets[i].role);
+    }
+    xfree(own->budgets);
     xfree(own->providers);
     xfree(own->system_prompt);
     xfree(own->file_prefix);
@@ -137,6 +143,38 @@ make_providers(const struct config *c, struct breakers *breakers)
     return all;
 }
 
+/* config_check.c saw to it that it is one. */
+static int64_t
+money_of(struct str text)
+{
+    int64_t nanos = 0;
+
+    CHECK(text.n == 0 || price_read(text, CONFIG_MONEY_MAX, &nanos));
+    return nanos;
+}
+
+static struct budget_row *
+make_budgets(const struct config *c, struct budget_books *books)
+{
+    struct budget_row *all = xcalloc(c->budget_count + 1, sizeof(*all));
+
+    for (size_t i = 0; i < c->budget_count; i++) {
+        const struct config_budget *b = &c->budgets[i];
+
+        all[i] = (struct budget_row){
+            .role = str_dup(b->budget_role),
+            .shared = b->budget_scope == CONFIG_SCOPE_ROLE,
+            .limits.of = {[BUDGET_DAY] = {(int64_t)b->tokens_per_day,
+                                          money_of(b->cost_per_day)},
+                          [BUDGET_MONTH] = {(int64_t)b->tokens_per_month,
+                                            money_of(b->cost_per_month)}}};
+        if (all[i].shared) {
+            all[i].account = budget_books_of(books, all[i].role);
+        }
+    }
+    return all;
+}
+
 static size_t
 default_provider(const struct config *c)
 {
@@ -174,19 +212,19 @@ fill(struct chat_settings *s, const struct config *c)
 }
 
 struct chat_settings *
-boot_chat_new(const struct config *c, const char *file_prefix,
-              struct chat_population *population, struct breakers *breakers,
-              unsigned refs)
+boot_chat_new(const struct config *c, struct boot_rooms *rooms, unsigned refs)
 {
     struct own *own = xcalloc(1, sizeof(*own));
     struct chat_settings *s = &own->settings;
 
     atomic_init(&s->refs, (int)refs);
     s->destroy = destroy;
-    s->population = population;
+    s->population = &rooms->population;
     fill(s, c);
-    s->own_file_prefix = own->file_prefix = xstrdup(file_prefix);
+    s->own_file_prefix = own->file_prefix = xstrdup(rooms->file_prefix);
     s->system_prompt = own->system_prompt = str_dup(c->llm_system_prompt);
-    s->providers = own->providers = make_providers(c, breakers);
+    s->providers = own->providers = make_providers(c, rooms->breakers);
+    s->budgets = own->budgets = make_budgets(c, rooms->books);
+    s->budget_count = c->budget_count;
     return s;
 }

@@ -2,21 +2,15 @@
 #ifndef CHATBOX_APP_BOOT_CHAT_H
 #define CHATBOX_APP_BOOT_CHAT_H
 
-#include "app/config.h"
-#include "chat/chat.h"
-#include "provider/breakers.h"
-
-#include <stddef.h>
+#include "app/boot_rooms.h"
 
 /* The chat's settings from one config, with everything that they point to (the
- * providers, their texts and keys) but for population and breakers: they need
- * no config any more, so a reload can replace them and the last turn that works
- * by them frees them. Providers must be of types that this build speaks to.
- * file_prefix: what an own file_url begins with. breakers outlive them, like
- * the population. Gives `refs` references. */
+ * providers, their texts and keys, the budgets) but for what the rooms have
+ * for all of them (population, breakers, the books of budgets), which outlives
+ * them: they need no config any more, so a reload can replace them and the last
+ * turn that works by them frees them. Providers must be of types that this
+ * build speaks to. Gives `refs` references. */
 struct chat_settings *boot_chat_new(const struct config *c,
-                                    const char *file_prefix,
-                                    struct chat_population *population,
-                                    struct breakers *breakers, unsigned refs);
+                                    struct boot_rooms *rooms, unsigned refs);
 
 #endif

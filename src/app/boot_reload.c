@@ -197,9 +197,7 @@ apply(struct boot *b, const struct config *c)
 {
     struct gate_policy *policy =
         boot_rooms_policy(c, b->policy, b->shard_count + 1);
-    struct chat_settings *chat =
-        boot_chat_new(c, b->rooms.file_prefix, &b->rooms.population,
-                      b->rooms.breakers, b->shard_count);
+    struct chat_settings *chat = boot_chat_new(c, &b->rooms, b->shard_count);
 
     log_set_level((enum log_level)c->log_level);
     for (unsigned i = 0; i < b->shard_count; i++) {

@@ -313,6 +313,7 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
         return status;
     }
     r->breakers = breakers_new();
+    r->books = budget_books_new();
     r->proxies = make_networks(&c->server_trusted_proxies);
     r->metrics = make_networks(&c->metrics_allowed_networks);
     r->admin_roles = make_strings(&c->auth_admin_roles);
@@ -332,6 +333,7 @@ boot_rooms_fini(struct boot_rooms *r)
     token_keys_free(r->keys);
     seal_ring_free(r->ring);
     breakers_free(r->breakers);
+    budget_books_free(r->books);
     tls_free(r->tls);
     xfree(r->proxies);
     xfree(r->metrics);

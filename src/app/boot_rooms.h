@@ -3,6 +3,7 @@
 #define CHATBOX_APP_BOOT_ROOMS_H
 
 #include "app/config.h"
+#include "chat/budget_books.h"
 #include "chat/chat.h"
 #include "gate/gate.h"
 #include "net/listener.h"
@@ -19,6 +20,7 @@ struct boot_rooms {
     struct store_settings store;
     struct store_mongo_settings mongo; /* what store borrows */
     struct breakers *breakers;
+    struct budget_books *books; /* of budgets that users share */
     struct token_keys *keys;
     struct token_rules rules;
     struct seal_ring *ring; /* NULL: messages are stored as they are */

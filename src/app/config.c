@@ -43,9 +43,9 @@ read_dev_defaults(struct config_layers *l, const struct config_dev *dev)
 }
 
 static bool
-provider_given(const struct config_layers *l, size_t i)
+is_given(const struct config_layers *l, const struct config_kind *k, size_t i)
 {
-    for (size_t m = 0; m < CONFIG_MEMBERS; m++) {
+    for (size_t m = k->first; m < k->end; m++) {
         if (l->members[i][m].source != CONFIG_FROM_NOWHERE) {
             return true;
         }
@@ -58,8 +58,8 @@ set_demo_providers(struct config_layers *l)
 {
     const struct demo_model *demo;
 
-    for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
-        if (provider_given(l, i)) {
+    for (size_t i = 0; i < CONFIG_ENTRIES_MAX; i++) {
+        if (is_given(l, &config_table_kinds[CONFIG_PROVIDERS], i)) {
             return;
         }
     }
@@ -158,31 +158,48 @@ read_settings(struct config_layers *l, struct config *c)
 }
 
 static void
-read_provider(struct config_layers *l, unsigned number,
-              struct config_provider *p)
+read_entry(struct config_layers *l, const struct config_kind *k,
+           unsigned number, char *entry)
 {
-    p->number = number;
-    for (size_t m = 0; m < CONFIG_MEMBERS; m++) {
+    memcpy(entry + k->number, &number, sizeof(number));
+    for (size_t m = k->first; m < k->end; m++) {
         struct config_ref ref = {&config_table_members[m], number};
         struct config_raw *raw = config_raw_of(l, ref);
 
         if (raw->source != CONFIG_FROM_NOWHERE && !raw->unreadable &&
             (raw->text.n > 0 || raw->sequence)) {
-            (void)config_value_read(l, ref, p);
+            (void)config_value_read(l, ref, entry);
         }
-    }
-    if (p->name.n == 0) {
-        p->name = (struct str){str_dup(p->id), p->id.n};
     }
 }
 
 static void
-read_providers(struct config_layers *l, struct config *c)
+read_list(struct config_layers *l, const struct config_kind *k,
+          struct config *c)
 {
-    c->providers = xcalloc(CONFIG_PROVIDERS_MAX, sizeof(c->providers[0]));
-    for (unsigned i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
-        if (provider_given(l, i)) {
-            read_provider(l, i + 1, &c->providers[c->provider_count++]);
+    char *entries = xcalloc(CONFIG_ENTRIES_MAX, k->size);
+    size_t count = 0;
+
+    for (unsigned i = 0; i < CONFIG_ENTRIES_MAX; i++) {
+        if (is_given(l, k, i)) {
+            read_entry(l, k, i + 1, entries + count++ * k->size);
+        }
+    }
+    memcpy((char *)c + k->entries, &entries, sizeof(entries));
+    memcpy((char *)c + k->count, &count, sizeof(count));
+}
+
+static void
+read_lists(struct config_layers *l, struct config *c)
+{
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        read_list(l, &config_table_kinds[i], c);
+    }
+    for (size_t i = 0; i < c->provider_count; i++) {
+        struct config_provider *p = &c->providers[i];
+
+        if (p->name.n == 0) {
+            p->name = (struct str){str_dup(p->id), p->id.n};
         }
     }
 }
@@ -236,7 +253,7 @@ free_layers(struct config_layers *l)
     for (size_t i = 0; i < CONFIG_IDS; i++) {
         config_raw_fini(&l->rows[i]);
     }
-    for (size_t i = 0; i < CONFIG_PROVIDERS_MAX; i++) {
+    for (size_t i = 0; i < CONFIG_ENTRIES_MAX; i++) {
         for (size_t m = 0; m < CONFIG_MEMBERS; m++) {
             config_raw_fini(&l->members[i][m]);
         }
@@ -256,10 +273,11 @@ read_all(struct config_layers *l, struct config *c)
         config_rules_check_store(l, c);
         return;
     }
-    read_providers(l, c);
+    read_lists(l, c);
     check_files(l, c);
     config_rules_check(l, c);
     config_rules_check_providers(l, c);
+    config_rules_check_budgets(l, c);
 }
 
 struct config *
@@ -283,6 +301,18 @@ config_load(const struct config_sources *sources, struct config_report *report)
     return c;
 }
 
+static void
+free_list(struct config *c, const struct config_kind *k)
+{
+    for (size_t i = 0; i < config_table_count(c, k); i++) {
+        for (size_t m = k->first; m < k->end; m++) {
+            config_value_fini(&config_table_members[m],
+                              config_table_entry(c, k, i));
+        }
+    }
+    xfree(config_table_entry(c, k, 0));
+}
+
 void
 config_free(struct config *c)
 {
@@ -292,12 +322,9 @@ config_free(struct config *c)
     for (size_t i = 0; i < CONFIG_IDS; i++) {
         config_value_fini(&config_table_rows[i], c);
     }
-    for (size_t i = 0; i < c->provider_count; i++) {
-        for (size_t m = 0; m < CONFIG_MEMBERS; m++) {
-            config_value_fini(&config_table_members[m], &c->providers[i]);
-        }
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        free_list(c, &config_table_kinds[i]);
     }
-    xfree(c->providers);
     for (size_t i = 0; i < c->line_count; i++) {
         xfree(c->lines[i].path);
         xfree(c->lines[i].value);

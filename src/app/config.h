@@ -13,7 +13,7 @@
  * This file knows no disk, no clock and no environment of its own: it is
  * given bytes. What a setting is stands in config.def. */
 
-#define CONFIG_PROVIDERS_MAX 99
+#define CONFIG_ENTRIES_MAX 99 /* of a list: providers, budgets */
 #define CONFIG_FILE_BYTES_MAX (1024 * 1024)
 
 struct config_report;
@@ -47,6 +47,7 @@ struct config_list {
 #define CONFIG_C_EMAIL struct str
 #define CONFIG_C_TEMPERATURE struct str
 #define CONFIG_C_PRICE struct str
+#define CONFIG_C_MONEY struct str
 #define CONFIG_C_JSON_OBJECT struct str
 #define CONFIG_C_SECRET struct str
 #define CONFIG_C_SECRET32 struct str
@@ -82,6 +83,15 @@ struct config_provider {
     unsigned number; /* n of LLM_PROVIDER_n_…, 1-based place in the file */
 };
 
+enum config_scope { CONFIG_SCOPE_USER, CONFIG_SCOPE_ROLE };
+
+/* One member per BUDGET row. */
+struct config_budget {
+#define BUDGET(member, key, env, TYPE, ...) CONFIG_C_##TYPE member;
+#include "app/config.def"
+    unsigned number; /* n of LLM_BUDGET_n_…, 1-based place in the file */
+};
+
 /* One line of `chatbox check`: a setting and its value as people may see it
  * (a secret as "<secret>", without the password of a URI). */
 struct config_line {
@@ -89,12 +99,14 @@ struct config_line {
     char *value;
 };
 
-/* One member per SETTING row; the providers in order of their number. */
+/* One member per SETTING row; the lists in order of their numbers. */
 struct config {
 #define SETTING(member, path, env, TYPE, ...) CONFIG_C_##TYPE member;
 #include "app/config.def"
     struct config_provider *providers;
     size_t provider_count;
+    struct config_budget *budgets;
+    size_t budget_count;
     struct config_line *lines;
     size_t line_count;
 };

@@ -227,6 +227,17 @@ check_price(struct str s)
                  "places";
 }
 
+static const char *
+check_money(struct str s)
+{
+    int64_t nanos = 0;
+
+    return price_read(s, CONFIG_MONEY_MAX, &nanos) && nanos > 0
+               ? NULL
+               : "is not a decimal number above 0, up to 1000000, with at most "
+                 "nine places";
+}
+
 /* Strict about duplicates: what stands twice means something else to every
  * reader. */
 static const char *
@@ -463,6 +474,7 @@ static const struct {
     [CONFIG_TYPE_EMAIL] = {check_mail, false, false},
     [CONFIG_TYPE_TEMPERATURE] = {check_temperature, false, false},
     [CONFIG_TYPE_PRICE] = {check_price, false, false},
+    [CONFIG_TYPE_MONEY] = {check_money, false, false},
     [CONFIG_TYPE_JSON_OBJECT] = {check_json_object, false, false},
     [CONFIG_TYPE_SECRET] = {check_line, true, false},
     [CONFIG_TYPE_SECRET32] = {check_secret32, true, true},

@@ -12,8 +12,6 @@
 #define NAME_BYTES 96
 #define NEAR 2
 
-static const char provider_prefix[] = "LLM_PROVIDER_";
-
 const char *
 config_env_get(const char *const *environment, const char *name)
 {
@@ -107,9 +105,9 @@ complain_of_file(struct config_layers *l, struct config_ref ref)
 {
     char prefix[NAME_BYTES] = "", why[2 * NAME_BYTES];
 
-    if (ref.provider > 0) {
-        snprintf(prefix, sizeof(prefix), "%s%u_", provider_prefix,
-                 ref.provider);
+    if (ref.entry > 0) {
+        snprintf(prefix, sizeof(prefix), "%s%u_",
+                 config_table_kind_of(ref.row)->env, ref.entry);
     }
     snprintf(why, sizeof(why),
              "is given twice, as a value and as a file (%.40s%.40s_FILE)",
@@ -147,18 +145,17 @@ read_setting(struct config_layers *l, const struct config_row *row)
 }
 
 static void
-read_provider(struct config_layers *l, unsigned n)
+read_entry(struct config_layers *l, const struct config_kind *k, unsigned n)
 {
-    for (size_t i = 0; i < CONFIG_MEMBERS; i++) {
+    for (size_t i = k->first; i < k->end; i++) {
         struct config_ref ref = {&config_table_members[i], n};
         const char *value, *file = NULL;
         char name[NAME_BYTES];
 
-        snprintf(name, sizeof(name), "%s%u_%s", provider_prefix, n,
-                 ref.row->env);
+        snprintf(name, sizeof(name), "%s%u_%s", k->env, n, ref.row->env);
         value = config_env_get(l->sources->environment, name);
         if ((ref.row->flags & CONFIG_FLAG_SECRET) != 0) {
-            snprintf(name, sizeof(name), "%s%u_%s_FILE", provider_prefix, n,
+            snprintf(name, sizeof(name), "%s%u_%s_FILE", k->env, n,
                      ref.row->env);
             file = config_env_get(l->sources->environment, name);
         }
@@ -168,15 +165,15 @@ read_provider(struct config_layers *l, unsigned n)
 
 /* Splits LLM_PROVIDER_n_REST; n is 0 when name has another form. */
 static unsigned
-provider_number(struct str name, struct str *rest_out)
+entry_number(const struct config_kind *k, struct str name, struct str *rest_out)
 {
-    struct str prefix = str_from(provider_prefix), digits;
+    struct str prefix = str_from(k->env), digits;
     uint64_t n;
 
     *rest_out = str_from_at(name, prefix.n);
     if (!str_starts(name, prefix) || !str_split(rest_out, '_', &digits) ||
         rest_out->p == NULL || digits.n == 0 || digits.p[0] == '0' ||
-        !str_to_u64(digits, CONFIG_PROVIDERS_MAX, &n)) {
+        !str_to_u64(digits, CONFIG_ENTRIES_MAX, &n)) {
         return 0;
     }
     return (unsigned)n;
@@ -256,12 +253,14 @@ consider_all(struct near *near)
     if (!str_starts(near->name, STR("LLM_"))) {
         return;
     }
-    for (unsigned n = 1; n <= CONFIG_PROVIDERS_MAX; n++) {
-        char prefix[NAME_BYTES];
-
-        snprintf(prefix, sizeof(prefix), "%s%u_", provider_prefix, n);
+    for (unsigned n = 1; n <= CONFIG_ENTRIES_MAX; n++) {
         for (size_t i = 0; i < CONFIG_MEMBERS; i++) {
-            consider_row(near, &config_table_members[i], prefix);
+            const struct config_row *row = &config_table_members[i];
+            char prefix[NAME_BYTES];
+
+            snprintf(prefix, sizeof(prefix), "%s%u_",
+                     config_table_kind_of(row)->env, n);
+            consider_row(near, row, prefix);
         }
     }
 }
@@ -298,16 +297,26 @@ row_is_called(const struct config_row *row, struct str name)
 }
 
 static bool
-is_known(struct str name)
+is_member(struct str name)
 {
     struct str member;
 
-    if (provider_number(name, &member) > 0) {
-        for (size_t i = 0; i < CONFIG_MEMBERS; i++) {
-            if (row_is_called(&config_table_members[i], member)) {
-                return true;
-            }
+    for (size_t i = 0; i < CONFIG_MEMBERS; i++) {
+        const struct config_row *row = &config_table_members[i];
+
+        if (entry_number(config_table_kind_of(row), name, &member) > 0 &&
+            row_is_called(row, member)) {
+            return true;
         }
+    }
+    return false;
+}
+
+static bool
+is_known(struct str name)
+{
+    if (is_member(name)) {
+        return true;
     }
     for (size_t i = 0; i < CONFIG_IDS; i++) {
         if (row_is_called(&config_table_rows[i], name)) {
@@ -354,28 +363,42 @@ config_env_near_path(struct str path)
 
 /* --- both sources ------------------------------------------------------- */
 
+/* The entries of this list that some variable names. */
+static void
+read_entries(struct config_layers *l, const struct config_kind *k)
+{
+    bool named[CONFIG_ENTRIES_MAX + 1] = {false};
+    struct str rest, name, member;
+
+    for (const char *const *e = l->sources->environment; *e != NULL; e++) {
+        rest = str_from(*e);
+        if (str_split(&rest, '=', &name) && rest.n > 0) {
+            named[entry_number(k, name, &member)] = true;
+        }
+    }
+    for (unsigned n = 1; n <= CONFIG_ENTRIES_MAX; n++) {
+        if (named[n]) {
+            read_entry(l, k, n);
+        }
+    }
+}
+
 void
 config_env_read(struct config_layers *l)
 {
-    bool providers[CONFIG_PROVIDERS_MAX + 1] = {false};
-    const char *const *e = l->sources->environment;
     struct str rest, name;
 
     for (size_t i = 0; i < CONFIG_IDS; i++) {
         read_setting(l, &config_table_rows[i]);
     }
-    for (; *e != NULL; e++) {
+    for (const char *const *e = l->sources->environment; *e != NULL; e++) {
         rest = str_from(*e);
-        if (!str_split(&rest, '=', &name) || rest.n == 0) {
-            continue;
+        if (str_split(&rest, '=', &name) && rest.n > 0) {
+            warn_if_near(l, name);
         }
-        warn_if_near(l, name);
-        providers[provider_number(name, &rest)] = true;
     }
-    for (unsigned n = 1; n <= CONFIG_PROVIDERS_MAX; n++) {
-        if (providers[n]) {
-            read_provider(l, n);
-        }
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        read_entries(l, &config_table_kinds[i]);
     }
 }
 

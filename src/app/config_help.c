@@ -5,6 +5,7 @@
 
 #include "app/config_table.h"
 
+#include <stdio.h>
 #include <string.h>
 
 /* Calls for every group and the rows that stand directly in it. */
@@ -23,10 +24,16 @@ row_in_group(const struct config_row *row, const struct config_group *g)
            strchr(row->path + n + 1, '.') == NULL;
 }
 
-static bool
-is_providers(const struct config_group *g)
+static void
+show_list(const struct view *v, const struct config_kind *k, struct buf *out)
 {
-    return strcmp(g->path, "llm.providers") == 0;
+    char prefix[64], env_prefix[64];
+
+    snprintf(prefix, sizeof(prefix), "%s[n].", k->path);
+    snprintf(env_prefix, sizeof(env_prefix), "%sn_", k->env);
+    for (size_t m = k->first; m < k->end; m++) {
+        v->row(&config_table_members[m], prefix, env_prefix, out);
+    }
 }
 
 static void
@@ -41,9 +48,8 @@ show(const struct view *v, struct buf *out)
                 v->row(&config_table_rows[i], "", "", out);
             }
         }
-        for (size_t m = 0; is_providers(group) && m < CONFIG_MEMBERS; m++) {
-            v->row(&config_table_members[m], "llm.providers[n].",
-                   "LLM_PROVIDER_n_", out);
+        if (config_table_kind_find(str_from(group->path)) != NULL) {
+            show_list(v, config_table_kind_find(str_from(group->path)), out);
         }
     }
 }
@@ -148,6 +154,16 @@ last_part(const char *path)
     return dot != NULL ? dot + 1 : path;
 }
 
+/* Of lists: entries that are good as they stand. */
+static const struct {
+    const char *path;
+    const char *line;
+} examples[] = {
+    {"llm.providers", "- id: demo\n"},
+    {"llm.providers", "  type: demo\n"},
+    {"llm.budgets", "- tokens_per_day: 1000000\n"},
+};
+
 static void
 example_group(const struct config_group *g, struct buf *out)
 {
@@ -158,11 +174,11 @@ example_group(const struct config_group *g, struct buf *out)
     buf_printf(out, "# %s\n", g->text);
     put_indent(depth, out);
     buf_printf(out, "%s:\n", last_part(g->path));
-    if (is_providers(g)) {
-        put_indent(depth + 1, out);
-        buf_puts(out, "- id: demo\n");
-        put_indent(depth + 1, out);
-        buf_puts(out, "  type: demo\n");
+    for (size_t i = 0; i < COUNT_OF(examples); i++) {
+        if (strcmp(examples[i].path, g->path) == 0) {
+            put_indent(depth + 1, out);
+            buf_puts(out, examples[i].line);
+        }
     }
 }
 

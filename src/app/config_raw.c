@@ -11,39 +11,41 @@
 #define SENTENCE_BYTES 1024
 #define SHOWN_BYTES 200
 
-static const char provider_prefix[] = "llm.providers[";
-
 struct config_raw *
 config_raw_of(struct config_layers *l, struct config_ref ref)
 {
-    if (ref.provider == 0) {
+    if (ref.entry == 0) {
         return &l->rows[ref.row - config_table_rows];
     }
-    return &l->members[ref.provider - 1][ref.row - config_table_members];
+    return &l->members[ref.entry - 1][ref.row - config_table_members];
 }
 
+/* rest: what stands behind "llm.providers[". */
 static struct config_ref
-resolve_member(struct str rest)
+resolve_member(const struct config_kind *k, struct str rest)
 {
     struct str number, key;
     uint64_t n;
 
     if (!str_split(&rest, ']', &number) || rest.n < 2 || rest.p[0] != '.' ||
         number.n == 0 || number.p[0] == '0' ||
-        !str_to_u64(number, CONFIG_PROVIDERS_MAX, &n)) {
+        !str_to_u64(number, CONFIG_ENTRIES_MAX, &n)) {
         return (struct config_ref){NULL, 0};
     }
     key = str_from_at(rest, 1);
-    return (struct config_ref){config_table_find_member(key), (unsigned)n};
+    return (struct config_ref){config_table_find_member(k, key), (unsigned)n};
 }
 
 struct config_ref
 config_raw_resolve(struct str path)
 {
-    struct str prefix = str_from(provider_prefix);
+    struct str rest = path, name;
+    const struct config_kind *k;
 
-    if (str_starts(path, prefix)) {
-        return resolve_member(str_from_at(path, prefix.n));
+    if (str_split(&rest, '[', &name) && rest.p != NULL) {
+        k = config_table_kind_find(name);
+        return k != NULL ? resolve_member(k, rest)
+                         : (struct config_ref){NULL, 0};
     }
     return (struct config_ref){config_table_find(path), 0};
 }
@@ -114,9 +116,11 @@ config_raw_name(struct config_ref ref, struct buf *out)
 {
     struct str name;
 
-    if (ref.provider > 0) {
-        buf_printf(out, "%s%u].%s (LLM_PROVIDER_%u_%s)", provider_prefix,
-                   ref.provider, ref.row->path, ref.provider, ref.row->env);
+    if (ref.entry > 0) {
+        const struct config_kind *k = config_table_kind_of(ref.row);
+
+        buf_printf(out, "%s[%u].%s (%s%u_%s)", k->path, ref.entry,
+                   ref.row->path, k->env, ref.entry, ref.row->env);
         return;
     }
     buf_printf(out, "%s (", ref.row->path);

@@ -27,15 +27,15 @@ struct config_raw {
     bool unreadable; /* its file: reported already */
 };
 
-/* A setting, or a member of the nth provider. */
+/* A setting, or a member of the nth entry of its list. */
 struct config_ref {
     const struct config_row *row;
-    unsigned provider; /* 1..99; 0: a setting */
+    unsigned entry; /* 1..99; 0: a setting */
 };
 
 struct config_layers {
     struct config_raw rows[CONFIG_IDS];
-    struct config_raw members[CONFIG_PROVIDERS_MAX][CONFIG_MEMBERS];
+    struct config_raw members[CONFIG_ENTRIES_MAX][CONFIG_MEMBERS];
     bool bad[CONFIG_IDS]; /* reported already: rules leave it alone */
     const struct config_sources *sources;
     struct config_report *report;

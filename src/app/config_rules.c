@@ -523,7 +523,7 @@ config_rules_check_providers(struct config_layers *l, const struct config *c)
                           "llm.providers (LLM_PROVIDER_n_ID, "
                           "LLM_PROVIDER_n_TYPE, ...) is empty; allowed: at "
                           "least one provider (n = 1..%u)",
-                          CONFIG_PROVIDERS_MAX);
+                          CONFIG_ENTRIES_MAX);
     }
     for (size_t i = 0; i < c->provider_count; i++) {
         const struct config_provider *p = &c->providers[i];
@@ -541,5 +541,28 @@ config_rules_check_providers(struct config_layers *l, const struct config *c)
         config_raw_error(l, REF(CONFIG_ID_llm_default_model),
                          c->llm_default_model,
                          "is not the id of a configured provider");
+    }
+}
+
+/* --- budgets ------------------------------------------------------------ */
+
+void
+config_rules_check_budgets(struct config_layers *l, const struct config *c)
+{
+    for (size_t i = 0; i < c->budget_count; i++) {
+        const struct config_budget *b = &c->budgets[i];
+        const struct config_ref ref = {
+            &config_table_members[CONFIG_MEMBER_tokens_per_day], b->number};
+        bool any = false;
+
+        for (size_t m = CONFIG_MEMBER_tokens_per_day; m < CONFIG_MEMBERS; m++) {
+            struct config_ref limit = {&config_table_members[m], b->number};
+
+            any = any || config_raw_of(l, limit)->text.n > 0;
+        }
+        if (!any) {
+            config_raw_complain(l, ref,
+                                "is required, or another limit of this entry");
+        }
     }
 }

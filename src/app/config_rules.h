@@ -12,6 +12,10 @@ void config_rules_check(struct config_layers *l, const struct config *c);
 void config_rules_check_providers(struct config_layers *l,
                                   const struct config *c);
 
+/* Each budget has a limit. */
+void config_rules_check_budgets(struct config_layers *l,
+                                const struct config *c);
+
 /* For `chatbox token`: only that there is a secret to sign with. */
 void config_rules_check_secret(struct config_layers *l, const struct config *c);
 

@@ -147,8 +147,9 @@ add_line(struct config_layers *l, struct config *c, struct config_ref ref,
     struct buf text;
 
     buf_init(&text, VALUE_BYTES);
-    if (ref.provider > 0) {
-        buf_printf(&text, "llm.providers[%u].", ref.provider);
+    if (ref.entry > 0) {
+        buf_printf(&text, "%s[%u].", config_table_kind_of(ref.row)->path,
+                   ref.entry);
     }
     buf_puts(&text, ref.row->path);
     line->path = buf_give(&text);
@@ -156,10 +157,25 @@ add_line(struct config_layers *l, struct config *c, struct config_ref ref,
     line->value = buf_give(&text);
 }
 
+static void
+add_entry(struct config_layers *l, struct config *c,
+          const struct config_kind *k, const char *entry)
+{
+    unsigned number;
+
+    memcpy(&number, entry + k->number, sizeof(number));
+    for (size_t m = k->first; m < k->end; m++) {
+        struct config_ref ref = {&config_table_members[m], number};
+
+        add_line(l, c, ref, entry);
+    }
+}
+
 void
 config_show_lines(struct config_layers *l, struct config *c)
 {
-    size_t most = CONFIG_IDS + c->provider_count * CONFIG_MEMBERS;
+    size_t most =
+        CONFIG_IDS + (c->provider_count + c->budget_count) * CONFIG_MEMBERS;
 
     c->lines = xcalloc(most, sizeof(c->lines[0]));
     for (size_t i = 0; i < CONFIG_IDS; i++) {
@@ -167,12 +183,11 @@ config_show_lines(struct config_layers *l, struct config *c)
 
         add_line(l, c, ref, c);
     }
-    for (size_t i = 0; i < c->provider_count; i++) {
-        for (size_t m = 0; m < CONFIG_MEMBERS; m++) {
-            struct config_ref ref = {&config_table_members[m],
-                                     c->providers[i].number};
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        const struct config_kind *k = &config_table_kinds[i];
 
-            add_line(l, c, ref, &c->providers[i]);
+        for (size_t n = 0; n < config_table_count(c, k); n++) {
+            add_entry(l, c, k, config_table_entry(c, k, n));
         }
     }
 }
@@ -228,17 +243,6 @@ line_value(const struct config *c, const char *path)
     return "";
 }
 
-static const struct config_provider *
-provider_numbered(const struct config *c, unsigned number)
-{
-    for (size_t i = 0; i < c->provider_count; i++) {
-        if (c->providers[i].number == number) {
-            return &c->providers[i];
-        }
-    }
-    return NULL;
-}
-
 struct diff {
     const struct config *from;
     const struct config *to;
@@ -261,19 +265,23 @@ change_of(const struct config_row *row)
                                                   : CONFIG_CHANGE_NEEDS_RESTART;
 }
 
+/* Of both sides; none: what an entry is that is not there. */
 static void
-diff_provider(const struct diff *d, unsigned number)
+diff_entry(const struct diff *d, const struct config_kind *k, unsigned number)
 {
-    static const struct config_provider none;
-    const struct config_provider *a = provider_numbered(d->from, number);
-    const struct config_provider *b = provider_numbered(d->to, number);
+    static const union {
+        struct config_provider provider;
+        struct config_budget budget;
+    } none;
+    const void *a = config_table_numbered(d->from, k, number);
+    const void *b = config_table_numbered(d->to, k, number);
 
-    for (size_t m = 0; m < CONFIG_MEMBERS; m++) {
+    for (size_t m = k->first; m < k->end; m++) {
         const struct config_row *row = &config_table_members[m];
         char path[PATH_BYTES];
 
         if (!members_equal(row, a ? a : &none, b ? b : &none)) {
-            snprintf(path, sizeof(path), "llm.providers[%u].%s", number,
+            snprintf(path, sizeof(path), "%s[%u].%s", k->path, number,
                      row->path);
             tell(d, path, change_of(row));
         }
@@ -295,7 +303,9 @@ config_show_diff(const struct config *from, const struct config *to,
             tell(&d, row->path, change_of(row));
         }
     }
-    for (unsigned n = 1; n <= CONFIG_PROVIDERS_MAX; n++) {
-        diff_provider(&d, n);
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        for (unsigned n = 1; n <= CONFIG_ENTRIES_MAX; n++) {
+            diff_entry(&d, &config_table_kinds[i], n);
+        }
     }
 }

@@ -5,6 +5,8 @@
 
 #include "base/check.h"
 
+#include <string.h>
+
 #define SECOND CONFIG_SECOND
 #define MINUTE CONFIG_MINUTE
 #define HOUR CONFIG_HOUR
@@ -43,6 +45,32 @@ const struct config_row config_table_members[CONFIG_MEMBERS] = {
      allowed,                                                                  \
      text},
 #include "app/config.def"
+#define BUDGET(member, key, env, TYPE, min, max, FLAGS, allowed, text)         \
+    {key,                                                                      \
+     env,                                                                      \
+     CONFIG_TYPE_##TYPE,                                                       \
+     CONFIG_FLAG_##FLAGS,                                                      \
+     offsetof(struct config_budget, member),                                   \
+     "",                                                                       \
+     min,                                                                      \
+     max,                                                                      \
+     allowed,                                                                  \
+     text},
+#include "app/config.def"
+};
+
+const struct config_kind config_table_kinds[CONFIG_KINDS] = {
+    [CONFIG_PROVIDERS] = {"llm.providers", "LLM_PROVIDER_", 0,
+                          CONFIG_MEMBERS_OF_BUDGETS,
+                          sizeof(struct config_provider),
+                          offsetof(struct config_provider, number),
+                          offsetof(struct config, providers),
+                          offsetof(struct config, provider_count)},
+    [CONFIG_BUDGETS] = {"llm.budgets", "LLM_BUDGET_", CONFIG_MEMBERS_OF_BUDGETS,
+                        CONFIG_MEMBERS, sizeof(struct config_budget),
+                        offsetof(struct config_budget, number),
+                        offsetof(struct config, budgets),
+                        offsetof(struct config, budget_count)},
 };
 
 const struct config_group config_table_groups[] = {
@@ -78,6 +106,7 @@ static const struct {
     [CONFIG_TYPE_EMAIL] = {"mail address", CONFIG_STRING},
     [CONFIG_TYPE_TEMPERATURE] = {"number", CONFIG_STRING},
     [CONFIG_TYPE_PRICE] = {"number", CONFIG_STRING},
+    [CONFIG_TYPE_MONEY] = {"number", CONFIG_STRING},
     [CONFIG_TYPE_JSON_OBJECT] = {"JSON object", CONFIG_STRING},
     [CONFIG_TYPE_SECRET] = {"string", CONFIG_STRING},
     [CONFIG_TYPE_SECRET32] = {"string", CONFIG_STRING},
@@ -132,9 +161,9 @@ config_table_find(struct str path)
 }
 
 const struct config_row *
-config_table_find_member(struct str key)
+config_table_find_member(const struct config_kind *k, struct str key)
 {
-    for (size_t i = 0; i < CONFIG_MEMBERS; i++) {
+    for (size_t i = k->first; i < k->end; i++) {
         if (str_is(key, config_table_members[i].path)) {
             return &config_table_members[i];
         }
@@ -222,4 +251,66 @@ config_table_allowed(const struct config_row *row, struct buf *out)
         buf_printf(out, "%u to %u bytes", (unsigned)row->min,
                    (unsigned)row->max);
     }
+}
+
+/* --- lists -------------------------------------------------------------- */
+
+const struct config_kind *
+config_table_kind_of(const struct config_row *member)
+{
+    size_t at = (size_t)(member - config_table_members);
+
+    CHECK(at < CONFIG_MEMBERS);
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        if (at < config_table_kinds[i].end) {
+            return &config_table_kinds[i];
+        }
+    }
+    return NULL;
+}
+
+const struct config_kind *
+config_table_kind_find(struct str path)
+{
+    for (size_t i = 0; i < CONFIG_KINDS; i++) {
+        if (str_is(path, config_table_kinds[i].path)) {
+            return &config_table_kinds[i];
+        }
+    }
+    return NULL;
+}
+
+size_t
+config_table_count(const struct config *c, const struct config_kind *k)
+{
+    size_t count;
+
+    memcpy(&count, (const char *)c + k->count, sizeof(count));
+    return count;
+}
+
+void *
+config_table_entry(const struct config *c, const struct config_kind *k,
+                   size_t i)
+{
+    char *entries;
+
+    memcpy(&entries, (const char *)c + k->entries, sizeof(entries));
+    return entries + i * k->size;
+}
+
+void *
+config_table_numbered(const struct config *c, const struct config_kind *k,
+                      unsigned number)
+{
+    for (size_t i = 0; i < config_table_count(c, k); i++) {
+        char *entry = config_table_entry(c, k, i);
+        unsigned its;
+
+        memcpy(&its, entry + k->number, sizeof(its));
+        if (its == number) {
+            return entry;
+        }
+    }
+    return NULL;
 }

@@ -20,6 +20,10 @@
  * bits where the rooms compute with them. */
 #define CONFIG_ANY UINT64_C(1000000000000)
 
+/* The largest budget in units: what an account holds
+ * (chat/budget_account.h). */
+#define CONFIG_MONEY_MAX 1000000
+
 enum config_type {
     CONFIG_TYPE_INT,
     CONFIG_TYPE_DURATION,
@@ -43,6 +47,7 @@ enum config_type {
     CONFIG_TYPE_EMAIL,
     CONFIG_TYPE_TEMPERATURE,
     CONFIG_TYPE_PRICE,
+    CONFIG_TYPE_MONEY,
     CONFIG_TYPE_JSON_OBJECT,
     CONFIG_TYPE_SECRET,
     CONFIG_TYPE_SECRET32,
@@ -78,15 +83,19 @@ enum config_id {
 enum config_member {
 #define MEMBER(member, ...) CONFIG_MEMBER_##member,
 #include "app/config.def"
+    CONFIG_MEMBERS_OF_BUDGETS,
+    CONFIG_MEMBER_before_budgets = CONFIG_MEMBERS_OF_BUDGETS - 1,
+#define BUDGET(member, ...) CONFIG_MEMBER_##member,
+#include "app/config.def"
     CONFIG_MEMBERS
 };
 
 struct config_row {
     const char *path; /* of a member: its key */
-    const char *env;  /* of a member: the part behind LLM_PROVIDER_n_ */
+    const char *env;  /* of a member: the part behind the list's prefix */
     enum config_type type;
     unsigned flags;
-    size_t offset;     /* in struct config, or struct config_provider */
+    size_t offset;     /* in struct config, or in the entry */
     const char *value; /* the default */
     uint64_t min;
     uint64_t max;
@@ -98,6 +107,35 @@ struct config_group {
     const char *path;
     const char *text;
 };
+
+/* A list of settings: entries with numbers from 1, which have members. */
+struct config_kind {
+    const char *path; /* "llm.providers" */
+    const char *env;  /* "LLM_PROVIDER_", before the number */
+    size_t first;     /* of its members in config_table_members */
+    size_t end;       /* behind its last one */
+    size_t size;      /* of an entry */
+    size_t number;    /* where an entry has its number */
+    size_t entries;   /* where struct config has the pointer to them */
+    size_t count;     /* … and how many there are */
+};
+
+enum config_kinds { CONFIG_PROVIDERS, CONFIG_BUDGETS, CONFIG_KINDS };
+
+extern const struct config_kind config_table_kinds[CONFIG_KINDS];
+
+/* Which list's member the row is. */
+const struct config_kind *config_table_kind_of(const struct config_row *member);
+
+/* The list with this path, or NULL. */
+const struct config_kind *config_table_kind_find(struct str path);
+
+/* The i-th entry in c; the one with this number, or NULL. */
+void *config_table_entry(const struct config *c, const struct config_kind *k,
+                         size_t i);
+void *config_table_numbered(const struct config *c, const struct config_kind *k,
+                            unsigned number);
+size_t config_table_count(const struct config *c, const struct config_kind *k);
 
 extern const struct config_row config_table_rows[CONFIG_IDS];
 extern const struct config_row config_table_members[CONFIG_MEMBERS];
@@ -116,7 +154,8 @@ bool config_table_env(const struct config_row *row, unsigned nth,
 
 /* NULL when there is none. */
 const struct config_row *config_table_find(struct str path);
-const struct config_row *config_table_find_member(struct str key);
+const struct config_row *config_table_find_member(const struct config_kind *k,
+                                                  struct str key);
 
 /* Whether path is a group, or the beginning of one. */
 bool config_table_is_group(struct str path);

@@ -26,7 +26,8 @@ struct walk {
 /* A place in the document while its value is walked. */
 struct place {
     char path[PATH_BYTES];
-    unsigned provider; /* 1..99 below llm.providers[n] */
+    unsigned entry;                 /* 1..99 below llm.providers[n] */
+    const struct config_kind *kind; /* of the list that the entry is in */
 };
 
 static unsigned
@@ -224,12 +225,12 @@ static void
 unknown_key(struct walk *w, const struct place *p, unsigned line)
 {
     const char *near =
-        p->provider > 0 ? NULL : config_env_near_path(str_from(p->path));
+        p->entry > 0 ? NULL : config_env_near_path(str_from(p->path));
 
-    COMPLAIN(w, line, "unknown key \"%s%s\"%s%s%s",
-             p->provider > 0 ? "llm.providers[]." : "", p->path,
-             near != NULL ? "; did you mean " : "", near != NULL ? near : "",
-             near != NULL ? "?" : "");
+    COMPLAIN(w, line, "unknown key \"%s%s%s\"%s%s%s",
+             p->entry > 0 ? p->kind->path : "", p->entry > 0 ? "[]." : "",
+             p->path, near != NULL ? "; did you mean " : "",
+             near != NULL ? near : "", near != NULL ? "?" : "");
 }
 
 /* One that is no part of a path. */
@@ -298,19 +299,19 @@ walk_mapping(struct walk *w, const struct place *here)
 }
 
 static void
-walk_providers(struct walk *w)
+walk_list(struct walk *w, const struct config_kind *k)
 {
     unsigned n = 0;
 
     while (next(w) && w->event.type != YAML_SEQUENCE_END_EVENT) {
-        struct place p = {"", ++n};
+        struct place p = {"", ++n, k};
 
-        if (n > CONFIG_PROVIDERS_MAX) {
-            COMPLAIN(w, line_of(w), "more than %u entries of llm.providers",
-                     CONFIG_PROVIDERS_MAX);
+        if (n > CONFIG_ENTRIES_MAX) {
+            COMPLAIN(w, line_of(w), "more than %u entries of %s",
+                     CONFIG_ENTRIES_MAX, k->path);
             skip(w);
         } else if (w->event.type != YAML_MAPPING_START_EVENT) {
-            COMPLAIN(w, line_of(w), "an entry of llm.providers must have keys");
+            COMPLAIN(w, line_of(w), "an entry of %s must have keys", k->path);
             skip(w);
         } else {
             walk_mapping(w, &p);
@@ -323,18 +324,18 @@ walk_providers(struct walk *w)
 static void
 walk_group(struct walk *w, const struct place *p)
 {
-    bool providers = strcmp(p->path, "llm.providers") == 0;
+    const struct config_kind *k = config_table_kind_find(str_from(p->path));
 
     if (w->event.type == YAML_SCALAR_EVENT && scalar_is_null(w)) {
         return;
     }
-    if (providers && w->event.type == YAML_SEQUENCE_START_EVENT) {
-        walk_providers(w);
-    } else if (!providers && w->event.type == YAML_MAPPING_START_EVENT) {
+    if (k != NULL && w->event.type == YAML_SEQUENCE_START_EVENT) {
+        walk_list(w, k);
+    } else if (k == NULL && w->event.type == YAML_MAPPING_START_EVENT) {
         walk_mapping(w, p);
     } else {
         COMPLAIN(w, line_of(w), "%s must %s", p->path,
-                 providers ? "be a sequence" : "have keys");
+                 k != NULL ? "be a sequence" : "have keys");
         skip(w);
     }
 }
@@ -344,13 +345,14 @@ static void
 walk_value(struct walk *w, const struct place *p, unsigned line)
 {
     struct str path = str_from(p->path);
-    struct config_ref ref = {p->provider > 0 ? config_table_find_member(path)
-                                             : config_table_find(path),
-                             p->provider};
+    struct config_ref ref = {p->entry > 0
+                                 ? config_table_find_member(p->kind, path)
+                                 : config_table_find(path),
+                             p->entry};
 
     if (ref.row != NULL) {
         take_value(w, ref);
-    } else if (p->provider == 0 && config_table_is_group(path)) {
+    } else if (p->entry == 0 && config_table_is_group(path)) {
         walk_group(w, p);
     } else {
         unknown_key(w, p, line);
@@ -363,7 +365,7 @@ walk_value(struct walk *w, const struct place *p, unsigned line)
 static void
 walk_document(struct walk *w)
 {
-    struct place top = {"", 0};
+    struct place top = {"", 0, NULL};
 
     if (w->event.type == YAML_SCALAR_EVENT && scalar_is_null(w)) {
         return;

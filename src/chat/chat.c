@@ -120,6 +120,7 @@ chat_init(struct shard *s, struct chat_settings *settings, struct store *store)
         limit_new(settings->message_limit, settings->message_window_ms,
                   settings->limit_max_keys);
     c->help = limit_new(HELP_COUNT, HELP_WINDOW_MS, settings->limit_max_keys);
+    c->budgets = budget_open(c);
     timer_init(&c->sweep, on_sweep);
     timer_init(&c->purge, on_purge);
     start_timers(c);
@@ -163,6 +164,7 @@ chat_fini(struct shard *s)
     timer_cancel(&s->timers, &c->purge);
     map_each(&c->sessions, free_session, NULL);
     map_each(&c->users, free_user, NULL);
+    budget_close(c->budgets);
     upstream_fini_all(c);
     upstream_stop_fini_all(c);
     map_fini(&c->sessions);
@@ -263,7 +265,8 @@ chat_attach(struct chat *c, struct outlet *o,
     user_count(o);
     o->user->holds++;
     list_push_back(&o->user->outlets, &o->in_user);
-    o->admin = request->admin;
+    o->roles = NULL;
+    chat_roles_set(o, request->admin, request->roles);
     o->device_id =
         request->device_id.n > 0 ? str_dup(request->device_id) : NULL;
     attach_start(o, request);
@@ -284,7 +287,8 @@ chat_detach(struct outlet *o)
     }
     list_remove(&o->in_user);
     xfree(o->device_id);
-    o->device_id = NULL;
+    xfree(o->roles);
+    o->device_id = o->roles = NULL;
     o->session = NULL;
     o->user = NULL;
     o->state = OUTLET_GONE;

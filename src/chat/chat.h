@@ -16,6 +16,7 @@
 /* The room's door: everything of the users that one shard owns. Outlets come
  * and go, frames go in, and turns run until they end, whoever is listening.
  * One per shard; every function here runs on that shard's thread. */
+struct budget_row;
 struct chat;
 struct shard;
 
@@ -61,6 +62,8 @@ struct chat_settings {
     uint64_t retry_delay_ms;
     uint64_t retry_max_delay_ms;
     size_t max_answer_bytes;
+    const struct budget_row *budgets; /* budget.h */
+    size_t budget_count;
 };
 
 void chat_settings_unref(struct chat_settings *settings); /* any thread */
@@ -83,6 +86,7 @@ void chat_fini(struct shard *s);
  */
 struct attach_request {
     struct str user_id;
+    struct str roles; /* the token's: names, each with a NUL behind it */
     bool admin;
     bool strict;
     bool aside;            /* outlet.h */
@@ -124,6 +128,9 @@ size_t chat_user_replaced(const struct chat *c, struct str user_id,
 /* A connection of the user is on another shard from now on (true), or no more:
  * it counts here all the same. */
 void chat_user_away(struct chat *c, struct str user_id, bool begins);
+
+/* A new token of the outlet's user says this. Borrows. */
+void chat_roles_set(struct outlet *o, bool admin, struct str roles);
 
 /* Whose session it is; empty when it is not in memory. Borrowed. */
 struct str chat_session_owner(const struct chat *c, struct str session_id);

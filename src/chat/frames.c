@@ -358,13 +358,17 @@ frame_delta_chunk(struct chat *c, uint32_t chunk)
 }
 
 struct str
-frame_done(const struct session *s, const struct message_record *m)
+frame_done(const struct session *s, const struct message_record *m,
+           const struct proto_error *stopped)
 {
     struct buf *b = begin_in(s, MESSAGE_AI_RESPONSE);
 
     put_answer_head(b, m->id);
     put_answer_end(b, m);
     put_answer_metadata(b, m, "\"streaming\":\"true\",\"done\":\"true\"");
+    if (stopped != NULL) {
+        proto_put_error(b, stopped);
+    }
     return finish(b);
 }
 

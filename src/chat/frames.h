@@ -47,8 +47,10 @@ void frame_delta_begin(const struct session *s, const char *answer_id,
                        struct str text);
 struct str frame_delta_chunk(struct chat *c, uint32_t chunk);
 
-/* The last frame of a turn. m->seq 0: nothing was stored. */
-struct str frame_done(const struct session *s, const struct message_record *m);
+/* The last frame of a turn. m->seq 0: nothing was stored. stopped: the error
+ * that cut it short, or NULL. */
+struct str frame_done(const struct session *s, const struct message_record *m,
+                      const struct proto_error *stopped);
 
 /* {type, session_id, sender, metadata?} of an inbound event for the others. */
 struct str frame_pass_on(const struct session *s, const struct proto_message *m,

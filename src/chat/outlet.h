@@ -66,10 +66,12 @@ struct outlet {
     struct user *user;
     struct session *session; /* NULL while ATTACHING */
     char *device_id;         /* NULL: none given */
+    char *roles;             /* of its token, each with a NUL; or NULL */
     struct attach *attach;   /* what it asked for, while ATTACHING */
     struct errand *errand;   /* the frame of it that the store has, or NULL */
     uint32_t sent;           /* bytes of the running answer already queued */
     uint32_t chunk;          /* of the next ai_response of that answer */
+    uint16_t roles_n;        /* bytes of roles */
     uint8_t state;           /* enum outlet_state */
     uint8_t asked;           /* its turns that have not ended; at most 4 */
     bool admin;

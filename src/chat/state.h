@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/list.h"
 #include "base/map.h"
+#include "chat/budget.h"
 #include "chat/chat.h"
 #include "chat/recall.h"
 #include "chat/terms.h"
@@ -30,10 +31,11 @@ struct chat {
     struct list exchanges;  /* struct exchange, all that have not ended */
     struct list stops;      /* all requests to stop one (upstream_stop.h) */
     struct recalls recalls; /* of all sessions */
-    struct buf frame;       /* scratch for one outgoing frame */
-    struct timer sweep;     /* idle sessions */
-    struct timer purge;     /* limiters */
-    size_t turns;           /* and exchanges: what a drain waits for */
+    struct budgets *budgets;
+    struct buf frame;   /* scratch for one outgoing frame */
+    struct timer sweep; /* idle sessions */
+    struct timer purge; /* limiters */
+    size_t turns;       /* and exchanges: what a drain waits for */
     bool draining;
     bool over; /* chat_fini: nothing is sent any more */
     void (*on_idle)(void *cookie);

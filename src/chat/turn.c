@@ -64,6 +64,8 @@ turn_new(struct session *s, struct outlet *o, struct message_record *question,
     chat_turn_begun(s->user->chat);
     if (o != NULL) {
         o->asked++;
+        t->roles = o->roles_n > 0 ? xmemdup(o->roles, o->roles_n) : NULL;
+        t->roles_n = o->roles_n;
     }
     session_settle(s);
     return t;
@@ -307,6 +309,8 @@ turn_free(struct turn *t)
     message_record_fini(&t->question);
     message_record_fini(&t->answer);
     buf_fini(&t->text);
+    budget_free(t->claim);
+    xfree(t->roles);
     xfree(t);
     session_settle(s);
     chat_turn_over(c);

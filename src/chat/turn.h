@@ -50,14 +50,19 @@ struct turn {
     struct turn_carry *carry;     /* NULL until a provider has broken off and
                                      another one goes on (turn_carry.h) */
     uint64_t prompt_tokens;       /* of the prompt, by estimate */
-    uint8_t jobs;                 /* store jobs that will call back */
-    uint8_t tries;                /* LATE: to store the answer after all */
-    bool drafting;                /* durable to drafted is on its way */
-    bool paused;                  /* upstream waits: all outlets are full */
-    bool behind;                  /* upstream waits: the store has too little */
-    bool dropped;                 /* the session is gone; say nothing */
-    bool told;                    /* its one end */
-    enum turn_ending finish;      /* what the provider's finish reason means */
+    struct usage so_far;          /* of all that was asked and has come, by
+                                     estimate, chunk by chunk */
+    struct budget_claim *claim;   /* from the end of READ; NULL: no budget */
+    char *roles;                  /* the asker's, each with a NUL; or NULL */
+    uint16_t roles_n;
+    uint8_t jobs;            /* store jobs that will call back */
+    uint8_t tries;           /* LATE: to store the answer after all */
+    bool drafting;           /* durable to drafted is on its way */
+    bool paused;             /* upstream waits: all outlets are full */
+    bool behind;             /* upstream waits: the store has too little */
+    bool dropped;            /* the session is gone; say nothing */
+    bool told;               /* its one end */
+    enum turn_ending finish; /* what the provider's finish reason means */
     char pseudonym[PSEUDONYM_CHARS + 1]; /* the user's at a provider */
 };
 

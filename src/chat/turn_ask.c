@@ -29,6 +29,13 @@ now_ms(const struct turn *t)
 /* --- READ --------------------------------------------------------------- */
 
 static void
+reserve(struct turn *t)
+{
+    t->prompt_tokens = history_tokens(t->history);
+    turn_budget_claim(t);
+}
+
+static void
 on_history(void *cookie, enum err e)
 {
     struct turn *t = cookie;
@@ -37,7 +44,7 @@ on_history(void *cookie, enum err e)
         turn_end(t, TURN_END_STORAGE);
         return;
     }
-    turn_enter(t, TURN_ASK);
+    reserve(t);
 }
 
 /* Settings may have been replaced while the turn waited. A model that is not
@@ -72,7 +79,7 @@ turn_ask_read(struct turn *t)
     asking_begin(&t->asking);
     t->history = history_start(s, &t->question, on_history, t, &ready);
     if (ready) {
-        turn_enter(t, TURN_ASK);
+        reserve(t);
     }
 }
 
@@ -121,6 +128,7 @@ on_ask(void *cookie, struct provider_turn *prompt)
     forget_attempt(t);
     *prompt = *history_prompt(t->history);
     turn_carry_prompt(t, prompt);
+    turn_budget_asked(t);
     if (!p->ops->keeps_log) {
         ask_as_asked(t, p, prompt);
         return;
@@ -167,6 +175,9 @@ take_text(struct turn *t, struct str text)
     }
     buf_put_str(&t->text, text);
     turn_show_later(t->session);
+    if (!turn_budget_spend(t, text)) {
+        return;
+    }
     if (t->text.n - t->drafted >= TURN_DRAFT_BYTES) {
         turn_draft_check(t);
     }

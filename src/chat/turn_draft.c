@@ -61,6 +61,7 @@ turn_draft_check(struct turn *t)
     job->urgent = t->text.n - t->durable >= TURN_DRAFT_BYTES;
     message_record_copy(&job->message, &t->answer);
     job->message.status = STATUS_STREAMING;
+    job->message.usage = t->so_far;
     job->message.at_ms = t->question.at_ms;
     job->message.content_n = t->text.n - t->durable;
     job->message.content =

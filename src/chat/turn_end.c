@@ -60,6 +60,7 @@ complete_answer(struct turn *t)
     struct message_record *a = &t->answer;
 
     turn_carry_settle(t);
+    budget_settle(t->claim, &a->usage);
     a->status = endings[t->ending].status;
     a->finish_reason = xstrdup(endings[t->ending].finish_reason);
     a->at_ms = clock_wall_ms();
@@ -156,10 +157,16 @@ tell_error(struct turn *t, enum err e)
 static void
 tell_done(struct turn *t)
 {
+    const struct proto_error over = {.err = ERR_BUDGET_EXCEEDED,
+                                     .retry_after_ms = t->retry_after_ms};
+    const struct proto_error *stopped =
+        t->ending == TURN_END_BUDGET ? &over : NULL;
+
     if (t->answer.finish_reason == NULL) {
         t->answer.finish_reason = xstrdup(endings[t->ending].finish_reason);
     }
-    session_broadcast(t->session, NULL, frame_done(t->session, &t->answer));
+    session_broadcast(t->session, NULL,
+                      frame_done(t->session, &t->answer, stopped));
 }
 
 static void

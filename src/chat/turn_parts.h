@@ -13,6 +13,17 @@
  * back. */
 void turn_ask_choose(struct turn *t, struct terms *terms, uint16_t provider);
 
+/* The prompt is read: reserves it with the user's budgets, and asks, or ends
+ * the turn. */
+void turn_budget_claim(struct turn *t);
+
+/* More of the answer has come. False: a budget is used up by it, and the turn
+ * has ended. */
+bool turn_budget_spend(struct turn *t, struct str text);
+
+/* A provider is asked: the first that is heard, or one that goes on. */
+void turn_budget_asked(struct turn *t);
+
 /* No more work for the answer, and no callbacks of it. */
 void turn_ask_stop(struct turn *t);
 

@@ -349,7 +349,7 @@ outlet_auth(struct outlet *o, struct str token)
         e = ERR_INSUFFICIENT_PERMISSIONS;
     }
     if (e == ERR_OK) {
-        o->admin = identity.admin;
+        chat_roles_set(o, identity.admin, token_roles(&identity));
         set_expiry(k, identity.exp_ms);
         plan(k);
     }

@@ -338,6 +338,7 @@ become_socket(struct request *r, const struct ws_handshake *hs,
     struct attach_request attach = {
         .user_id = str_from(identity.user_id),
         .admin = identity.admin,
+        .roles = token_roles(&identity),
         .strict = w->strict,
         .session_id = w->session_id,
         .last_seq = w->last_seq,

@@ -54,10 +54,11 @@ class House(Reloadable):
         return self.open.enter_context(Chat(self.server, user or fresh(), **query))
 
     def replace(self, path, value):
-        """Nested groups and members of the first provider by their path."""
+        """Nested groups and members of a list's first entry by their path."""
         head, *_, leaf = path.split(".")
         if "[" in path:
-            self.values["llm"]["providers"][0][leaf] = value
+            name = path.split("[")[0].split(".")[1]
+            self.values["llm"][name][0][leaf] = value
             self.with_()
         else:
             self.with_(**{head: {leaf: value}})
@@ -548,6 +549,67 @@ def _(house):
     assert cost_of(house) == 0
     yield
     assert cost_of(house) == 3
+
+
+# --- budgets
+
+def end_of(house):
+    return code(house.join().turn(fresh("q")))
+
+
+def budgets(**members):
+    return {"llm": {"budgets": [members]}}
+
+
+@row("llm.budgets[n].role", "nobody", **budgets(tokens_per_day=1))
+def _(house):
+    assert end_of(house) == "BUDGET_EXCEEDED"
+    yield
+    assert end_of(house) == "stop"
+
+
+@row("llm.budgets[n].scope", "role", **budgets(tokens_per_month=60))
+def _(house):
+    for _ in range(2):
+        text = scripted(house, Answer().tokens("x").finish(usage=(30, 20)))
+        assert code(house.join().turn(text)) == "stop"
+    yield
+    assert end_of(house) == "BUDGET_EXCEEDED"
+
+
+@row("llm.budgets[n].tokens_per_day", 1, **budgets(tokens_per_month=10**9))
+def _(house):
+    assert end_of(house) == "stop"
+    yield
+    assert end_of(house) == "BUDGET_EXCEEDED"
+
+
+@row("llm.budgets[n].tokens_per_month", 1, **budgets(tokens_per_day=10**9))
+def _(house):
+    assert end_of(house) == "stop"
+    yield
+    assert end_of(house) == "BUDGET_EXCEEDED"
+
+
+def dear(house):
+    house.values["llm"]["providers"][0]["price_input"] = "1"
+    house.with_()
+
+
+@row("llm.budgets[n].cost_per_day", "0.000001", **budgets(tokens_per_day=10**9))
+def _(house):
+    dear(house)
+    assert end_of(house) == "stop"
+    yield
+    assert end_of(house) == "BUDGET_EXCEEDED"
+
+
+@row("llm.budgets[n].cost_per_month", "0.000001", **budgets(tokens_per_day=10**9))
+def _(house):
+    dear(house)
+    assert end_of(house) == "stop"
+    yield
+    assert end_of(house) == "BUDGET_EXCEEDED"
 
 
 @pytest.fixture(scope="module")

@@ -55,6 +55,7 @@ ATOMIC_FILES = {
     "src/gate/upgrade.c": "WebSockets of the process; closing",
     "src/guard/limit_shared.c": "limits by address: the one shared table",
     "src/net/tls.c": "the newest certificate",
+    "src/chat/budget_account.c": "what a role has used: its budget is the process's",
     "src/provider/breaker.c": "whether a provider is asked: down is down for all",
     "src/store/store.c": "whether the storage works, for readiness",
     "src/store/store_mongo_call.c": "whether the database is away, and who looks",

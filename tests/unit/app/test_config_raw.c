@@ -17,10 +17,10 @@ a_path_resolves_to_a_row_or_a_member(void **state)
     (void)state;
     ref = config_raw_resolve(STR("server.port"));
     assert_ptr_equal(ref.row, &config_table_rows[CONFIG_ID_server_port]);
-    assert_int_equal(ref.provider, 0);
+    assert_int_equal(ref.entry, 0);
     ref = config_raw_resolve(STR("llm.providers[12].model"));
     assert_ptr_equal(ref.row, &config_table_members[CONFIG_MEMBER_model]);
-    assert_int_equal(ref.provider, 12);
+    assert_int_equal(ref.entry, 12);
     assert_null(config_raw_resolve(STR("llm.providers[].model")).row);
     assert_null(config_raw_resolve(STR("llm.providers[1].")).row);
     assert_null(config_raw_resolve(STR("llm.providers[1]")).row);

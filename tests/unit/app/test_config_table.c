@@ -122,8 +122,10 @@ what_is_not_there_is_not_found(void **state)
     assert_null(config_table_find(STR("server")));
     assert_null(config_table_find(STR("server.portx")));
     assert_null(config_table_find(STR("")));
-    assert_null(config_table_find_member(STR("ids")));
-    assert_non_null(config_table_find_member(STR("id")));
+    assert_null(config_table_find_member(&config_table_kinds[CONFIG_PROVIDERS],
+                                         STR("ids")));
+    assert_non_null(config_table_find_member(
+        &config_table_kinds[CONFIG_PROVIDERS], STR("id")));
     assert_true(config_table_is_group(STR("store.mongo")));
     assert_false(config_table_is_group(STR("store.mong")));
 }

@@ -258,13 +258,13 @@ answers(void **state)
     expect(frame_answer(s, &lost), HEAD("ai_response") ANSWER LOST
            ",\"seq\":2,\"metadata\":{\"streaming\":\"true\","
            "\"done\":\"true\",\"replay\":\"true\"}}");
-    expect(frame_done(s, &m), HEAD("ai_response") ANSWER END
+    expect(frame_done(s, &m, NULL), HEAD("ai_response") ANSWER END
            ",\"metadata\":{\"streaming\":\"true\",\"done\":\"true\"}}");
-    expect(frame_done(s, &nothing), HEAD("ai_response") ANSWER
+    expect(frame_done(s, &nothing, NULL), HEAD("ai_response") ANSWER
            ",\"finish_reason\":\"cancelled\","
            "\"metadata\":{\"streaming\":\"true\",\"done\":\"true\"}}");
     m.metadata = lasting("{\"providers\":\"m1,m2\"}");
-    expect(frame_done(s, &m), HEAD("ai_response") ANSWER END
+    expect(frame_done(s, &m, NULL), HEAD("ai_response") ANSWER END
            ",\"metadata\":{\"streaming\":\"true\",\"done\":\"true\","
            "\"providers\":\"m1,m2\"}}");
     expect(frame_answer(s, &m), HEAD("ai_response") ANSWER

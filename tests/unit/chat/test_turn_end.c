@@ -21,6 +21,7 @@ static const struct row rows[] = {
     {TURN_END_INTERRUPTED, "interrupted", "interrupted", "LLM_UNAVAILABLE"},
     {TURN_END_PROVIDER_ERROR, "provider_error", "interrupted",
      "LLM_UNAVAILABLE"},
+    {TURN_END_BUDGET, "budget_exceeded", "interrupted", "BUDGET_EXCEEDED"},
     {TURN_END_SHUTDOWN, "interrupted", "interrupted", "SERVICE_ERROR"},
 };
 
