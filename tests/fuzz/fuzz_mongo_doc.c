@@ -113,6 +113,7 @@ rewrite_usage(const struct mongo_lib *lib, const bson_t *doc,
     mongo_doc_put_usage(out, &e);
     xfree(e.user_id);
     xfree(e.model_id);
+    xfree(e.budget_roles);
     return true;
 }
 

@@ -131,6 +131,7 @@ full_session(struct thing *t)
         .seq = 4,
         .message_count = 4,
         .total_tokens = 5000000000,
+        .cost_nanos = 6000000000,
         .max_response_ms = 31,
         .response_count = 2,
         .avg_response_ms = 20.5,
@@ -189,9 +190,13 @@ full_message(struct thing *t)
         .replaces = xstrdup("a"),
         .superseded = true,
         .conversation = xstrdup("c-9"),
+        .budget_roles = xstrdup("\nr\n"),
         .usage = {.prompt_tokens = 1,
                   .completion_tokens = 2,
                   .total_tokens = 3,
+                  .cached_tokens = 1,
+                  .reasoning_tokens = 2,
+                  .cost_nanos = 4,
                   .present = true,
                   .estimated = true},
         .duration_ms = 40,
@@ -247,6 +252,7 @@ fini_entry(struct thing *t)
 {
     xfree(t->entry.user_id);
     xfree(t->entry.model_id);
+    xfree(t->entry.budget_roles);
 }
 
 static inline void
@@ -256,7 +262,8 @@ full_entry(struct thing *t)
                                     .user_id = xstrdup("ann"),
                                     .model_id = xstrdup("demo"),
                                     .at_ms = T0,
-                                    .usage = {1, 2, 3, true, true}};
+                                    .usage = {1, 2, 3, true, true, 1, 2, 4},
+                                    .budget_roles = xstrdup("\nr\n")};
 }
 
 static const struct kind session = {get_session, put_session, fini_session,

@@ -67,6 +67,10 @@ a_message_is_read_as_it_was_written(void **state)
     assert_int_equal(m->ttft_ms, 0);
     assert_true(m->usage.present && m->usage.estimated && m->superseded);
     assert_int_equal(m->usage.total_tokens, 3);
+    assert_int_equal(m->usage.cached_tokens, 1);
+    assert_int_equal(m->usage.reasoning_tokens, 2);
+    assert_int_equal(m->usage.cost_nanos, 4);
+    assert_string_equal(m->budget_roles, "\nr\n");
     assert_string_equal(m->conversation, "c-9");
     message.fini(&t);
     message.fini(&full);
@@ -92,7 +96,7 @@ what_a_message_does_not_have_is_not_written(void **state)
     static const char *const absent[] = {
         "seq",     "cid",      "fileId",     "fileUrl", "meta",
         "modelId", "usage",    "durMs",      "ttftMs",  "finish",
-        "replyTo", "replaces", "superseded", "convId"};
+        "replyTo", "replaces", "superseded", "convId",  "budgetRoles"};
     struct thing t = {0}, back = {0};
     struct raw r, without;
     bson_t doc;

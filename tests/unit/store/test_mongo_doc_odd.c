@@ -86,6 +86,7 @@ static const struct field session_fields[] = {
     {"assistingAdminName", TEXT, false},
     {"helpRequested", BOOL, false},
     {"totalTokens", INT, false},
+    {"totalCost", INT, false},
     {"lastActivity", TIME, false},
     {"maxRespTime", INT, false},
     {"avgRespTime", REAL, false},
@@ -109,7 +110,7 @@ static const struct field message_fields[] = {
     {"durMs", INT, false},     {"ttftMs", INT, false},
     {"finish", TEXT, false},   {"replyTo", TEXT, false},
     {"replaces", TEXT, false}, {"superseded", BOOL, false},
-    {"convId", TEXT, false},
+    {"convId", TEXT, false},   {"budgetRoles", TEXT, false},
 };
 
 static const struct field event_fields[] = {
@@ -126,6 +127,10 @@ static const struct field entry_fields[] = {
     {"completionTokens", INT, false},
     {"totalTokens", INT, false},
     {"estimated", BOOL, false},
+    {"cachedTokens", INT, false},
+    {"reasoningTokens", INT, false},
+    {"cost", INT, false},
+    {"budgetRoles", TEXT, false},
 };
 
 /* The value counts as absent, and is counted once; or it is taken. */
