@@ -59,7 +59,7 @@ may_answer(const struct asking *a, size_t n)
     const struct provider_config *p =
         &settings_of(a)->providers[asking_nth(a, n)];
 
-    return p->ops->relays || !a->relays_only;
+    return p->ops->relays || (!a->relays_only && (p->vision || !a->pictures));
 }
 
 size_t

@@ -47,6 +47,7 @@ struct asking {
     bool spoken;        /* provider has said something: nobody else is asked,
                            unless to go on with it */
     bool relays_only;   /* those that do not relay (provider.h) are not asked */
+    bool pictures;      /* nor those that do neither that nor see */
     bool alone;         /* no fallbacks: another's answer is of no use */
     unsigned attempts;  /* requests to provider so far */
     uint16_t chosen;    /* the provider that was asked for */

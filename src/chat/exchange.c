@@ -3,20 +3,26 @@
  * to a client, asking.c asks for it. */
 #include "chat/exchange.h"
 
+#include "base/clock.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/asking.h"
 #include "chat/bill.h"
+#include "chat/budget.h"
 #include "guard/pseudonym.h"
 #include "loop/shard.h"
 #include "provider/estimate.h"
+#include "store/review.h"
 #include "store/secret.h"
+#include "store/store.h"
 
 #include <string.h>
 
 struct exchange {
     struct list link; /* chat->exchanges */
     struct asking asking;
+    struct budget_claim *claim; /* NULL: under no budget */
+    struct timer refused;       /* it was refused inside exchange_start */
     const struct exchange_events *events;
     void *cookie;
     uint64_t prompt_tokens; /* by estimate */
@@ -44,7 +50,38 @@ usage_of(const struct exchange *x)
 }
 
 static void
-count(const struct exchange *x)
+on_entered(struct store_job *job)
+{
+    budget_free(job->cookie); /* from here on the entry says it */
+    store_job_free(job);
+}
+
+/* Its claim is the job's. */
+static void
+enter_usage(struct exchange *x, const struct usage *u)
+{
+    struct chat *c = x->asking.terms->chat;
+    struct store_job *job =
+        store_job_new(STORE_USAGE_PUT, c->shard, on_entered, x->claim);
+    struct usage_entry *entry;
+
+    job->user_id = str_dup(x->user_id);
+    job->review = review_new();
+    entry = &job->review->entry;
+    memcpy(entry->id, x->id, sizeof(entry->id));
+    entry->user_id = str_dup(x->user_id);
+    entry->model_id = xstrdup(asking_provider(&x->asking)->id);
+    entry->at_ms = clock_wall_ms();
+    entry->usage = *u;
+    entry->budget_roles = budget_roles(x->claim);
+    budget_settle(x->claim, u);
+    x->claim = NULL;
+    store_submit(c->store, job);
+}
+
+/* Once, at its end: what nobody answered has used nothing that is known. */
+static void
+count(struct exchange *x)
 {
     const struct asking *a = &x->asking;
     const struct provider_slots *slots = &a->terms->slots[a->provider];
@@ -55,6 +92,7 @@ count(const struct exchange *x)
         bill_count(&u, slots);
         metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
                           (double)(now - a->begun_ms) / 1000);
+        enter_usage(x, &u);
     }
 }
 
@@ -64,10 +102,73 @@ exchange_free(struct exchange *x)
     struct chat *c = x->asking.terms->chat;
 
     list_remove(&x->link);
+    timer_cancel(&c->shard->timers, &x->refused);
+    budget_free(x->claim);
     asking_cancel(&x->asking);
     asking_fini(&x->asking);
     xfree(x);
     chat_turn_over(c);
+}
+
+/* --- budgets ------------------------------------------------------------ */
+
+/* Nobody is asked, or nobody any further. */
+static void
+refuse(struct exchange *x)
+{
+    struct exchange_end end = {.usage = usage_of(x)};
+
+    end.err = budget_verdict(x->claim, &end.retry_after_ms);
+    count(x);
+    x->events->on_end(x->cookie, &end);
+    exchange_free(x);
+}
+
+static void
+on_refused(struct timer *timer)
+{
+    refuse(CONTAINER_OF(timer, struct exchange, refused));
+}
+
+static bool
+is_allowed(const struct exchange *x)
+{
+    int64_t retry_after_ms;
+
+    return budget_verdict(x->claim, &retry_after_ms) == ERR_OK;
+}
+
+static void
+on_decided(void *cookie)
+{
+    struct exchange *x = cookie;
+
+    if (is_allowed(x)) {
+        asking_send(&x->asking);
+    } else {
+        refuse(x);
+    }
+}
+
+/* Asks now, or once it is known whether it may. */
+static void
+claim_and_ask(struct exchange *x, struct str roles)
+{
+    const struct budget_ask ask = {.settings = x->asking.terms->settings,
+                                   .user_id = x->user_id,
+                                   .roles = roles,
+                                   .prompt_tokens = x->prompt_tokens,
+                                   .price =
+                                       &asking_provider(&x->asking)->price};
+    struct chat *c = x->asking.terms->chat;
+    bool ready;
+
+    x->claim = budget_start(c, &ask, on_decided, x, &ready);
+    if (ready && is_allowed(x)) {
+        asking_send(&x->asking);
+    } else if (ready) {
+        timer_start(&c->shard->timers, &x->refused, 0);
+    }
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -94,9 +195,15 @@ static void
 on_text(void *cookie, struct str text)
 {
     struct exchange *x = cookie;
+    const struct provider_usage chunk = {.completion_tokens =
+                                             (int64_t)estimate_tokens(text)};
 
     x->quarters += estimate_quarters(text);
     x->events->on_text(x->cookie, text);
+    if (!budget_spend(x->claim, &chunk, &asking_provider(&x->asking)->price)) {
+        asking_cancel(&x->asking);
+        refuse(x);
+    }
 }
 
 static void
@@ -186,11 +293,13 @@ exchange_start(struct chat *c, const struct exchange_request *request,
     chat_turn_begun(c);
     asking_init(&x->asking, c->terms, (uint16_t)request->model, &events, x);
     x->asking.relays_only = request->relays_only;
+    x->asking.pictures = request->pictures;
     x->asking.alone = request->embeds;
     x->asking.who[0] = log_cstr("request_id", x->id);
     x->asking.who[1] = log_str("user_id", x->user_id);
+    timer_init(&x->refused, on_refused);
     asking_begin(&x->asking);
-    asking_send(&x->asking);
+    claim_and_ask(x, request->roles);
     return x;
 }
 

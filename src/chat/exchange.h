@@ -10,13 +10,16 @@
 #include <stdint.h>
 
 /* A question of no conversation and its answer: what the OpenAI door asks. It
- * is asked as a turn's is (asking.h): the same fallbacks, breakers, limits of
- * time, figures. Nothing of it is stored. The shard of the user alone. */
+ * is asked as a turn's is (asking.h, budget.h): the same fallbacks, breakers,
+ * limits of time, budgets, figures. What it used is stored, and nothing else
+ * of it. The shard of the user alone. */
 struct exchange;
 
 struct exchange_end {
     bool complete;
-    bool timeout;                /* of the failures: one of the time limits */
+    enum err err; /* BUDGET_EXCEEDED, DATABASE_ERROR: it was not asked any
+                     further; else OK */
+    bool timeout; /* of the failures: one of the time limits */
     enum provider_finish finish; /* complete: why it ended */
     struct usage usage;          /* of what has come, present in any case */
     int status;                  /* the provider's HTTP status; 0: none */
@@ -42,7 +45,9 @@ struct exchange_events {
 struct exchange_request {
     struct str id; /* of the HTTP request, for the log */
     struct str user_id;
+    struct str roles;       /* as of token_roles */
     unsigned model;         /* an index of chat_settings_of */
+    bool pictures;          /* who does not see is of no use */
     bool relays_only;       /* others than those that relay are of no use */
     bool embeds;            /* embeddings, of this model alone */
     uint64_t prompt_tokens; /* by estimate */

@@ -261,7 +261,9 @@ static enum err
 error_of(const struct exchange_end *end, struct openai_error *out)
 {
     *out = (struct openai_error){.err = ERR_LLM_UNAVAILABLE, .status = 502};
-    if (end->timeout) {
+    if (end->err != ERR_OK) {
+        *out = (struct openai_error){.err = end->err};
+    } else if (end->timeout) {
         *out = (struct openai_error){.err = ERR_LLM_TIMEOUT};
     } else if (end->status == 429) {
         out->status = 503;
@@ -375,7 +377,9 @@ ask(struct door *d, unsigned model, struct str key)
     struct exchange_request request = {
         .id = str_from(r->id),
         .user_id = str_from(r->identity->user_id),
+        .roles = token_roles(r->identity),
         .model = model,
+        .pictures = d->in.picture_count > 0,
         .relays_only = d->in.relays_only != NULL,
         .embeds = d->in.embeds,
         .prompt_tokens = d->in.prompt_tokens,
@@ -406,6 +410,11 @@ suits(struct door *d, const struct provider_config *model)
         snprintf(message, sizeof(message), "This model does not take %s.",
                  d->in.relays_only);
         reply_error_text(d->r, ERR_BAD_REQUEST, d->in.relays_only, message);
+        return false;
+    }
+    if (d->in.picture_count > 0 && !model->ops->relays && !model->vision) {
+        reply_error_text(d->r, ERR_BAD_REQUEST, "image_url",
+                         "This model does not take pictures.");
         return false;
     }
     return true;
@@ -490,7 +499,7 @@ was_asked(struct request *r, const struct place *p)
 static bool
 suits_session(const struct door *d)
 {
-    if (d->in.relays_only != NULL || d->in.embeds) {
+    if (d->in.relays_only != NULL || d->in.picture_count > 0 || d->in.embeds) {
         reply_error_text(d->r, ERR_BAD_REQUEST, d->in.relays_only,
                          "A conversation takes texts alone.");
         return false;
@@ -498,35 +507,58 @@ suits_session(const struct door *d)
     return true;
 }
 
-static void
-start(struct request *r,
-      bool (*read)(struct openai_request *, struct str, struct openai_fault *))
+typedef bool read_fn(struct openai_request *q, struct str text,
+                     struct openai_fault *fault);
+
+/* What is asked, and of which model; false: it cannot be, and was answered. */
+static bool
+understand(struct door *d, read_fn *read, int *model)
 {
-    const struct chat_settings *chat = chat_settings_of(r->gate->shard);
-    struct door *d = door_new(r);
+    const struct chat_settings *chat = chat_settings_of(d->r->gate->shard);
     struct openai_fault fault;
-    struct place place;
+
+    if (!read(&d->in, str_trim(buf_str(&d->r->body)), &fault)) {
+        reply_error_text(d->r, fault.error.err, fault.error.param,
+                         fault.error.message);
+        return false;
+    }
+    *model = chat_model_find(chat, d->in.model);
+    if (*model < 0) {
+        openai_models_refuse(d->r);
+        return false;
+    }
+    return suits(d, &chat->providers[*model]);
+}
+
+static void
+begin_request(struct request *r, const struct place *place, read_fn *read)
+{
+    struct door *d = door_new(r);
     int model;
+
+    if (!understand(d, read, &model)) {
+        door_free(d);
+    } else if (place->session.n == 0) {
+        ask(d, (unsigned)model, place->key);
+    } else {
+        if (suits_session(d)) {
+            openai_session_start(r, &d->in, place->session, place->key);
+        }
+        door_free(d);
+    }
+}
+
+static void
+start(struct request *r, read_fn *read)
+{
+    struct place place;
 
     if (r->gate->draining) {
         reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
-    } else if (!read_place(r, &place) ||
-               (place.session.n == 0 && was_asked(r, &place))) {
-        /* it was answered */
-    } else if (!read(&d->in, str_trim(buf_str(&r->body)), &fault)) {
-        reply_error_text(r, fault.error.err, fault.error.param,
-                         fault.error.message);
-    } else if ((model = chat_model_find(chat, d->in.model)) < 0) {
-        openai_models_refuse(r);
-    } else if (!suits(d, &chat->providers[model])) {
-        /* it was answered */
-    } else if (place.session.n == 0) {
-        ask(d, (unsigned)model, place.key);
-        return;
-    } else if (suits_session(d)) {
-        openai_session_start(r, &d->in, place.session, place.key);
+    } else if (read_place(r, &place) &&
+               (place.session.n > 0 || !was_asked(r, &place))) {
+        begin_request(r, &place, read);
     }
-    door_free(d);
 }
 
 void

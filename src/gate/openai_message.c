@@ -41,12 +41,20 @@ openai_message_relayed(const json_t *message)
 
 /* --- contents ----------------------------------------------------------- */
 
+/* NULL: it has none. */
+static const char *
+picture_url(const json_t *part)
+{
+    const json_t *image = json_object_get(part, "image_url");
+
+    return json_string_value(
+        json_is_object(image) ? json_object_get(image, "url") : image);
+}
+
 static bool
 check_picture(const json_t *part, const char *param, struct openai_fault *f)
 {
-    const json_t *image = json_object_get(part, "image_url");
-    const char *text = json_string_value(
-        json_is_object(image) ? json_object_get(image, "url") : image);
+    const char *text = picture_url(part);
     struct url url;
 
     if (text == NULL) {
@@ -128,6 +136,48 @@ openai_message_check(const json_t *message, size_t at,
 }
 
 /* --- what it says ------------------------------------------------------- */
+
+static bool
+is_type(const json_t *part, const char *type)
+{
+    return str_is(str_from(json_string_value(json_object_get(part, "type"))),
+                  type);
+}
+
+int
+openai_message_pictures(const json_t *content)
+{
+    struct picture picture;
+    int count = 0;
+    size_t i;
+    json_t *part;
+
+    json_array_foreach(content, i, part)
+    {
+        if (is_type(part, "image_url")) {
+            if (!picture_read(str_from(picture_url(part)), &picture)) {
+                return -1;
+            }
+            count++;
+        } else if (!is_type(part, "text")) {
+            return -1;
+        }
+    }
+    return count;
+}
+
+bool
+openai_message_picture(const json_t *content, size_t *at, struct picture *out)
+{
+    while (*at < json_array_size(content)) {
+        const json_t *part = json_array_get(content, (*at)++);
+
+        if (is_type(part, "image_url")) {
+            return picture_read(str_from(picture_url(part)), out);
+        }
+    }
+    return false;
+}
 
 uint64_t
 openai_message_tokens(const json_t *content)

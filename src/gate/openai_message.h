@@ -30,6 +30,15 @@ bool openai_message_check(const json_t *message, size_t at,
 /* It says something that only a provider that relays can be told. */
 bool openai_message_relayed(const json_t *message);
 
+/* How many pictures are in a content; -1: some of them, or something else in
+ * it, is of a kind that only a provider that relays can be told. */
+int openai_message_pictures(const json_t *content);
+
+/* The next picture of a content, from part *at on, which is moved behind it;
+ * false: there is none left. Borrows. */
+bool openai_message_picture(const json_t *content, size_t *at,
+                            struct picture *out);
+
 /* Estimated tokens of a content, or of an input of embeddings. */
 uint64_t openai_message_tokens(const json_t *content);
 

@@ -41,6 +41,21 @@ raw_value(const struct openai_request *q, const char *name)
     return m.value;
 }
 
+/* What the one who answers must be able to take. */
+static void
+note_needs(struct openai_request *q, const json_t *message)
+{
+    int pictures = openai_message_pictures(json_object_get(message, "content"));
+
+    if (openai_message_relayed(message)) {
+        q->relays_only = "tools";
+    } else if (pictures < 0) {
+        q->relays_only = "content";
+    } else {
+        q->picture_count += (size_t)pictures;
+    }
+}
+
 static bool
 check_messages(struct openai_request *q, const json_t *value,
                struct openai_fault *f)
@@ -59,9 +74,7 @@ check_messages(struct openai_request *q, const json_t *value,
         }
         q->prompt_tokens +=
             openai_message_tokens(json_object_get(message, "content"));
-        if (openai_message_relayed(message)) {
-            q->relays_only = "tools";
-        }
+        note_needs(q, message);
     }
     return true;
 }
@@ -382,6 +395,7 @@ openai_request_fini(struct openai_request *q)
 {
     json_decref(q->root);
     xfree(q->messages);
+    xfree(q->pictures);
     buf_fini(&q->options);
     buf_fini(&q->system);
     buf_fini(&q->words);
@@ -389,6 +403,21 @@ openai_request_fini(struct openai_request *q)
 }
 
 /* --- for those that do not relay ---------------------------------------- */
+
+/* Behind those of the messages before. */
+static void
+put_pictures(struct openai_request *q, const json_t *content,
+             struct provider_message *m)
+{
+    struct picture *first = q->pictures + q->picture_count;
+    size_t at = 0;
+
+    while (openai_message_picture(content, &at, first + m->picture_count)) {
+        m->picture_count++;
+    }
+    m->pictures = first;
+    q->picture_count += m->picture_count;
+}
 
 /* Places in words first, as it moves while it grows. */
 static void
@@ -407,6 +436,7 @@ put_message(struct openai_request *q, const json_t *message)
     m->content.n = q->words.n;
     openai_message_words(content, &q->words);
     m->content.n = q->words.n - m->content.n;
+    put_pictures(q, content, m);
     q->count++;
 }
 
@@ -419,6 +449,8 @@ translate(struct openai_request *q)
     json_t *message;
 
     q->messages = xcalloc(json_array_size(all) + 1, sizeof(*q->messages));
+    q->pictures = xcalloc(q->picture_count + 1, sizeof(*q->pictures));
+    q->picture_count = 0; /* as they are put down */
     json_array_foreach(all, i, message)
     {
         put_message(q, message);

@@ -28,6 +28,8 @@ struct openai_request {
     struct buf system;
     struct provider_message *messages;
     size_t count;
+    size_t picture_count; /* in all messages */
+    struct picture *pictures;
     struct buf words; /* that messages borrow from, where parts were joined */
     struct str temperature, top_p; /* numbers as written; empty: not given */
     struct buf stop;               /* a JSON array; empty: not given */

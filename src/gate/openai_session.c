@@ -219,12 +219,19 @@ err_of(const char *code)
     return ERR_SERVICE_ERROR;
 }
 
+static int64_t
+wait_of(const json_t *error)
+{
+    const json_t *wait = json_object_get(error, "retry_after");
+
+    return wait != NULL ? (int64_t)json_integer_value(wait) : -1;
+}
+
 /* A provider's failure is a bad gateway here (protocol.md section 5). */
 static void
 on_error(struct talk *t, const json_t *frame)
 {
     const json_t *error = json_object_get(frame, "error");
-    const json_t *wait = json_object_get(error, "retry_after");
     struct openai_error what = {.err = err_of(text_at(error, "code"))};
 
     if (t->said && !is_at(frame, "client_id", t->client_id) &&
@@ -232,7 +239,7 @@ on_error(struct talk *t, const json_t *frame)
         return; /* about something else */
     }
     what.status = what.err == ERR_LLM_UNAVAILABLE ? 502 : 0;
-    fail(t, &what, wait != NULL ? (int64_t)json_integer_value(wait) : -1);
+    fail(t, &what, wait_of(error));
 }
 
 static void
@@ -266,11 +273,21 @@ take_usage(struct talk *t, const json_t *usage)
     };
 }
 
+/* In mid-answer: with an error that says why, or as the provider did. */
+static void
+break_off(struct talk *t, const json_t *error)
+{
+    struct openai_error what = {.err = ERR_LLM_UNAVAILABLE, .status = 502};
+
+    if (error != NULL) {
+        what = (struct openai_error){.err = err_of(text_at(error, "code"))};
+    }
+    fail(t, &what, wait_of(error));
+}
+
 static void
 end(struct talk *t, const json_t *frame)
 {
-    static const struct openai_error broken = {.err = ERR_LLM_UNAVAILABLE,
-                                               .status = 502};
     static const struct {
         const char *word;
         enum provider_finish finish;
@@ -291,7 +308,7 @@ end(struct talk *t, const json_t *frame)
         }
         return;
     }
-    fail(t, &broken, -1);
+    break_off(t, json_object_get(frame, "error"));
 }
 
 static void
@@ -463,6 +480,7 @@ openai_session_start(struct request *r, struct openai_request *in,
 {
     struct talk *t = xcalloc(1, sizeof(*t));
     struct attach_request attach = {.user_id = str_from(r->identity->user_id),
+                                    .roles = token_roles(r->identity),
                                     .strict = true,
                                     .aside = true,
                                     .session_id = session_id,

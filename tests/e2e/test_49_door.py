@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The OpenAI door: the official client, unchanged, with our token as its key."""
 
+import concurrent.futures
 import json
 import threading
 
@@ -15,9 +16,10 @@ from support.messages import refusal as anthropic_refusal
 from support.official import check_openai, documents, door_client
 from support.rawhttp import RawConn, request
 from support.server import API_KEY, provider_env
+from support.stored import storage
 from support.tokens import token
 from support.waiting import PATIENCE, wait_for
-from support.ws import fresh
+from support.ws import Chat, fresh
 
 PATH = "/v1/chat/completions"
 KEY = FakeDify.new_key()
@@ -25,8 +27,9 @@ KEY = FakeDify.new_key()
 
 @pytest.fixture(scope="module")
 def other():
-    """A second model's server."""
+    """Another kind of model's server."""
     model = FakeLLM()
+    model.default = lambda: message("seen")
     yield model
     model.close()
 
@@ -45,6 +48,9 @@ def server(spawn_module, fake, other, dify):
         **provider_env(other, 2, ID="claude", TYPE="anthropic", ENDPOINT=other.base),
         **FakeDify.env(dify, 3, KEY, ID="app"),
         **provider_env(fake, 4, ID="pair", FALLBACK="claude"),
+        **provider_env(other, 6, ID="seer", TYPE="anthropic", ENDPOINT=other.base,
+                       VISION="true"),
+        **provider_env(fake, 7, ID="lens", FALLBACK="claude,seer"),
         "LLM_PROVIDER_5_ID": "demo", "LLM_PROVIDER_5_TYPE": "demo",
         "LLM_RETRY_ATTEMPTS": "1"})
 
@@ -97,7 +103,8 @@ def test_models_are_listed_and_found(client):
     listed = client.models.list().data
     assert [(m.id, m.object, m.owned_by) for m in listed] == [
         ("fake", "model", "openai"), ("claude", "model", "anthropic"),
-        ("app", "model", "dify"), ("pair", "model", "openai"), ("demo", "model", "demo")]
+        ("app", "model", "dify"), ("pair", "model", "openai"), ("demo", "model", "demo"),
+        ("seer", "model", "anthropic"), ("lens", "model", "openai")]
     assert client.models.retrieve("claude").id == "claude"
     with pytest.raises(openai.NotFoundError) as caught:
         client.models.retrieve("nobody")
@@ -266,6 +273,50 @@ def test_what_a_model_cannot_be_told_is_refused(client, other, question, more):
     with pytest.raises(openai.BadRequestError) as caught:
         ask(client, question, "claude", **more)
     assert caught.value.param == next(iter(more)) and not other.asked(question)
+
+
+PNG = "data:image/png;base64,iVBORw0KGgo="
+
+
+def seeing(question, url=PNG):
+    return [{"role": "user", "content": [{"type": "image_url", "image_url": {"url": url}},
+                                         {"type": "text", "text": question}]}]
+
+
+def seen(request_):
+    return [part.get("source") for part in request_.messages[-1]["content"]
+            if part["type"] == "image"]
+
+
+def test_a_picture_goes_to_who_sees_in_its_own_form(client, other):
+    before = len(other.requests)
+    client.chat.completions.create(model="seer", messages=seeing("what is it?"))
+    assert seen(other.requests[before]) == [
+        {"type": "base64", "media_type": "image/png", "data": "iVBORw0KGgo="}]
+    client.chat.completions.create(model="seer",
+                                   messages=seeing("and it?", "https://example.com/a.png"))
+    assert seen(other.requests[-1]) == [{"type": "url", "url": "https://example.com/a.png"}]
+
+
+def test_a_fallback_that_does_not_see_is_not_asked(client, fake, other):
+    fake.default, default = lambda: failure(500), fake.default
+    before = len(other.requests)
+    try:
+        got = client.chat.completions.create(model="lens", messages=seeing(fresh("q")))
+    finally:
+        fake.default = default
+    assert got.choices[0].message.content is not None
+    assert len(seen(other.requests[before])) == 1 and len(other.requests) == before + 1
+
+
+@pytest.mark.parametrize("model,url", [("claude", PNG), ("demo", PNG),
+                                       ("seer", "data:image/tiff;base64,AAAA"),
+                                       ("seer", "http://example.com/a.png")])
+def test_a_picture_that_a_model_cannot_take_is_refused(client, other, model, url):
+    before = len(other.requests)
+    with pytest.raises(openai.BadRequestError):
+        client.chat.completions.create(model=model, messages=seeing("?", url))
+    assert len(other.requests) == before
 
 
 # --- failures
@@ -623,6 +674,60 @@ def test_the_users_limit_holds(spawn, fake):
             one.models.list()
     assert caught.value.code == "TOO_MANY_REQUESTS"
     assert int(caught.value.response.headers["retry-after"]) > 0
+
+
+def budget(**members):
+    return {f"LLM_BUDGET_1_{name}": str(value) for name, value in members.items()}
+
+
+def words(n):
+    return Answer().tokens(*["word"] * n)
+
+
+def test_budgets_hold_at_the_door(spawn, fake, question, user):
+    """The user's, and the same as in a conversation: before, and while it streams."""
+    server = spawn({**provider_env(fake), **budget(TOKENS_PER_DAY=200)})
+    fake.when(question, words(300).silence())
+    got = post(server, user, body_of(question, stream=True))
+    told = documents(got.content)
+    assert told[-1]["error"]["code"] == "BUDGET_EXCEEDED" and "[DONE]" not in got.text
+    said = "".join(d["choices"][0]["delta"]["content"] for d in told[:-1])
+    assert 150 <= len(said) // 4 <= 200, "one chunk more than there was left, at most"
+    assert fake.wait_asked(question).closed.wait(5)
+    refused = post(server, user, body_of(question))
+    assert refused.status_code == 429
+    assert refused.json()["error"]["code"] == "BUDGET_EXCEEDED"
+    assert int(refused.headers["retry-after"]) > 0 and len(fake.asked(question)) == 1
+    with Chat(server, user) as chat:
+        assert chat.turn("word").error["code"] == "BUDGET_EXCEEDED"
+
+
+def test_what_the_door_used_is_kept_over_a_restart(spawn, fake, question, user):
+    server = spawn({**provider_env(fake), **budget(TOKENS_PER_DAY=200)})
+    answer, _ = completion(usage=(100, 99))
+    fake.when(question, answer)
+    assert post(server, user, body_of(question)).status_code == 200
+    entry, = wait_for(lambda: storage(server).usage(uid=user), 5, "its entry")
+    assert (entry["totalTokens"], entry["modelId"]) == (199, "fake")
+    server.stop()
+    server.start()
+    assert post(server, user, body_of(question)).status_code == 429
+
+
+def test_a_hundred_at_once_overspend_by_a_chunk_each(spawn, fake, question, user):
+    limit = 2000
+    server = spawn({**provider_env(fake), **budget(TOKENS_PER_DAY=limit)})
+    fake.when(question, words(1).gate(question).tokens(*["word"] * limit).finish())
+    with concurrent.futures.ThreadPoolExecutor(50) as pool:
+        waiting = [pool.submit(post, server, user, body_of(question, stream=True))
+                   for _ in range(50)]
+        fake.wait_asked(question, 50, timeout=60)
+        fake.open(question)
+        ends = [one.result() for one in waiting]
+    assert all(documents(one.content)[-1]["error"]["code"] == "BUDGET_EXCEEDED" for one in ends)
+    wait_for(lambda: len(storage(server).usage(uid=user)) == 50, 10, "entries of all")
+    used = sum(row["totalTokens"] for row in storage(server).usage(uid=user))
+    assert limit <= used <= limit + 50
 
 
 def test_figures_count_what_came_through_the_door(spawn, fake, question, user):

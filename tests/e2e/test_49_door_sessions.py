@@ -210,6 +210,22 @@ def test_the_limit_of_messages_holds(spawn, fake, user):
     assert int(caught.value.response.headers["retry-after"]) > 0
 
 
+def test_budgets_hold_in_conversations(spawn, fake, user, question):
+    server = spawn({**provider_env(fake), "LLM_BUDGET_1_ROLE": "metered",
+                    "LLM_BUDGET_1_TOKENS_PER_DAY": "100"})
+    bearer = token(user, roles=["metered"])
+    with server.client(bearer) as http:
+        session = http.post("/sessions", json={}).json()["id"]
+    fake.when(question, Answer().tokens(*["word"] * 200).silence())
+    with door_client(server, bearer) as one:
+        with pytest.raises(openai.APIError) as caught:
+            list(ask(one, session, question, stream=True))
+        assert caught.value.code == "BUDGET_EXCEEDED"
+        with pytest.raises(openai.RateLimitError) as caught:
+            ask(one, session, question)
+        assert caught.value.code == "BUDGET_EXCEEDED"
+
+
 def test_a_session_that_is_deleted_meanwhile(server, user, client, session, fake, question):
     fake.when(question, Answer().tokens("Hel").silence())
     failures = []

@@ -425,11 +425,12 @@ test_models_are_in_the_order_of_the_settings(void **state)
     house_open(&h);
     ask_as(&h, "ann", "GET /chatbox/models", NULL, &a);
     assert_int_equal(a.status, 200);
-    assert_string_equal(
-        a.body, "{\"models\":["
-                "{\"id\":\"m1\",\"name\":\"Model One\",\"type\":\"demo\"},"
-                "{\"id\":\"m2\",\"name\":\"Model Two\",\"type\":\"demo\"}],"
-                "\"default\":\"m1\"}");
+    assert_string_equal(a.body, "{\"models\":["
+                                "{\"id\":\"m1\",\"name\":\"Model "
+                                "One\",\"type\":\"demo\",\"vision\":false},"
+                                "{\"id\":\"m2\",\"name\":\"Model "
+                                "Two\",\"type\":\"demo\",\"vision\":false}],"
+                                "\"default\":\"m1\"}");
     answer_fini(&a);
     house_close(&h);
 }
