@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
-"""Streams in the services' documented forms, and as a LiteLLM proxy wrote them (the
-fuzz targets' corpus): our server and the official client read the same answer in
-them."""
+"""Streams in the services' documented forms, and as a LiteLLM proxy and llama.cpp's
+server wrote them (the fuzz targets' corpus): our server and the official client read
+the same answer in them."""
 
 from pathlib import Path
 
