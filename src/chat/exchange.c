@@ -8,26 +8,23 @@
 #include "base/xalloc.h"
 #include "chat/asking.h"
 #include "chat/bill.h"
-#include "chat/budget.h"
 #include "guard/pseudonym.h"
 #include "loop/shard.h"
 #include "provider/estimate.h"
-#include "store/review.h"
 #include "store/secret.h"
-#include "store/store.h"
 
 #include <string.h>
 
 struct exchange {
     struct list link; /* chat->exchanges */
     struct asking asking;
-    struct budget_claim *claim; /* NULL: under no budget */
-    struct timer refused;       /* it was refused inside exchange_start */
     const struct exchange_events *events;
     void *cookie;
     uint64_t prompt_tokens; /* by estimate */
     uint64_t quarters;      /* of tokens that have come, by estimate */
     struct usage usage;     /* as the provider says */
+    struct budget_claim *claim;
+    struct timer refusal; /* tells that a budget does not allow it */
     enum provider_finish finish;
     char id[RAND_ID_CHARS + 1]; /* the request's */
     char pseudonym[PSEUDONYM_CHARS + 1];
@@ -50,36 +47,40 @@ usage_of(const struct exchange *x)
 }
 
 static void
-on_entered(struct store_job *job)
+on_kept(struct store_job *job)
 {
-    budget_free(job->cookie); /* from here on the entry says it */
+    if (job->result != ERR_OK) {
+        metric_count(METRIC_BUDGET_ERRORS);
+        log_warn(EVENT_BUDGET, "it could not be stored what was used",
+                 log_cstr("user_id", job->review->entry.user_id),
+                 log_cstr("code", err_info(job->result)->code));
+    }
+    budget_free(job->cookie);
     store_job_free(job);
 }
 
-/* Its claim is the job's. */
+/* The claim is held until the entry can be read: who asks meanwhile is not
+ * told an earlier state. */
 static void
-enter_usage(struct exchange *x, const struct usage *u)
+keep_entry(struct exchange *x, const struct usage *u)
 {
     struct chat *c = x->asking.terms->chat;
     struct store_job *job =
-        store_job_new(STORE_USAGE_PUT, c->shard, on_entered, x->claim);
-    struct usage_entry *entry;
+        store_job_new(STORE_USAGE_PUT, c->shard, on_kept, x->claim);
+    struct usage_entry *e;
 
-    job->user_id = str_dup(x->user_id);
     job->review = review_new();
-    entry = &job->review->entry;
-    memcpy(entry->id, x->id, sizeof(entry->id));
-    entry->user_id = str_dup(x->user_id);
-    entry->model_id = xstrdup(asking_provider(&x->asking)->id);
-    entry->at_ms = clock_wall_ms();
-    entry->usage = *u;
-    entry->budget_roles = budget_roles(x->claim);
-    budget_settle(x->claim, u);
+    e = &job->review->entry;
+    rand_id(e->id);
+    e->user_id = str_dup(x->user_id);
+    e->model_id = xstrdup(asking_provider(&x->asking)->id);
+    e->at_ms = clock_wall_ms();
+    e->usage = *u;
+    e->budget_roles = budget_roles(x->claim);
     x->claim = NULL;
     store_submit(c->store, job);
 }
 
-/* Once, at its end: what nobody answered has used nothing that is known. */
 static void
 count(struct exchange *x)
 {
@@ -90,9 +91,10 @@ count(struct exchange *x)
 
     if (a->spoken) {
         bill_count(&u, slots);
+        budget_settle(x->claim, &u);
+        keep_entry(x, &u);
         metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
                           (double)(now - a->begun_ms) / 1000);
-        enter_usage(x, &u);
     }
 }
 
@@ -102,73 +104,12 @@ exchange_free(struct exchange *x)
     struct chat *c = x->asking.terms->chat;
 
     list_remove(&x->link);
-    timer_cancel(&c->shard->timers, &x->refused);
+    timer_cancel(&c->shard->timers, &x->refusal);
     budget_free(x->claim);
     asking_cancel(&x->asking);
     asking_fini(&x->asking);
     xfree(x);
     chat_turn_over(c);
-}
-
-/* --- budgets ------------------------------------------------------------ */
-
-/* Nobody is asked, or nobody any further. */
-static void
-refuse(struct exchange *x)
-{
-    struct exchange_end end = {.usage = usage_of(x)};
-
-    end.err = budget_verdict(x->claim, &end.retry_after_ms);
-    count(x);
-    x->events->on_end(x->cookie, &end);
-    exchange_free(x);
-}
-
-static void
-on_refused(struct timer *timer)
-{
-    refuse(CONTAINER_OF(timer, struct exchange, refused));
-}
-
-static bool
-is_allowed(const struct exchange *x)
-{
-    int64_t retry_after_ms;
-
-    return budget_verdict(x->claim, &retry_after_ms) == ERR_OK;
-}
-
-static void
-on_decided(void *cookie)
-{
-    struct exchange *x = cookie;
-
-    if (is_allowed(x)) {
-        asking_send(&x->asking);
-    } else {
-        refuse(x);
-    }
-}
-
-/* Asks now, or once it is known whether it may. */
-static void
-claim_and_ask(struct exchange *x, struct str roles)
-{
-    const struct budget_ask ask = {.settings = x->asking.terms->settings,
-                                   .user_id = x->user_id,
-                                   .roles = roles,
-                                   .prompt_tokens = x->prompt_tokens,
-                                   .price =
-                                       &asking_provider(&x->asking)->price};
-    struct chat *c = x->asking.terms->chat;
-    bool ready;
-
-    x->claim = budget_start(c, &ask, on_decided, x, &ready);
-    if (ready && is_allowed(x)) {
-        asking_send(&x->asking);
-    } else if (ready) {
-        timer_start(&c->shard->timers, &x->refused, 0);
-    }
 }
 
 /* --- events ------------------------------------------------------------- */
@@ -191,18 +132,32 @@ on_ask(void *cookie, struct provider_turn *prompt)
     }
 }
 
+static bool
+spend(struct exchange *x, struct str text)
+{
+    const struct provider_usage chunk = {.completion_tokens =
+                                             (int64_t)estimate_tokens(text)};
+
+    return budget_spend(x->claim, &chunk, &asking_provider(&x->asking)->price);
+}
+
+/* Nobody is told inside of another's call. */
+static void
+refuse_later(struct exchange *x)
+{
+    timer_start(&x->asking.terms->chat->shard->timers, &x->refusal, 0);
+}
+
 static void
 on_text(void *cookie, struct str text)
 {
     struct exchange *x = cookie;
-    const struct provider_usage chunk = {.completion_tokens =
-                                             (int64_t)estimate_tokens(text)};
 
     x->quarters += estimate_quarters(text);
     x->events->on_text(x->cookie, text);
-    if (!budget_spend(x->claim, &chunk, &asking_provider(&x->asking)->price)) {
+    if (!spend(x, text)) {
         asking_cancel(&x->asking);
-        refuse(x);
+        refuse_later(x);
     }
 }
 
@@ -271,11 +226,53 @@ on_end(void *cookie, const struct upstream_failure *why)
     exchange_free(x);
 }
 
+static void
+on_refusal(struct timer *timer)
+{
+    struct exchange *x = CONTAINER_OF(timer, struct exchange, refusal);
+    struct exchange_end end = {.usage = usage_of(x)};
+
+    end.refused = budget_verdict(x->claim, &end.retry_after_ms);
+    count(x);
+    x->events->on_end(x->cookie, &end);
+    exchange_free(x);
+}
+
 static const struct asking_events events = {
     on_ask,          on_text, on_usage, on_finish,
     on_conversation, on_raw,  NULL,     on_end};
 
 /* --- its life ----------------------------------------------------------- */
+
+static void
+on_decided(void *cookie)
+{
+    struct exchange *x = cookie;
+    int64_t retry_after_ms;
+
+    if (budget_verdict(x->claim, &retry_after_ms) == ERR_OK) {
+        asking_send(&x->asking);
+    } else {
+        refuse_later(x);
+    }
+}
+
+static void
+reserve(struct exchange *x, struct str roles)
+{
+    const struct budget_ask ask = {.settings = x->asking.terms->settings,
+                                   .user_id = x->user_id,
+                                   .roles = roles,
+                                   .prompt_tokens = x->prompt_tokens,
+                                   .price =
+                                       &asking_provider(&x->asking)->price};
+    bool ready;
+
+    x->claim = budget_start(x->asking.terms->chat, &ask, on_decided, x, &ready);
+    if (ready) {
+        on_decided(x);
+    }
+}
 
 struct exchange *
 exchange_start(struct chat *c, const struct exchange_request *request,
@@ -297,9 +294,9 @@ exchange_start(struct chat *c, const struct exchange_request *request,
     x->asking.alone = request->embeds;
     x->asking.who[0] = log_cstr("request_id", x->id);
     x->asking.who[1] = log_str("user_id", x->user_id);
-    timer_init(&x->refused, on_refused);
+    timer_init(&x->refusal, on_refusal);
     asking_begin(&x->asking);
-    claim_and_ask(x, request->roles);
+    reserve(x, request->roles);
     return x;
 }
 

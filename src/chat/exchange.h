@@ -10,18 +10,18 @@
 #include <stdint.h>
 
 /* A question of no conversation and its answer: what the OpenAI door asks. It
- * is asked as a turn's is (asking.h, budget.h): the same fallbacks, breakers,
- * limits of time, budgets, figures. What it used is stored, and nothing else
- * of it. The shard of the user alone. */
+ * is asked as a turn's is (asking.h): the same fallbacks, breakers, limits of
+ * time, figures, budgets. Nothing of it is stored but its usage entry. The
+ * shard of the user alone. */
 struct exchange;
 
 struct exchange_end {
     bool complete;
-    enum err err; /* BUDGET_EXCEEDED, DATABASE_ERROR: it was not asked any
-                     further; else OK */
-    bool timeout; /* of the failures: one of the time limits */
+    bool timeout;                /* of the failures: one of the time limits */
     enum provider_finish finish; /* complete: why it ended */
     struct usage usage;          /* of what has come, present in any case */
+    enum err refused;            /* ERR_OK, or a budget did not allow (more of)
+                                    it: as budget_verdict says */
     int status;                  /* the provider's HTTP status; 0: none */
     struct str refusal;          /* first bytes of what came with a bad one, of
                                     providers that relay; never our key */
@@ -45,7 +45,7 @@ struct exchange_events {
 struct exchange_request {
     struct str id; /* of the HTTP request, for the log */
     struct str user_id;
-    struct str roles;       /* as of token_roles */
+    struct str roles;       /* the token's (budget.h) */
     unsigned model;         /* an index of chat_settings_of */
     bool pictures;          /* who does not see is of no use */
     bool relays_only;       /* others than those that relay are of no use */

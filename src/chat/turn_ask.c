@@ -28,10 +28,29 @@ now_ms(const struct turn *t)
 
 /* --- READ --------------------------------------------------------------- */
 
+/* The asker may have said itself what the model is to see; what goes on with an
+ * answer needs the words. */
+static void
+ask_as_asked(struct turn *t, const struct provider_config *p,
+             struct provider_turn *prompt)
+{
+    struct outlet *o = t->asker;
+
+    if (o != NULL && o->ops->prompt != NULL && t->text.n == 0) {
+        t->prompt_tokens = o->ops->prompt(o, p, prompt);
+    }
+}
+
 static void
 reserve(struct turn *t)
 {
+    const struct provider_config *p = asking_provider(&t->asking);
+    struct provider_turn prompt;
+
     t->prompt_tokens = history_tokens(t->history);
+    if (!p->ops->keeps_log) {
+        ask_as_asked(t, p, &prompt);
+    }
     turn_budget_claim(t);
 }
 
@@ -104,21 +123,20 @@ forget_attempt(struct turn *t)
     t->finish = TURN_END_STOP;
 }
 
-/* The asker may have said itself what the model is to see; what goes on with an
- * answer needs the words. */
+/* A provider that keeps the log itself is told who asks, and only what it does
+ * not know; it has its own idea of what a conversation is called. */
 static void
-ask_as_asked(struct turn *t, const struct provider_config *p,
-             struct provider_turn *prompt)
+name_asker(struct turn *t, const struct provider_config *p,
+           struct provider_turn *prompt)
 {
-    struct outlet *o = t->asker;
-
-    if (o != NULL && o->ops->prompt != NULL && t->text.n == 0) {
-        t->prompt_tokens = o->ops->prompt(o, p, prompt);
+    pseudonym_make(store_secret(chat_of(t)->store), str_from(p->id),
+                   user_id(t->session->user), t->pseudonym);
+    prompt->user = str_from(t->pseudonym);
+    if (!t->asking.afresh) {
+        history_resume(t->history, str_from(p->id), prompt);
     }
 }
 
-/* A provider that keeps the log itself is told who asks, and only what it does
- * not know; it has its own idea of what a conversation is called. */
 static void
 on_ask(void *cookie, struct provider_turn *prompt)
 {
@@ -128,17 +146,12 @@ on_ask(void *cookie, struct provider_turn *prompt)
     forget_attempt(t);
     *prompt = *history_prompt(t->history);
     turn_carry_prompt(t, prompt);
-    turn_budget_asked(t);
-    if (!p->ops->keeps_log) {
+    if (p->ops->keeps_log) {
+        name_asker(t, p, prompt);
+    } else {
         ask_as_asked(t, p, prompt);
-        return;
     }
-    pseudonym_make(store_secret(chat_of(t)->store), str_from(p->id),
-                   user_id(t->session->user), t->pseudonym);
-    prompt->user = str_from(t->pseudonym);
-    if (!t->asking.afresh) {
-        history_resume(t->history, str_from(p->id), prompt);
-    }
+    turn_budget_asked(t);
 }
 
 /* --- STREAM ------------------------------------------------------------- */

@@ -261,8 +261,8 @@ static enum err
 error_of(const struct exchange_end *end, struct openai_error *out)
 {
     *out = (struct openai_error){.err = ERR_LLM_UNAVAILABLE, .status = 502};
-    if (end->err != ERR_OK) {
-        *out = (struct openai_error){.err = end->err};
+    if (end->refused != ERR_OK) {
+        *out = (struct openai_error){.err = end->refused};
     } else if (end->timeout) {
         *out = (struct openai_error){.err = ERR_LLM_TIMEOUT};
     } else if (end->status == 429) {

@@ -285,6 +285,67 @@ def test_a_cancelled_answer_counts_what_came(join, server, fake, user, question)
     left_over(server, join, user, "metered")
 
 
+# --- at the OpenAI door
+
+def post(server, user, roles, question, session=None, **more):
+    headers = {"X-Session-Id": session} if session else {}
+    with server.user(user, roles=list(roles)) as http:
+        return http.post("/v1/chat/completions", headers=headers, json={
+            "model": "fake", "messages": [{"role": "user", "content": question}], **more})
+
+
+def refused(answer):
+    """In the form of that door, with the time to wait."""
+    assert answer.status_code == 429, answer.text
+    assert answer.json()["error"]["code"] == "BUDGET_EXCEEDED"
+    assert int(answer.headers["Retry-After"]) > 0
+
+
+def test_a_request_is_under_the_same_budget(join, server, fake, user, question):
+    """What it used has an entry like that of any answer."""
+    fake.when(question, plain("word", usage=(60, 40)))
+    assert post(server, user, ["metered", "team"], question).status_code == 200
+    wait_for(lambda: storage(server).usage(uid=user), 10, "its entry")
+    entry, = storage(server).usage(uid=user)
+    assert (entry["modelId"], entry["totalTokens"], entry["estimated"]) == ("fake", 100, False)
+    assert entry["cost"] == 100_000_000 and entry["budgetRoles"] == "\nteam\n"
+    assert not fits(join, user, 100, "metered")
+    refused(post(server, user, ["metered"], "x" * 400))
+    assert fits(join, user, 99, "metered")
+
+
+@pytest.mark.parametrize("in_session", [False, True])
+def test_a_stream_is_stopped_where_it_uses_it_up(join, server, fake, user, question,
+                                                 in_session):
+    """One error event, and no end as of an answer that is whole."""
+    fake.when(question, words(3 * LIMIT).gate(question).finish())
+    session = join(user, "metered").session if in_session else None
+    if session:
+        join(user, "metered", session_id=session).turn("hi")  # it is there
+    before = used(server, uid=user)
+    answer = post(server, user, ["metered"], question, session, stream=True)
+    fake.open(question)
+    assert answer.status_code == 200 and "[DONE]" not in answer.text
+    assert answer.text.rstrip().splitlines()[-1].startswith("data: ")
+    assert "BUDGET_EXCEEDED" in answer.text.rstrip().splitlines()[-1]
+    wait_for(lambda: used(server, uid=user) > before, 10, "its entry")
+    assert used(server, uid=user) == LIMIT + 1
+    refused(post(server, user, ["metered"], "word"))
+    refused(post(server, user, ["metered"], "word", stream=True))
+
+
+def test_what_a_request_sends_is_reserved_and_not_the_conversation(join, server, user,
+                                                                   question):
+    """The client says itself what the model sees; the log has the question only."""
+    one = join(user, "metered")
+    one.turn("hi")
+    long = [{"role": "system", "content": "x" * 4 * LIMIT}]
+    with server.user(user, roles=["metered"]) as http:
+        refused(http.post("/v1/chat/completions", headers={"X-Session-Id": one.session},
+                          json={"model": "fake", "messages": [
+                              *long, {"role": "user", "content": question}]}))
+
+
 # --- settings
 
 @pytest.mark.parametrize("settings, named", [

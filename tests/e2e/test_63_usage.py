@@ -29,7 +29,7 @@ def day_of(ms):
 def free(server):
     """The fields that MongoDB has only where there is something."""
     none = None if server.env.get("STORE") == "mongo" else 0
-    return {"cachedTokens": none, "reasoningTokens": none, "cost": none}
+    return {"cachedTokens": none, "reasoningTokens": none, "cost": none, "budgetRoles": None}
 
 
 def used(row):

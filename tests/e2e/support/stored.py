@@ -22,7 +22,7 @@ SESSION = ("_id uid nm modelId ts endTs dur adminAssisted assistingAdminId "
 MESSAGE = ("_id sid seq cid ts sender type content fileId fileUrl meta status modelId "
            "usage durMs ttftMs finish replyTo replaces superseded convId").split()
 USAGE = ("_id uid modelId ts promptTokens completionTokens totalTokens estimated "
-         "cachedTokens reasoningTokens cost").split()
+         "cachedTokens reasoningTokens cost budgetRoles").split()
 FLAGS = {"estimated", "adminAssisted", "helpRequested", "archived", "superseded"}
 OBJECTS = {"respTimes", "meta", "usage"}
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "chat/exchange.h"
 
+#include "chat/budget.h"
 #include "fixture.h"
 
 /* What a client would see. */
@@ -181,11 +182,91 @@ a_drain_waits_and_a_cut_ends(void **state)
     close_house(&h);
 }
 
+/* Each user's, in a day and a month. */
+static struct budget_row row;
+
+static void
+limit(struct house *h, int64_t tokens)
+{
+    row = (struct budget_row){.role = "",
+                              .limits.of = {{tokens, 0}, {tokens, 0}}};
+    h->settings.budgets = &row;
+    h->settings.budget_count = 1;
+}
+
+static void
+what_a_budget_does_not_allow_is_not_asked(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    limit(&h, 7);
+    (void)begin(&h, (struct exchange_request){0});
+    assert_int_equal(seen.ended, 0);
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_int_equal(seen.end.refused, ERR_BUDGET_EXCEEDED);
+    assert_true(seen.end.retry_after_ms > 0 && !seen.end.complete);
+    assert_int_equal(seen.asked, 0);
+    (void)begin(&h, (struct exchange_request){0}); /* known by now */
+    assert_int_equal(seen.ended, 0);
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_int_equal(seen.end.refused, ERR_BUDGET_EXCEEDED);
+    assert_int_equal(chat_turns(h.shard.chat), 0);
+    close_house(&h);
+}
+
+/* Words of a token each, the prompt has seven. */
+static void
+an_answer_ends_where_a_budget_does(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    limit(&h, 7 + 4);
+    script.words = 100;
+    (void)begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_true(str_is(buf_str(&seen.text), "w w w w w "));
+    assert_int_equal(seen.end.refused, ERR_BUDGET_EXCEEDED);
+    assert_true(seen.end.usage.estimated);
+    (void)begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_int_equal(seen.asked, 0);
+    close_house(&h);
+}
+
+static void
+one_that_nobody_waits_for_gives_back_what_it_did_not_use(void **state)
+{
+    struct house h;
+
+    (void)state;
+    open_house(&h);
+    limit(&h, 7 + 5);
+    exchange_cancel(begin(&h, (struct exchange_request){0})); /* undecided */
+    script.given = 0;
+    exchange_cancel(begin(&h, (struct exchange_request){0}));
+    script.given = SIZE_MAX;
+    (void)begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_true(seen.end.complete && seen.end.refused == ERR_OK);
+    (void)begin(&h, (struct exchange_request){0}); /* 9 of 12 are used */
+    WAIT_FOR(&h, seen.ended == 1);
+    assert_int_equal(seen.end.refused, ERR_BUDGET_EXCEEDED);
+    close_house(&h);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_comes_with_what_it_cost),
+        cmocka_unit_test(what_a_budget_does_not_allow_is_not_asked),
+        cmocka_unit_test(an_answer_ends_where_a_budget_does),
+        cmocka_unit_test(
+            one_that_nobody_waits_for_gives_back_what_it_did_not_use),
         cmocka_unit_test(a_fallback_answers_when_nothing_was_said),
         cmocka_unit_test(who_is_of_no_use_is_not_asked),
         cmocka_unit_test(after_cancel_nobody_is_called),
