@@ -183,6 +183,7 @@ static const struct row_case {
     {"llm.idle_timeout", {"1ms", "1h"}, {"0", BAD_DURATIONS}, {0}},
     {"llm.retry_attempts", {"1", "10"}, {"0", "11", BAD_COUNTS}, {0}},
     {"llm.retry_delay", {"1ms", "30s"}, {"0", BAD_DURATIONS}, {0}},
+    {"llm.hedge_after", {"0", "1ms", "30s"}, {BAD_DURATIONS}, {0}},
     {"llm.retry_max_delay", {"1s", "1h"}, {"999ms", "0", BAD_DURATIONS}, {0}},
     {"llm.max_answer_size",
      {"1KiB", "64MiB"},
