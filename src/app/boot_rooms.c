@@ -244,6 +244,7 @@ fill_gate(struct boot_rooms *r, const struct config *c)
         .token_in_query = c->ws_token_in_query,
         .tls = r->tls != NULL,
         .max_message_bytes = c->ws_max_message_size_bytes,
+        .max_request_bytes = c->llm_max_request_size_bytes,
         .output_limit_bytes = c->ws_output_limit_bytes,
         .ping_period_ms = c->ws_ping_period_ms,
         .pong_wait_ms = c->ws_pong_wait_ms,

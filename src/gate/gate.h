@@ -67,6 +67,7 @@ struct gate_settings {
     bool token_in_query;
     bool tls; /* we speak TLS ourselves: our own scheme is https */
     size_t max_message_bytes;
+    size_t max_request_bytes; /* at the OpenAI door */
     size_t output_limit_bytes;
     uint64_t ping_period_ms;
     uint64_t pong_wait_ms;

@@ -77,7 +77,7 @@ request_new(struct http *h)
     r->last = true;
     r->scheme = h->gate->settings->tls ? STR("https") : STR("http");
     buf_init(&r->path, HTTP1_LINE_MAX);
-    buf_init(&r->body, JSON_BODY);
+    buf_init(&r->body, 0); /* begin_body knows how much */
     rand_id(r->id);
     (void)client_from_peer(conn_peer_addr(h->conn), &r->client);
     client_format(&r->client, r->client_text);
@@ -245,10 +245,11 @@ static void
 begin_body(struct http *h)
 {
     struct request *r = h->request;
-    uint64_t limit = r->route->body_limit;
+    uint64_t limit = request_body_limit(r);
     enum err e = http1_body_init(&h->body, &r->head, limit);
     struct buf interim;
 
+    buf_init(&r->body, limit);
     if (e != ERR_OK) {
         reply_error(r, e, NULL);
         return;

@@ -64,3 +64,11 @@ request_gone(struct request *r)
         request_go_on(r);
     }
 }
+
+uint64_t
+request_body_limit(const struct request *r)
+{
+    return r->route->body_limit == DOOR_BODY
+               ? r->gate->settings->max_request_bytes
+               : r->route->body_limit;
+}

@@ -57,6 +57,9 @@ request_watched(const struct request *r)
 /* Its time by route, or, without one, a refusal by status. */
 void request_observe(const struct request *r);
 
+/* Most bytes of its body; its route is known. */
+uint64_t request_body_limit(const struct request *r);
+
 /* Of http.c: what http_wait waited for is there; the client has gone. Whatever
  * waits for that runs. */
 void request_go_on(struct request *r);

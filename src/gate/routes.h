@@ -24,6 +24,9 @@ enum route_bucket {
 
 #define JSON_BODY (1024 * 1024)
 
+/* As configured, for the OpenAI door. */
+#define DOOR_BODY UINT64_MAX
+
 struct route {
     enum http1_method method;
     const char *pattern;

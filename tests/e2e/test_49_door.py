@@ -676,6 +676,18 @@ def test_the_users_limit_holds(spawn, fake):
     assert int(caught.value.response.headers["retry-after"]) > 0
 
 
+def test_how_large_a_request_may_be_is_configured(spawn, fake, question, user):
+    server = spawn({**provider_env(fake), "LLM_MAX_REQUEST_SIZE": "2MiB"})
+    answer, _ = completion()
+    fake.when(question, answer)
+    assert post(server, user, body_of(question, odd="x" * (1 << 20))).status_code == 200
+    assert len(fake.wait_asked(question).json["odd"]) == 1 << 20
+    got = post(server, user, body_of(question, odd="x" * (2 << 20)))
+    assert (got.status_code, got.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
+    with server.user(user) as http:
+        assert http.post("/sessions", json={"odd": "x" * (1 << 20)}).status_code == 413
+
+
 def budget(**members):
     return {f"LLM_BUDGET_1_{name}": str(value) for name, value in members.items()}
 
