@@ -166,15 +166,16 @@ asking_rival_init(struct asking *a)
     timer_init(&a->hedge, on_hedge);
 }
 
-/* Only where nothing that comes before the first text matters: a conversation
- * at the provider, or events that are passed on as they are. */
+/* Only where nothing that comes before the first text matters (a conversation
+ * at the provider, or events that are passed on as they are), and not to go on
+ * with an answer, which costs the whole of it once more. */
 void
 asking_rival_plan(struct asking *a)
 {
     uint64_t wait = settings_of(a)->hedge_after_ms;
 
     timer_cancel(timers_of(a), &a->hedge);
-    if (wait > 0 && a->events->on_raw == NULL &&
+    if (wait > 0 && a->bytes == 0 && a->events->on_raw == NULL &&
         !asking_provider(a)->ops->keeps_log && asking_next(a) > 0) {
         timer_start(timers_of(a), &a->hedge, wait);
     }

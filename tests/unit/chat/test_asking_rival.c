@@ -8,6 +8,7 @@
 struct manner {
     bool speaks;   /* says its id and is done … */
     bool fails;    /* … or fails; neither: it is silent */
+    bool breaks;   /* speaks, and fails then */
     bool finishes; /* is done without a word */
     unsigned open; /* answers that are not over */
 };
@@ -47,11 +48,12 @@ voice_next(void *state, struct provider_event *event, uint64_t *delay_ms)
 
     *delay_ms = 1;
     *event = (struct provider_event){.kind = PROVIDER_DELTA};
-    if (v->manner->fails) {
+    if (v->manner->fails || (v->manner->breaks && v->step > 1)) {
         voice_fault = (struct provider_fault){.err = ERR_LLM_UNAVAILABLE};
         event->kind = PROVIDER_ERROR;
         event->fault = &voice_fault;
-    } else if (v->manner->speaks || v->manner->finishes || v->step == 0) {
+    } else if (v->manner->speaks || v->manner->breaks || v->manner->finishes ||
+               v->step == 0) {
         v->step += v->step == 1 && v->manner->finishes;
         event->kind = kinds[v->step < 4 ? v->step : 4];
         event->text = str_from(event->kind == PROVIDER_DELTA ? v->id : "");
@@ -329,6 +331,24 @@ who_should_not_be_asked_is_passed_over(void **state)
 }
 
 static void
+who_goes_on_with_an_answer_gets_no_rival(void **state)
+{
+    struct house h;
+    struct recorder r;
+
+    (void)state;
+    stage_open(&h, &r);
+    providers[0].continue_on_failure = true;
+    manners[0].breaks = true;
+    WAIT_ASKED(&h, "m1 m2 ");
+    assert_false(timer_armed(&r.outlet.session->running->asking.hedge));
+    recorder_say(&r, "{\"type\":\"cancel\"}");
+    WAIT_FOR(&h, count_done(&r) == 1);
+    providers[0].continue_on_failure = false;
+    stage_close(&h, &r);
+}
+
+static void
 who_keeps_a_conversation_gets_no_rival(void **state)
 {
     struct house h;
@@ -359,6 +379,7 @@ main(void)
         cmocka_unit_test(an_empty_answer_of_the_rival_is_none),
         cmocka_unit_test(cancel_stops_both),
         cmocka_unit_test(who_should_not_be_asked_is_passed_over),
+        cmocka_unit_test(who_goes_on_with_an_answer_gets_no_rival),
         cmocka_unit_test(who_keeps_a_conversation_gets_no_rival),
     };
 
