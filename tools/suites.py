@@ -188,7 +188,7 @@ SUITES = {
                         + TOOLS + MONGO + NO_STORE,
                         CHATBOX_TEST_PATIENCE="2"),
     "e2e-real": real(pytest("release", "e2e-real", "tests/e2e/real", how=(),
-                            CHATBOX_TEST_PATIENCE="2")),
+                            CHATBOX_TEST_PATIENCE="3")),
     "property": pytest("release", "property", "tests/property", PROPERTY,
                        how=workers(3, by="load")),
     "browser": node("tests/browser", "browser",

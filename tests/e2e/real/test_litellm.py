@@ -3,13 +3,16 @@
 writes them that nobody here has written, with answers that it invents, and with
 those of a fake model behind it, which can wait and fail in the middle."""
 
+import openai
 import pytest
 
 from support.answer import Answer, failure, plain
 from support.litellm import BEHIND_KEY, KEY, LiteLLM, behind, invented
 from support.messages import Message, message
-from support.official import check_anthropic, check_openai, documents
+from support.official import check_anthropic, check_openai, documents, door_client
 from support.server import provider_env
+from support.tokens import token
+from support.ws import Turn
 
 WORDS = "Grüße, Welt! 😀 It is fine."
 MODELS = {
@@ -248,6 +251,57 @@ def test_it_dies_in_the_middle_and_another_is_asked(spawn, connect, litellm, fak
         assert one.rest_of_turn().finish == "interrupted"
         turn = one.turn(f"{question} 2")
         assert turn.text == WORDS and turn.end["model_id"] == "anthropic-words"
+
+
+@pytest.mark.parametrize("first,second", PAIRS)
+def test_it_dies_in_the_middle_and_another_goes_on(spawn, connect, litellm, fake, question,
+                                                   first, second):
+    """One text, said by two: the second one's begins with some of what was shown."""
+    text = "The quick brown fox jumps over the lazy dog."
+    begin, again = text.index("over"), text.index("fox")
+    with LiteLLM({"chat": behind("hosted_vllm/fake-1", fake.endpoint)}) as mortal:
+        server = spawn({**provider(mortal, 1, "chat", first, FALLBACK=f"{second}-chat",
+                                   CONTINUE_ON_FAILURE="true"),
+                        **provider(litellm, 2, "chat", second), **QUICK})
+        one = connect(server)
+        fake.when(question, Answer().tokens(text[:begin]).gate("never"),
+                  plain(text[again:begin + 3], text[begin + 3:]))
+        one.say(question)
+        seen = one.until(lambda frame: frame.get("content") == text[:begin])
+        mortal.kill9()
+        turn = Turn(seen + one.rest_of_turn().frames)
+    assert turn.text == text and turn.finish == "stop"
+    assert turn.end["metadata"]["providers"] == f"{first}-chat,{second}-chat"
+    assert fake.asked(question)[1].partial == text[:begin].rstrip()
+
+
+# --- the OpenAI door in front of it
+
+@pytest.mark.parametrize("form", ["openai", "anthropic"])
+def test_the_official_client_reads_it_through_the_door(server, litellm, user, question,
+                                                       form):
+    """As one document and as a stream, with LiteLLM's usage."""
+    ask = {"model": f"{form}-words", "messages": [{"role": "user", "content": question}]}
+    with door_client(server, token(user)) as client:
+        whole = client.chat.completions.create(**ask)
+        chunks = list(client.chat.completions.create(
+            **ask, stream=True, stream_options={"include_usage": True}))
+    assert whole.choices[0].message.content == WORDS
+    assert "".join(one.choices[0].delta.content or "" for one in chunks
+                   if one.choices) == WORDS
+    assert whole.usage.total_tokens > 0 and chunks[-1].usage.total_tokens > 0
+
+
+@pytest.mark.parametrize("form,model,error", [
+    ("openai", "limited", openai.InternalServerError),
+    ("anthropic", "limited", openai.InternalServerError),
+    ("openai", "window", openai.BadRequestError)])
+def test_its_refusals_are_errors_of_the_official_client(server, user, question, form, model,
+                                                        error):
+    with door_client(server, token(user)) as client, pytest.raises(error) as caught:
+        client.chat.completions.create(
+            model=f"{form}-{model}", messages=[{"role": "user", "content": question}])
+    assert KEY not in str(caught.value.response.text)
 
 
 def test_no_key_is_in_the_log_of_any_of_it(server):
