@@ -71,5 +71,6 @@ test('a short answer is read out, and a cut one never called complete', () => {
   expect(endWords('Yes', 'cancelled')).toBe('The answer was stopped.');
   expect(endWords('Yes', 'interrupted')).toContain('interrupted');
   expect(endWords('Yes', 'provider_error')).toContain('error');
+  expect(endWords('Yes', 'budget_exceeded')).toContain('budget');
   expect(endWords('', 'stop')).toBe('The answer is complete.');
 });

@@ -57,6 +57,8 @@ export function finishWords(reason: string | undefined): string {
       return 'Stopped.';
     case 'timeout':
       return 'The model fell silent; this is what arrived.';
+    case 'budget_exceeded':
+      return 'The budget for answers is used up; this is what arrived.';
     case 'provider_error':
       return 'The model reported an error; this is what arrived.';
     default:
