@@ -264,9 +264,10 @@ show_raw(const struct openai_chunk *c, struct str json, bool whole,
     struct provider_raw raw = {
         .json = json,
         .whole = whole,
-        .speaks = whole || c->has_more || c->content.raw.n > 0 ||
-                  c->refusal.raw.n > 0 || c->finish.raw.n > 0,
-        .counts_only = c->has_usage && !c->has_choice,
+        .speaks = whole || c->has_more || c->has_others ||
+                  c->content.raw.n > 0 || c->refusal.raw.n > 0 ||
+                  c->finish.raw.n > 0,
+        .counts_only = c->has_usage && !c->has_choice && !c->has_others,
     };
 
     stream_raw(&raw, sink);

@@ -75,12 +75,15 @@ read_choices(struct json_scan *s, struct openai_chunk *c)
         int64_t index = 0;
 
         if (c->has_choice) {
+            c->has_others = true;
             json_scan_skip(s);
             continue;
         }
         read_choice(s, &choice, &index);
         if (index == 0) {
             take_choice(c, &choice);
+        } else {
+            c->has_others = true;
         }
     }
 }

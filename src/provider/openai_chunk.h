@@ -15,6 +15,7 @@ struct openai_chunk {
     struct provider_usage usage;
     int64_t status; /* a numeric code of the error; 0: none */
     bool has_choice;
+    bool has_others; /* choices beside the first one */
     bool has_more; /* its delta has more than a role and texts: tool calls, … */
     bool has_usage;
     bool has_error;

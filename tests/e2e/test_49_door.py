@@ -155,6 +155,20 @@ def test_a_stream_passes_event_by_event(server, user, fake, question):
     check_openai(got.content)
 
 
+def test_a_stream_of_several_choices_passes_whole(server, user, fake, question):
+    """Also when each chunk has one of them, and a usage."""
+    count = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    events = [{**chunk({"content": f"word{n}"}), "usage": count} for n in range(4)]
+    for n, one in enumerate(events):
+        one["choices"][0]["index"] = n % 2
+    answer = Answer()
+    for one in events:
+        answer.raw(event(one))
+    fake.when(question, answer.finish())
+    got = post(server, user, body_of(question, stream=True, n=2))
+    assert documents(got.content)[:4] == events
+
+
 def test_a_stream_cut_anywhere_passes_the_same(server, user, fake, question):
     answers = [plain("Hel", "lo 😀").bytewise(n) for n in (1, 2, 3, 7)]
     fake.when(question, *answers)
