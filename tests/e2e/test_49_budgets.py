@@ -241,14 +241,19 @@ def test_a_restart_forgets_nothing(spawn, fake, join):
 
 @pytest.mark.parametrize("role", ["metered", "team"])
 def test_an_answer_that_a_kill_cut_counts_too(spawn, fake, join, role):
-    """As much of it as is found again."""
+    """As much of it as is found again: what there was at its last checkpoint."""
     server = spawn(SETTINGS(fake))
     user, text = fresh(), fresh("q")
-    fake.when(text, words(LIMIT // 2).gate(text).finish())
+    join(fresh(), "other", to=server).turn("somebody else's")
+    before = server.metric("chatbox_drafts_stored_total")
+    fake.when(text, words(LIMIT // 4).gate(text).tokens(*["word"] * (LIMIT // 4))
+              .gate(text + "!").finish())
     one = join(user, role, to=server)
     one.say(text)
-    one.get("ai_response")
-    wait_for(lambda: server.metric("chatbox_drafts_stored_total") > 0, 10, "a checkpoint")
+    wait_for(lambda: server.metric("chatbox_drafts_stored_total") > before, 10, "a checkpoint")
+    fake.open(text)
+    wait_for(lambda: server.metric("chatbox_drafts_stored_total") > before + 1, 10,
+             "another one")
     server.kill9()
     server.start()
     _, answer = storage(server).log(one.session)
@@ -260,7 +265,7 @@ def test_an_answer_that_a_kill_cut_counts_too(spawn, fake, join, role):
     assert entry["cost"] == entry["totalTokens"] * 1_000_000
     assert entry["totalTokens"] == answer["usage"]["total_tokens"]
     left_over(server, join, user, role)
-    fake.open(text)
+    fake.open(text + "!")
 
 
 def test_a_new_token_brings_its_roles(join, user):

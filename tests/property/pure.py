@@ -77,7 +77,8 @@ class Record(c.Structure):
                 ("content_n", c.c_size_t), ("unreadable", c.c_bool),
                 *[(name, c.c_char_p) for name in (
                     "client_id", "file_id", "file_url", "metadata", "model_id",
-                    "finish_reason", "reply_to", "replaces", "conversation")],
+                    "finish_reason", "reply_to", "replaces", "conversation",
+                    "budget_roles")],
                 ("superseded", c.c_bool), ("usage", Usage),
                 ("duration_ms", c.c_int64), ("ttft_ms", c.c_int64)]
 
