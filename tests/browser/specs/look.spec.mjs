@@ -128,6 +128,20 @@ test.describe('phone', () => {
   });
 });
 
+test('a question is as tall as its lines', async ({ chat }) => {
+  const text = 'one\n  two\n\nfour';
+  await chat.box.fill(text);
+  await chat.box.press('Enter');
+  await expect(chat.questions).toHaveCount(1);
+  const lines = await chat.questions.evaluate((bubble) => {
+    const { lineHeight, paddingTop, paddingBottom } = getComputedStyle(bubble);
+    const around = parseFloat(paddingTop) + parseFloat(paddingBottom);
+    return (bubble.clientHeight - around) / parseFloat(lineHeight);
+  });
+  expect(Math.round(lines)).toBe(4);
+  expect(await chat.questions.innerText()).toBe(text);
+});
+
 test('the colours can be switched, and stay', async ({ chat, page }) => {
   expect(await GROUND(page)).toBeGreaterThan(200);
   const button = page.getByRole('button', { name: /^Colours:/ });

@@ -264,8 +264,12 @@ export const turnStyles = css`
     padding: 0.65rem 1rem;
     border-radius: 1.15rem;
     background: var(--bubble);
-    white-space: pre-wrap;
     overflow-wrap: anywhere;
+  }
+
+  /* Of the text alone: the template has line breaks of its own around it. */
+  .bubble > div {
+    white-space: pre-wrap;
   }
 
   .question .bubble {
