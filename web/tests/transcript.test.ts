@@ -87,12 +87,30 @@ describe('a turn', () => {
     ['timeout', 'interrupted'],
     ['interrupted', 'interrupted'],
     ['provider_error', 'interrupted'],
+    ['budget_exceeded', 'interrupted'],
   ])('that ends with %s is %s', (finish_reason, status) => {
     ask('q', 'q', 1);
     t.apply(loading('a'));
     t.apply(delta('a', 'x', 0));
     t.apply(done('a', 2, { finish_reason }));
     expect(t.lastAnswer()?.status).toBe(status);
+  });
+
+  test('that several providers wrote names them, live, replayed and read', () => {
+    const metadata = { streaming: 'true', done: 'true', providers: 'a,b' };
+    const end = done('a', 2, { content: 'Hello', model_id: 'b', metadata });
+    const replay = { ...end, metadata: { ...metadata, replay: 'true' } };
+    const tellings = [
+      () => t.apply({ ...end, content: '' }),
+      () => t.apply(replay),
+      () => t.load([msg('a', 2, 'ai', 'Hello', { metadata })], undefined),
+    ];
+    for (const tell of tellings) {
+      t = new Transcript();
+      t.connected();
+      tell();
+      expect(t.lastAnswer()?.providers).toEqual(['a', 'b']);
+    }
   });
 
   test('that failed leaves the question with its problem', () => {

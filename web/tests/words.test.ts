@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: MIT
 import { expect, test } from 'vitest';
 import { finishWords, problemOf } from '../src/core/problem';
+import type { Entry } from '../src/core/transcript';
 import {
   dayGroup,
   duration,
   endWords,
   secondsLeft,
   titleFrom,
+  usageLine,
 } from '../src/core/words';
 
 test.each([
@@ -40,6 +42,28 @@ test('a countdown rounds up and ends at zero', () => {
   expect(secondsLeft(undefined, 0)).toBe(0);
   expect(secondsLeft(1001, 0)).toBe(2);
   expect(secondsLeft(1000, 2000)).toBe(0);
+});
+
+test('the line under an answer names all who wrote it', () => {
+  const answer = (more: Partial<Entry>): Entry => ({
+    key: 'k',
+    role: 'ai',
+    content: 'Yes.',
+    status: 'complete',
+    superseded: false,
+    link: 0,
+    chunk: -1,
+    ...more,
+  });
+  const names: Record<string, string> = { a: 'Alpha', b: 'Beta' };
+  const name = (id: string) => names[id];
+  const usage = { completion_tokens: 3, estimated: true };
+  expect(usageLine(answer({}), name)).toBe('');
+  expect(usageLine(answer({ modelId: 'a', durationMs: 12 }), name)).toBe(
+    'Alpha · 12 ms',
+  );
+  const both = answer({ modelId: 'b', providers: ['a', 'b', 'gone'], usage });
+  expect(usageLine(both, name)).toBe('Alpha, Beta, gone · about 3 tokens');
 });
 
 test('an error says what to do and until when', () => {

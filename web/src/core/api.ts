@@ -19,6 +19,7 @@ export interface Msg {
   type?: string;
   sender: string;
   content?: string;
+  metadata?: Record<string, string>;
   error?: { code: string; message?: string }; // why there is no content
   timestamp?: string;
   status?: string;

@@ -33,6 +33,7 @@ export interface Entry {
   replaces?: string;
   superseded: boolean;
   modelId?: string;
+  providers?: string[]; // ids, when more than one wrote the answer
   usage?: Usage;
   durationMs?: number;
   ttftMs?: number;
@@ -75,6 +76,11 @@ function textOf(m: Frame | Msg): string | undefined {
 function fileOf(m: Frame | Msg): FileRef | undefined {
   const { file_id, file_url } = m;
   return file_id || file_url ? { file_id, file_url } : undefined;
+}
+
+/** Who wrote an answer that one began and another went on with, in order. */
+function providersOf(m: Frame | Msg): string[] | undefined {
+  return m.metadata?.providers?.split(',');
 }
 
 function statusOf(finishReason: string | undefined): Status {
@@ -446,6 +452,7 @@ export class Transcript {
     entry.durationMs = frame.duration_ms ?? entry.durationMs;
     entry.ttftMs = frame.ttft_ms ?? entry.ttftMs;
     entry.modelId = frame.model_id ?? entry.modelId;
+    entry.providers = providersOf(frame) ?? entry.providers;
     entry.time = timeOf(frame.timestamp) ?? entry.time;
     const nothing = entry.status === 'cancelled' && !entry.content;
     if (nothing && entry.replaces) {
@@ -489,6 +496,7 @@ function fill(entry: Entry, m: Msg): void {
   entry.replaces = m.replaces ?? entry.replaces;
   entry.replyTo = m.reply_to ?? entry.replyTo;
   entry.modelId = m.model_id ?? entry.modelId;
+  entry.providers = providersOf(m) ?? entry.providers;
   entry.usage = m.usage ?? entry.usage;
   entry.durationMs = m.duration_ms ?? entry.durationMs;
   entry.ttftMs = m.ttft_ms ?? entry.ttftMs;

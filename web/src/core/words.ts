@@ -103,9 +103,13 @@ export function secondsLeft(until: number | undefined, now: number): number {
   return until === undefined ? 0 : Math.max(0, Math.ceil((until - now) / 1000));
 }
 
-/** "Demo · 1.2 s · 340 tokens", of what is known. */
-export function usageLine(entry: Entry, modelName: string | undefined): string {
-  const parts = [modelName ?? entry.modelId ?? ''];
+/** "Demo · 1.2 s · 340 tokens", of what is known; all who wrote are named. */
+export function usageLine(
+  entry: Entry,
+  modelName: (id: string) => string | undefined,
+): string {
+  const ids = entry.providers ?? [entry.modelId ?? ''];
+  const parts = [ids.map((id) => modelName(id) ?? id).join(', ')];
   if (entry.durationMs !== undefined) parts.push(duration(entry.durationMs));
   const tokens = entry.usage?.completion_tokens;
   if (tokens !== undefined)

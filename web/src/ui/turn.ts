@@ -17,7 +17,7 @@ export interface TurnActions {
   idle: boolean; // no answer is running
   last: boolean; // this is the newest turn
   copied?: Entry;
-  modelName(id: string | undefined): string | undefined;
+  modelName(id: string): string | undefined;
   copy(entry: Entry): void;
   regenerate(entry: Entry): void;
   sendAgain(entry: Entry): void;
@@ -175,7 +175,7 @@ function footTemplate(answer: Entry, act: TurnActions): TemplateResult {
             ${icon('again')}
           </button>`
         : nothing}
-      <span class="usage">${usageLine(answer, act.modelName(answer.modelId))}</span>
+      <span class="usage">${usageLine(answer, act.modelName)}</span>
     </div>
   `;
 }
