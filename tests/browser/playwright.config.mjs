@@ -4,8 +4,12 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   testDir: 'specs',
   testMatch: '*.spec.mjs',
-  // These need what the mock has not: a real restart, tokens that expire.
-  testIgnore: process.env.CHATBOX_MOCK === '1' ? 'survive.spec.mjs' : [],
+  // These need what the mock has not: a real restart, tokens that expire,
+  // models of several providers.
+  testIgnore:
+    process.env.CHATBOX_MOCK === '1'
+      ? ['survive.spec.mjs', 'models.spec.mjs']
+      : [],
   workers: 1,
   retries: 0,
   forbidOnly: true,
