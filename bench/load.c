@@ -75,6 +75,22 @@ load_dial(int port, int number)
     return fd;
 }
 
+int
+load_listen(int port)
+{
+    struct sockaddr_in a = {.sin_family = AF_INET,
+                            .sin_port = htons((uint16_t)port),
+                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), one = 1;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
+        listen(fd, 4096) != 0) {
+        load_die("listen");
+    }
+    return fd;
+}
+
 void
 load_abort(int fd)
 {
@@ -179,22 +195,49 @@ load_number(struct str json, const char *name)
     return at != NULL ? strtol(at + n, NULL, 10) : -1;
 }
 
-long
-load_anonymous_kb(long pid)
-{
-    char path[64], text[8192];
-    FILE *f;
-    char *at;
+#define PROC_BYTES 8192
 
-    snprintf(path, sizeof(path), "/proc/%ld/status", pid);
+static void
+read_proc(long pid, const char *name, char text[static PROC_BYTES])
+{
+    char path[64];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "/proc/%ld/%s", pid, name);
     f = fopen(path, "r");
     if (f == NULL) {
         load_die(path);
     }
-    text[fread(text, 1, sizeof(text) - 1, f)] = '\0';
+    text[fread(text, 1, PROC_BYTES - 1, f)] = '\0';
     fclose(f);
+}
+
+long
+load_anonymous_kb(long pid)
+{
+    char text[PROC_BYTES];
+    const char *at;
+
+    read_proc(pid, "status", text);
     at = strstr(text, "RssAnon:");
     return at != NULL ? strtol(at + 8, NULL, 10) : -1;
+}
+
+double
+load_cpu_s(long pid)
+{
+    char text[PROC_BYTES];
+    unsigned long user, system;
+    const char *p;
+
+    read_proc(pid, "stat", text);
+    p = strrchr(text, ')');
+    if (p == NULL ||
+        sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
+               &user, &system) != 2) {
+        load_die("stat");
+    }
+    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
 }
 
 static int

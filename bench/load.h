@@ -24,6 +24,9 @@ void load_raise_files(void);
  * of one number have the same address. */
 int load_dial(int port, int number);
 
+/* Listens on 127.0.0.1:port, not blocking. */
+int load_listen(int port);
+
 /* Closes at once, with a reset: no port is left waiting. */
 void load_abort(int fd);
 
@@ -54,6 +57,9 @@ long load_number(struct str json, const char *name);
 
 /* RssAnon of a process. */
 long load_anonymous_kb(long pid);
+
+/* CPU seconds of a process, user and system. */
+double load_cpu_s(long pid);
 
 /* Sorts; q from 0 to 1. */
 double load_quantile(double *values, size_t n, double q);

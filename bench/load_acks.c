@@ -18,7 +18,6 @@
 #include "bench/load.h"
 #include "bench/rows.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <getopt.h>
 #include <netinet/in.h>
@@ -112,19 +111,10 @@ drop(struct peer *p, size_t n)
 static void
 listen_model(void)
 {
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)opt.model_port),
-                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
     struct peer *p = calloc(1, sizeof(*p));
-    int one = 1;
 
     p->kind = LISTENER;
-    p->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
-    setsockopt(p->fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(p->fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-        listen(p->fd, 4096) != 0) {
-        load_die("listen");
-    }
+    p->fd = load_listen(opt.model_port);
     watch(p);
 }
 

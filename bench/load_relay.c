@@ -60,50 +60,6 @@ static struct peer **models;
 static int model_count;
 static long tokens_seen;
 
-static double
-now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
-}
-
-static void
-die(const char *what)
-{
-    perror(what);
-    exit(1);
-}
-
-/* CPU seconds of the server, user and system. */
-static double
-cpu_of(long pid)
-{
-    char path[64], text[1024];
-    unsigned long user, system;
-    FILE *f;
-    size_t n;
-    char *p;
-
-    snprintf(path, sizeof(path), "/proc/%ld/schedstat", pid);
-    snprintf(path, sizeof(path), "/proc/%ld/stat", pid);
-    f = fopen(path, "r");
-    if (f == NULL) {
-        die(path);
-    }
-    n = fread(text, 1, sizeof(text) - 1, f);
-    fclose(f);
-    text[n] = '\0';
-    p = strrchr(text, ')');
-    if (p == NULL ||
-        sscanf(p + 2, "%*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu",
-               &user, &system) != 2) {
-        die("stat");
-    }
-    return (double)(user + system) / (double)sysconf(_SC_CLK_TCK);
-}
-
 static struct peer *
 watch(int fd, enum kind kind)
 {
@@ -114,7 +70,7 @@ watch(int fd, enum kind kind)
     p->fd = fd;
     fcntl(fd, F_SETFL, O_NONBLOCK);
     if (epoll_ctl(poller, EPOLL_CTL_ADD, fd, &e) != 0) {
-        die("epoll_ctl");
+        load_die("epoll_ctl");
     }
     return p;
 }
@@ -123,24 +79,8 @@ static void
 send_all(int fd, const char *bytes, size_t n)
 {
     if (send(fd, bytes, n, MSG_NOSIGNAL) != (ssize_t)n) {
-        die("send");
+        load_die("send");
     }
-}
-
-static void
-listen_model(void)
-{
-    struct sockaddr_in a = {.sin_family = AF_INET,
-                            .sin_port = htons((uint16_t)opt.model_port),
-                            .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM, 0), one = 1;
-
-    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
-    if (bind(fd, (struct sockaddr *)&a, sizeof(a)) != 0 ||
-        listen(fd, 4096) != 0) {
-        die("listen");
-    }
-    watch(fd, LISTENER);
 }
 
 static void
@@ -170,7 +110,7 @@ read_model(struct peer *p)
     }
     if (!p->ready) {
         p->ready = true;
-        p->next = now() + drand48() / opt.rate;
+        p->next = load_now() + drand48() / opt.rate;
         send_all(p->fd, head, sizeof(head) - 1);
     }
 }
@@ -188,7 +128,7 @@ send_token(struct peer *p)
 static void
 send_due_tokens(void)
 {
-    double t = now();
+    double t = load_now();
 
     for (int i = 0; i < model_count; i++) {
         while (models[i]->ready && models[i]->next <= t) {
@@ -213,7 +153,7 @@ connect_user(int number)
     int n;
 
     if (connect(fd, (struct sockaddr *)&a, sizeof(a)) != 0) {
-        die("connect");
+        load_die("connect");
     }
     setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
     snprintf(user, sizeof(user), "user-%d", number);
@@ -321,9 +261,9 @@ turn(void)
 static void
 run_for(double seconds)
 {
-    double end = now() + seconds;
+    double end = load_now() + seconds;
 
-    while (now() < end) {
+    while (load_now() < end) {
         turn();
     }
 }
@@ -394,11 +334,11 @@ static void
 begin_streams(int from, int to)
 {
     for (int i = from; i < to; i++) {
-        double patience = now() + 10;
+        double patience = load_now() + 10;
 
         connect_user(i);
         turn();
-        while (i - running_models() >= BEGINNING_MAX && now() < patience) {
+        while (i - running_models() >= BEGINNING_MAX && load_now() < patience) {
             turn();
         }
     }
@@ -419,14 +359,14 @@ measure_cpu(void)
 
     begin_streams(0, opt.streams);
     run_for(1);
-    cpu = cpu_of(opt.pid);
+    cpu = load_cpu_s(opt.pid);
     tokens = tokens_seen;
-    began = now();
+    began = load_now();
     run_for(opt.seconds);
-    cpu = cpu_of(opt.pid) - cpu;
+    cpu = load_cpu_s(opt.pid) - cpu;
     tokens = tokens_seen - tokens;
     printf("%d streams, %.0f tokens/s, %.2f us CPU per token\n", opt.streams,
-           (double)tokens / (now() - began), cpu * 1e6 / (double)tokens);
+           (double)tokens / (load_now() - began), cpu * 1e6 / (double)tokens);
 }
 
 /* Each stream has said about as much when it is counted. */
@@ -453,7 +393,7 @@ main(int argc, char **argv)
     load_raise_files();
     poller = epoll_create1(0);
     models = calloc((size_t)opt.streams * 2 + 16, sizeof(struct peer *));
-    listen_model();
+    watch(load_listen(opt.model_port), LISTENER);
     if (opt.memory_from > 0) {
         measure_memory();
     } else {
