@@ -380,6 +380,18 @@ json_scan_skip(struct json_scan *s)
 }
 
 bool
+json_scan_value(struct json_scan *s, struct str *out)
+{
+    bool found;
+
+    (void)json_scan_peek(s);
+    out->p = s->p;
+    found = json_scan_skip(s);
+    out->n = (size_t)(s->p - out->p);
+    return found;
+}
+
+bool
 json_scan_end(struct json_scan *s)
 {
     json_scan_peek(s);

@@ -68,6 +68,9 @@ bool json_scan_null(struct json_scan *s);
 /* Any value with all that is in it, checked as strictly. */
 bool json_scan_skip(struct json_scan *s);
 
+/* The same, and its text as it was written. */
+bool json_scan_value(struct json_scan *s, struct str *out);
+
 /* The value was refused by the caller: the scan fails. */
 void json_scan_fail(struct json_scan *s);
 

@@ -18,18 +18,46 @@ static const struct openai_role roles[] = {
     {"function", PROVIDER_USER, false, true, true},
 };
 
-const struct openai_role *
-openai_message_role(const json_t *message)
+static const struct openai_role *
+find_role(struct str word)
 {
-    struct str word =
-        str_from(json_string_value(json_object_get(message, "role")));
-
     for (size_t i = 0; i < COUNT_OF(roles); i++) {
         if (str_is(word, roles[i].word)) {
             return &roles[i];
         }
     }
     return NULL;
+}
+
+const struct openai_role *
+openai_message_role(const json_t *message)
+{
+    return find_role(
+        str_from(json_string_value(json_object_get(message, "role"))));
+}
+
+bool
+openai_message_plain(struct str json, const struct openai_role **role,
+                     struct json_text *content)
+{
+    struct json_text key, word = {.escaped = false};
+    struct json_scan s;
+
+    content->raw.p = NULL;
+    json_scan_init(&s, json);
+    (void)json_scan_enter(&s, '{');
+    while (json_scan_member(&s, &key)) {
+        if (word.raw.p == NULL && json_text_is(&key, STR("role"))) {
+            (void)json_scan_string(&s, &word);
+        } else if (content->raw.p == NULL &&
+                   json_text_is(&key, STR("content"))) {
+            (void)json_scan_string(&s, content);
+        } else {
+            return false;
+        }
+    }
+    *role = find_role(word.escaped ? STR("") : word.raw);
+    return json_scan_end(&s) && *role != NULL && content->raw.p != NULL;
 }
 
 bool

@@ -3,12 +3,14 @@
 #define CHATBOX_GATE_OPENAI_MESSAGE_H
 
 #include "base/buf.h"
+#include "codec/json.h"
 #include "gate/openai_error.h"
 #include "provider/provider.h"
 
 #include <jansson.h>
 
-/* One of the messages of a request at the OpenAI door. Pure; all borrow. */
+/* One of the messages of a request at the OpenAI door. Pure; all borrow. Most
+ * are plain and read where they lie, all others as documents. */
 struct openai_role {
     const char *word;
     enum provider_role role;
@@ -16,6 +18,11 @@ struct openai_role {
     bool relayed; /* means something to those that relay alone */
     bool silent;  /* may be without content */
 };
+
+/* Whether json, a checked text, is a message with a known role and a content
+ * that is a string, and with nothing else. */
+bool openai_message_plain(struct str json, const struct openai_role **role,
+                          struct json_text *content);
 
 /* NULL: a role that nobody knows. */
 const struct openai_role *openai_message_role(const json_t *message);

@@ -6,40 +6,34 @@
 #include "gate/openai_request.h"
 
 #include "base/xalloc.h"
-#include "codec/json.h"
 #include "gate/openai_message.h"
+#include "gate/openai_value.h"
+#include "provider/estimate.h"
 #include "provider/params.h"
-
-#include <math.h>
-#include <stdio.h>
 
 /* More than any model can give or was ever asked for. */
 #define TOKENS_MAX 10000000
 #define CHOICES_MAX 128
 
+/* Says what is wrong with the body, which is no object or not to be read. */
 static bool
-is_given(const json_t *value)
+refuse_body(const struct openai_request *q, struct openai_fault *f)
 {
-    return value != NULL && !json_is_null(value);
+    json_error_t e;
+    json_t *all = openai_value_document(q->relay.object, &e);
+
+    if (all == NULL) {
+        return openai_error_fault(
+            f, NULL, "The body is not valid JSON: line %d, column %d, byte %d.",
+            e.line, e.column, e.position);
+    }
+    json_decref(all);
+    return openai_error_fault(f, NULL,
+                              "The body is a JSON object, nested at most %d.",
+                              JSON_DEPTH_MAX);
 }
 
-static bool
-is_whole(const json_t *value, double min, double max)
-{
-    double n = json_number_value(value);
-
-    return json_is_number(value) && n >= min && n <= max && floor(n) == n;
-}
-
-/* As it was written. */
-static struct str
-raw_value(const struct openai_request *q, const char *name)
-{
-    struct params_member m = {.value = {NULL, 0}};
-
-    (void)params_find(q->relay.object, str_from(name), &m);
-    return m.value;
-}
+/* --- members ------------------------------------------------------------ */
 
 /* What the one who answers must be able to take. */
 static void
@@ -57,58 +51,110 @@ note_needs(struct openai_request *q, const json_t *message)
 }
 
 static bool
-check_messages(struct openai_request *q, const json_t *value,
+check_document(struct openai_request *q, struct str json, size_t at,
                struct openai_fault *f)
 {
-    size_t i;
-    json_t *message;
+    json_error_t e;
+    json_t *message = openai_value_document(json, &e);
+    bool ok;
 
-    if (!json_is_array(value) || json_array_size(value) == 0) {
-        return openai_error_fault(
-            f, "messages", "messages is an array of at least one message.");
+    if (message == NULL) {
+        return refuse_body(q, f);
     }
-    json_array_foreach(value, i, message)
-    {
-        if (!openai_message_check(message, i, f)) {
-            return false;
-        }
+    ok = openai_message_check(message, at, f);
+    if (ok) {
         q->prompt_tokens +=
             openai_message_tokens(json_object_get(message, "content"));
         note_needs(q, message);
     }
+    json_decref(message);
+    return ok;
+}
+
+static uint64_t
+tokens_of(const struct json_text *content)
+{
+    struct buf text;
+    uint64_t tokens;
+
+    if (!content->escaped) {
+        return estimate_message_tokens(content->raw);
+    }
+    buf_init(&text, content->raw.n);
+    json_unescape(content, &text);
+    tokens = estimate_message_tokens(buf_str(&text));
+    buf_fini(&text);
+    return tokens;
+}
+
+static bool
+check_message(struct openai_request *q, struct str json, size_t at,
+              struct openai_fault *f)
+{
+    const struct openai_role *role;
+    struct json_text content;
+
+    if (!openai_message_plain(json, &role, &content)) {
+        return check_document(q, json, at, f);
+    }
+    q->prompt_tokens += tokens_of(&content);
+    q->relays_only = role->relayed ? "tools" : q->relays_only;
     return true;
 }
 
 static bool
-check_model(struct openai_request *q, const json_t *value,
-            struct openai_fault *f)
+check_messages(struct openai_request *q, struct str value,
+               struct openai_fault *f)
 {
-    if (!json_is_string(value) || json_string_length(value) == 0) {
+    struct json_scan s;
+    struct str message;
+    size_t count = 0;
+
+    q->raw_messages = value;
+    json_scan_init(&s, value);
+    (void)json_scan_enter(&s, '[');
+    while (json_scan_element(&s) && json_scan_value(&s, &message)) {
+        if (!check_message(q, message, count++, f)) {
+            return false;
+        }
+    }
+    return count > 0 ||
+           openai_error_fault(f, "messages",
+                              "messages is an array of at least one message.");
+}
+
+static bool
+check_model(struct openai_request *q, struct str value, struct openai_fault *f)
+{
+    struct json_text text;
+
+    if (!openai_value_text(value, &text) || text.raw.n == 0) {
         return openai_error_fault(f, "model",
                                   "model is the id of a model, a string.");
     }
-    q->model =
-        (struct str){json_string_value(value), json_string_length(value)};
+    q->model = text.raw;
+    if (text.escaped) {
+        json_unescape(&text, &q->name);
+        q->model = buf_str(&q->name);
+    }
     return true;
 }
 
 static bool
-check_stream(struct openai_request *q, const json_t *value,
-             struct openai_fault *f)
+check_stream(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    if (is_given(value) && !json_is_boolean(value)) {
+    if (openai_value_given(value) && !openai_value_begins(value, "tf")) {
         return openai_error_fault(f, "stream", "stream is true or false.");
     }
-    q->stream = q->relay.stream = json_is_true(value);
+    q->stream = q->relay.stream = openai_value_begins(value, "t");
     return true;
 }
 
 /* With include_usage whether or not the client asked for it: what an answer
  * costs is counted. */
 static void
-put_options(struct openai_request *q)
+put_options(struct openai_request *q, struct str given)
 {
-    struct str given = raw_value(q, "stream_options");
     struct params_scan scan;
     struct params_member m;
 
@@ -125,250 +171,270 @@ put_options(struct openai_request *q)
 }
 
 static bool
-check_options(struct openai_request *q, const json_t *value,
+check_options(struct openai_request *q, struct str value,
               struct openai_fault *f)
 {
-    const json_t *usage = json_object_get(value, "include_usage");
+    struct str usage = openai_value_member(value, STR("include_usage"));
 
-    if (is_given(value) && !q->stream) {
+    if (openai_value_given(value) && !q->stream) {
         return openai_error_fault(
             f, "stream_options", "stream_options goes with stream: true only.");
     }
-    if (is_given(value) && (!json_is_object(value) ||
-                            (is_given(usage) && !json_is_boolean(usage)))) {
+    if (openai_value_given(value) &&
+        (!openai_value_begins(value, "{") ||
+         (openai_value_given(usage) && !openai_value_begins(usage, "tf")))) {
         return openai_error_fault(
             f, "stream_options",
             "stream_options is an object; include_usage in it is true "
             "or false.");
     }
-    q->include_usage = json_is_true(usage);
-    put_options(q);
+    q->include_usage = openai_value_begins(usage, "t");
+    put_options(q, value);
     return true;
 }
 
 static bool
-check_tokens(struct openai_request *q, const json_t *value, const char *name,
+check_tokens(struct openai_request *q, struct str value, const char *name,
              struct openai_fault *f)
 {
-    if (!is_given(value)) {
+    if (!openai_value_given(value)) {
         return true;
     }
-    if (!is_whole(value, 1, TOKENS_MAX)) {
+    if (!openai_value_is_whole(value, 1, TOKENS_MAX)) {
         return openai_error_fault(f, name, "%s is a whole number from 1 to %d.",
                                   name, TOKENS_MAX);
     }
-    q->max_tokens = (int64_t)json_number_value(value);
+    q->max_tokens = (int64_t)openai_value_number(value);
     return true;
 }
 
 static bool
-check_max_tokens(struct openai_request *q, const json_t *value,
+check_max_tokens(struct openai_request *q, struct str value,
                  struct openai_fault *f)
 {
     return check_tokens(q, value, "max_tokens", f);
 }
 
 static bool
-check_max_completion(struct openai_request *q, const json_t *value,
+check_max_completion(struct openai_request *q, struct str value,
                      struct openai_fault *f)
 {
     return check_tokens(q, value, "max_completion_tokens", f);
 }
 
 static bool
-check_n(struct openai_request *q, const json_t *value, struct openai_fault *f)
+check_n(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    if (is_given(value) && !is_whole(value, 1, CHOICES_MAX)) {
+    if (openai_value_given(value) &&
+        !openai_value_is_whole(value, 1, CHOICES_MAX)) {
         return openai_error_fault(f, "n", "n is a whole number from 1 to %d.",
                                   CHOICES_MAX);
     }
-    if (is_given(value) && json_number_value(value) > 1) {
+    if (openai_value_given(value) && openai_value_number(value) > 1) {
         q->relays_only = "n";
     }
     return true;
 }
 
 static bool
-take_number(struct openai_request *q, const json_t *value, const char *name,
-            struct str *out, struct openai_fault *f)
+take_number(struct str value, const char *name, struct str *out,
+            struct openai_fault *f)
 {
-    if (is_given(value) && !json_is_number(value)) {
+    if (openai_value_given(value) && !openai_value_is_number(value)) {
         return openai_error_fault(f, name, "%s is a number.", name);
     }
-    if (is_given(value)) {
-        *out = raw_value(q, name);
+    if (openai_value_given(value)) {
+        *out = value;
     }
     return true;
 }
 
 static bool
-check_temperature(struct openai_request *q, const json_t *value,
+check_temperature(struct openai_request *q, struct str value,
                   struct openai_fault *f)
 {
-    return take_number(q, value, "temperature", &q->temperature, f);
+    return take_number(value, "temperature", &q->temperature, f);
 }
 
 static bool
-check_top_p(struct openai_request *q, const json_t *value,
-            struct openai_fault *f)
+check_top_p(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    return take_number(q, value, "top_p", &q->top_p, f);
+    return take_number(value, "top_p", &q->top_p, f);
+}
+
+/* Whether all elements are strings; how many there are. */
+static bool
+are_texts(struct str array, size_t *count)
+{
+    struct json_scan s;
+    struct json_text text;
+
+    *count = 0;
+    json_scan_init(&s, array);
+    (void)json_scan_enter(&s, '[');
+    while (json_scan_element(&s) && json_scan_string(&s, &text)) {
+        ++*count;
+    }
+    return json_scan_end(&s);
 }
 
 static bool
-check_stop(struct openai_request *q, const json_t *value,
-           struct openai_fault *f)
+check_stop(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    size_t n = json_array_size(value);
+    size_t count = 0;
 
-    if (json_is_string(value)) {
+    if (openai_value_begins(value, "\"")) {
         buf_putc(&q->stop, '[');
-        buf_put_str(&q->stop, raw_value(q, "stop"));
+        buf_put_str(&q->stop, value);
         buf_putc(&q->stop, ']');
         return true;
     }
-    while (n > 0 && json_is_string(json_array_get(value, n - 1))) {
-        n--;
-    }
-    if (n > 0 || (is_given(value) && !json_is_array(value))) {
+    if (openai_value_given(value) && !are_texts(value, &count)) {
         return openai_error_fault(f, "stop",
                                   "stop is a string or an array of strings.");
     }
-    if (json_array_size(value) > 0) {
-        buf_put_str(&q->stop, raw_value(q, "stop"));
+    if (openai_value_given(value) && count > 0) {
+        buf_put_str(&q->stop, value);
     }
     return true;
 }
 
 static bool
-check_tools(struct openai_request *q, const json_t *value,
-            struct openai_fault *f)
+check_tools(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    if (is_given(value) && !json_is_array(value)) {
+    struct json_scan s;
+
+    if (openai_value_given(value) && !openai_value_begins(value, "[")) {
         return openai_error_fault(f, "tools", "tools is an array.");
     }
-    if (json_array_size(value) > 0) {
+    json_scan_init(&s, value);
+    if (openai_value_given(value) && json_scan_enter(&s, '[') &&
+        json_scan_element(&s)) {
         q->relays_only = "tools";
     }
     return true;
 }
 
 static bool
-check_functions(struct openai_request *q, const json_t *value,
+check_functions(struct openai_request *q, struct str value,
                 struct openai_fault *f)
 {
     (void)f;
-    q->relays_only = is_given(value) ? "functions" : q->relays_only;
+    q->relays_only = openai_value_given(value) ? "functions" : q->relays_only;
     return true;
 }
 
 static bool
-check_format(struct openai_request *q, const json_t *value,
-             struct openai_fault *f)
+check_format(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    const char *type = json_string_value(json_object_get(value, "type"));
+    struct json_text type;
+    bool has_type =
+        openai_value_text(openai_value_member(value, STR("type")), &type);
 
-    if (is_given(value) && type == NULL) {
+    if (openai_value_given(value) && !has_type) {
         return openai_error_fault(f, "response_format",
                                   "response_format is an object with a type.");
     }
-    if (type != NULL && !str_is(str_from(type), "text")) {
+    if (has_type && !json_text_is(&type, STR("text"))) {
         q->relays_only = "response_format";
     }
     return true;
 }
 
 static bool
-check_logprobs(struct openai_request *q, const json_t *value,
+check_logprobs(struct openai_request *q, struct str value,
                struct openai_fault *f)
 {
-    if (is_given(value) && !json_is_boolean(value)) {
+    if (openai_value_given(value) && !openai_value_begins(value, "tf")) {
         return openai_error_fault(f, "logprobs", "logprobs is true or false.");
     }
-    q->relays_only = json_is_true(value) ? "logprobs" : q->relays_only;
+    q->relays_only =
+        openai_value_begins(value, "t") ? "logprobs" : q->relays_only;
     return true;
 }
 
 static bool
-check_input(struct openai_request *q, const json_t *value,
-            struct openai_fault *f)
+check_input(struct openai_request *q, struct str value, struct openai_fault *f)
 {
-    q->prompt_tokens = openai_message_tokens(value);
-    if (!json_is_string(value) && !json_is_array(value)) {
+    json_error_t e;
+    json_t *input;
+
+    if (!openai_value_begins(value, "\"[")) {
         return openai_error_fault(f, "input", "input is a string or an array.");
     }
+    input = openai_value_document(value, &e);
+    if (input == NULL) {
+        return refuse_body(q, f);
+    }
+    q->prompt_tokens = openai_message_tokens(input);
+    json_decref(input);
     return true;
 }
 
 struct check {
-    const char *name;
-    bool (*check)(struct openai_request *q, const json_t *value,
+    struct str name;
+    bool (*check)(struct openai_request *q, struct str value,
                   struct openai_fault *f);
 };
 
 static const struct check completion[] = {
-    {"model", check_model},
-    {"messages", check_messages},
-    {"stream", check_stream},
-    {"stream_options", check_options},
-    {"max_tokens", check_max_tokens},
-    {"max_completion_tokens", check_max_completion},
-    {"n", check_n},
-    {"temperature", check_temperature},
-    {"top_p", check_top_p},
-    {"stop", check_stop},
-    {"tools", check_tools},
-    {"functions", check_functions},
-    {"response_format", check_format},
-    {"logprobs", check_logprobs},
-    {NULL, NULL},
+    {STR("model"), check_model},
+    {STR("messages"), check_messages},
+    {STR("stream"), check_stream},
+    {STR("stream_options"), check_options},
+    {STR("max_tokens"), check_max_tokens},
+    {STR("max_completion_tokens"), check_max_completion},
+    {STR("n"), check_n},
+    {STR("temperature"), check_temperature},
+    {STR("top_p"), check_top_p},
+    {STR("stop"), check_stop},
+    {STR("tools"), check_tools},
+    {STR("functions"), check_functions},
+    {STR("response_format"), check_format},
+    {STR("logprobs"), check_logprobs},
 };
 
 static const struct check embeddings[] = {
-    {"model", check_model},
-    {"input", check_input},
-    {NULL, NULL},
+    {STR("model"), check_model},
+    {STR("input"), check_input},
 };
+
+static const struct checks {
+    const struct check *all;
+    size_t count;
+} of_completion = {completion, COUNT_OF(completion)},
+  of_embeddings = {embeddings, COUNT_OF(embeddings)};
 
 /* --- reading ------------------------------------------------------------ */
 
-static bool
-parse(struct openai_request *q, struct str text, struct openai_fault *f)
-{
-    json_error_t e;
-
-    q->root = json_loadb(
-        text.p != NULL ? text.p : "", text.n,
-        JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_INT_AS_REAL, &e);
-    if (q->root == NULL) {
-        return openai_error_fault(
-            f, NULL, "The body is not valid JSON: line %d, column %d, byte %d.",
-            e.line, e.column, e.position);
-    }
-    if (!json_is_object(q->root) || !json_valid(text, JSON_DEPTH_MAX)) {
-        return openai_error_fault(
-            f, NULL, "The body is a JSON object, nested at most %d.",
-            JSON_DEPTH_MAX);
-    }
-    return true;
-}
-
-static bool
-take(struct openai_request *q, struct str text, const struct check *checks,
-     struct openai_fault *f)
+static void
+init(struct openai_request *q, struct str text)
 {
     *q = (struct openai_request){.relay.object = text};
+    buf_init(&q->name, text.n + 64);
     buf_init(&q->options, text.n + 64);
     buf_init(&q->system, text.n + 64);
     buf_init(&q->words, text.n + 64);
     buf_init(&q->stop, text.n + 64);
-    if (!parse(q, text, f)) {
-        return false;
-    }
-    for (size_t i = 0; checks[i].name != NULL; i++) {
-        const json_t *value = json_object_get(q->root, checks[i].name);
+}
 
-        if (!checks[i].check(q, value, f)) {
+static bool
+take(struct openai_request *q, struct str text, const struct checks *checks,
+     struct openai_fault *f)
+{
+    struct openai_member members[COUNT_OF(completion)];
+
+    init(q, text);
+    for (size_t i = 0; i < checks->count; i++) {
+        members[i] = (struct openai_member){.name = checks->all[i].name};
+    }
+    if (!json_valid(text, JSON_DEPTH_MAX) ||
+        !openai_value_begins(str_trim(text), "{") ||
+        !openai_value_split(text, members, checks->count)) {
+        return refuse_body(q, f);
+    }
+    for (size_t i = 0; i < checks->count; i++) {
+        if (!checks->all[i].check(q, members[i].value, f)) {
             return false;
         }
     }
@@ -379,14 +445,14 @@ bool
 openai_request_completion(struct openai_request *q, struct str text,
                           struct openai_fault *fault)
 {
-    return take(q, text, completion, fault);
+    return take(q, text, &of_completion, fault);
 }
 
 bool
 openai_request_embeddings(struct openai_request *q, struct str text,
                           struct openai_fault *fault)
 {
-    q->embeds = take(q, text, embeddings, fault);
+    q->embeds = take(q, text, &of_embeddings, fault);
     return q->embeds;
 }
 
@@ -396,6 +462,7 @@ openai_request_fini(struct openai_request *q)
     json_decref(q->root);
     xfree(q->messages);
     xfree(q->pictures);
+    buf_fini(&q->name);
     buf_fini(&q->options);
     buf_fini(&q->system);
     buf_fini(&q->words);
@@ -443,15 +510,17 @@ put_message(struct openai_request *q, const json_t *message)
 static void
 translate(struct openai_request *q)
 {
-    const json_t *all = json_object_get(q->root, "messages");
+    json_error_t e;
+    json_t *message;
     const char *at;
     size_t i;
-    json_t *message;
 
-    q->messages = xcalloc(json_array_size(all) + 1, sizeof(*q->messages));
+    q->root = openai_value_document(q->raw_messages, &e);
+    CHECK(q->root != NULL); /* each message was read */
+    q->messages = xcalloc(json_array_size(q->root) + 1, sizeof(*q->messages));
     q->pictures = xcalloc(q->picture_count + 1, sizeof(*q->pictures));
     q->picture_count = 0; /* as they are put down */
-    json_array_foreach(all, i, message)
+    json_array_foreach(q->root, i, message)
     {
         put_message(q, message);
     }

@@ -12,8 +12,10 @@
  * words for those that do not. What nobody here knows is passed on, too. Pure.
  */
 struct openai_request {
-    json_t *root;
     struct str model; /* a model's id, as asked for */
+    struct buf name;  /* that model borrows from, if it had escapes */
+    struct str raw_messages;
+    json_t *root; /* raw_messages as a document, once it is needed */
     bool stream;
     bool embeds;            /* embeddings are asked for */
     uint64_t prompt_tokens; /* by estimate; pictures and tools do not count */

@@ -16,6 +16,7 @@
 #include "loop/shard.h"
 #include "provider/provider.h"
 
+#include <jansson.h>
 #include <stdio.h>
 #include <string.h>
 

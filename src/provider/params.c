@@ -16,10 +16,7 @@ params_scan_next(struct params_scan *s, struct params_member *m)
     if (!json_scan_member(&s->json, &m->name)) {
         return false;
     }
-    (void)json_scan_peek(&s->json);
-    m->value.p = s->json.p;
-    (void)json_scan_skip(&s->json);
-    m->value.n = (size_t)(s->json.p - m->value.p);
+    (void)json_scan_value(&s->json, &m->value);
     return true;
 }
 

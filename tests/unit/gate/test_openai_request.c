@@ -156,6 +156,80 @@ embeddings_need_an_input(void **state)
     openai_request_fini(&q);
 }
 
+/* Texts are read where they lie or in a document; both ways see the same. */
+static void
+escapes_are_seen_through(void **state)
+{
+    struct openai_request q;
+    struct openai_fault f;
+
+    (void)state;
+    assert_true(openai_request_completion(
+        &q,
+        STR(" {\"model\":\"\\u006d\",\"m\\u0065ssages\":["
+            "{\"role\":\"us\\u0065r\",\"content\":\"\\u0068i\"},"
+            "{\"role\":\"user\",\"content\":\"\\u0068i\"}]} "),
+        &f));
+    assert_true(str_is(q.model, "m"));
+    assert_int_equal(q.prompt_tokens, 10);
+    assert_null(q.relays_only);
+    openai_request_fini(&q);
+}
+
+/* Two readers would see two requests. */
+static void
+what_stands_twice_is_refused(void **state)
+{
+    static const struct str bodies[] = {
+        STR(BODY(",\"model\":\"x\"")),
+        STR(BODY(",\"mod\\u0065l\":\"x\"")),
+        STR(BODY(",\"seed\":1,\"seed\":2")),
+        STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+            "\"hi\",\"role\":\"system\"}]}"),
+        STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+            "\"hi\",\"content\":\"ho\"}]}"),
+        STR("{\"model\":\"m\",\"messages\":[{\"role\":\"user\",\"content\":"
+            "[{\"type\":\"text\",\"text\":\"a\",\"text\":\"b\"}]}]}"),
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(bodies); i++) {
+        struct openai_request q;
+        struct openai_fault f;
+
+        assert_false(openai_request_completion(&q, bodies[i], &f));
+        assert_null(f.error.param);
+        assert_true(str_contains_nocase(str_from(f.message), STR("column")));
+        openai_request_fini(&q);
+    }
+}
+
+/* As many as nobody has, one of them twice or not. */
+static void
+many_members_are_told_apart(void **state)
+{
+    (void)state;
+    for (int twice = 0; twice < 2; twice++) {
+        struct openai_request q;
+        struct openai_fault f;
+        struct buf b;
+
+        buf_init(&b, 4096);
+        buf_puts(&b, "{\"model\":\"m\"," MESSAGES);
+        for (uint64_t i = 0; i < 100; i++) {
+            buf_puts(&b, ",\"x");
+            buf_put_u64(&b, i < 99 || !twice ? i : 98);
+            buf_puts(&b, "\":0");
+        }
+        buf_puts(&b, ",\"n\":3}");
+        assert_int_equal(openai_request_completion(&q, buf_str(&b), &f),
+                         !twice);
+        assert_true(twice || str_is(str_from(q.relays_only), "n"));
+        openai_request_fini(&q);
+        buf_fini(&b);
+    }
+}
+
 int
 main(void)
 {
@@ -166,6 +240,9 @@ main(void)
         cmocka_unit_test(instructions_alone_are_a_question_without_words),
         cmocka_unit_test(a_cut_request_is_refused),
         cmocka_unit_test(embeddings_need_an_input),
+        cmocka_unit_test(escapes_are_seen_through),
+        cmocka_unit_test(what_stands_twice_is_refused),
+        cmocka_unit_test(many_members_are_told_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
