@@ -5,6 +5,7 @@
 
 #include "codec/http1_chars.h"
 
+#include <stddef.h>
 #include <time.h>
 
 static const struct {
@@ -103,23 +104,45 @@ http1_write_header_u64(struct buf *b, const char *name, uint64_t value)
     buf_put_str(b, STR("\r\n"));
 }
 
+/* Two digits; printf would cost as much as all the rest of a small head. */
+static void
+put_two(struct buf *b, int n, char behind)
+{
+    buf_putc(b, (char)('0' + n / 10));
+    buf_putc(b, (char)('0' + n % 10));
+    buf_putc(b, behind);
+}
+
+static void
+put_date(struct buf *b, const struct tm *tm)
+{
+    static const char days[] = "SunMonTueWedThuFriSat";
+    static const char months[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+
+    buf_put(b, days + 3 * (ptrdiff_t)tm->tm_wday, 3);
+    buf_put_str(b, STR(", "));
+    put_two(b, tm->tm_mday, ' ');
+    buf_put(b, months + 3 * (ptrdiff_t)tm->tm_mon, 3);
+    buf_putc(b, ' ');
+    buf_put_u64(b, (uint64_t)tm->tm_year + 1900);
+    buf_putc(b, ' ');
+    put_two(b, tm->tm_hour, ':');
+    put_two(b, tm->tm_min, ':');
+    put_two(b, tm->tm_sec, ' ');
+}
+
 void
 http1_write_date(struct buf *b, int64_t wall_ms)
 {
-    static const char *const days[] = {"Sun", "Mon", "Tue", "Wed",
-                                       "Thu", "Fri", "Sat"};
-    static const char *const months[] = {"Jan", "Feb", "Mar", "Apr",
-                                         "May", "Jun", "Jul", "Aug",
-                                         "Sep", "Oct", "Nov", "Dec"};
     const int64_t last_s = 253402300799; /* 9999-12-31T23:59:59Z */
     time_t at = wall_ms < 0 ? 0 : wall_ms / 1000;
     struct tm tm;
 
     at = at > last_s ? last_s : at;
     (void)gmtime_r(&at, &tm);
-    buf_printf(b, "Date: %s, %02d %s %04d %02d:%02d:%02d GMT\r\n",
-               days[tm.tm_wday], tm.tm_mday, months[tm.tm_mon],
-               tm.tm_year + 1900, tm.tm_hour, tm.tm_min, tm.tm_sec);
+    buf_put_str(b, STR("Date: "));
+    put_date(b, &tm);
+    buf_put_str(b, STR("GMT\r\n"));
 }
 
 void
