@@ -53,10 +53,12 @@ store_worker_inbox_fini(struct store_inbox *inbox)
     pthread_mutex_destroy(&inbox->lock);
 }
 
+/* Nobody waits for a checkpoint, nor for what an answer has used. */
 static bool
 is_pressing(const struct store_job *job)
 {
-    return job->op != STORE_DRAFT_PUT || job->urgent;
+    return (job->op != STORE_DRAFT_PUT && job->op != STORE_USAGE_PUT) ||
+           job->urgent;
 }
 
 /* Whether the job was put; *wake whether somebody has to hear of it: of the

@@ -128,7 +128,8 @@ static const struct store_backend fake_backend = {
     .ops = {[STORE_PING] = fake_op,
             [STORE_MESSAGE_APPEND] = fake_op,
             [STORE_SESSION_PATCH] = fake_op,
-            [STORE_DRAFT_PUT] = fake_op},
+            [STORE_DRAFT_PUT] = fake_op,
+            [STORE_USAGE_PUT] = fake_op},
 };
 
 struct house {

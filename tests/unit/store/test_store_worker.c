@@ -130,13 +130,14 @@ a_group_that_wrote_nothing_proves_no_health(void **state)
 }
 
 static void
-drafts_wait_for_company(void **state)
+drafts_and_usage_wait_for_company(void **state)
 {
     struct house *h = *state;
 
-    start_writer(h);
     push_as(h, STORE_DRAFT_PUT, "a", true);
-    push_as(h, STORE_DRAFT_PUT, "b", true);
+    push_as(h, STORE_USAGE_PUT, "b", true);
+    assert_int_equal(h->inbox.pressing, 0);
+    start_writer(h);
     give_byte(h->fake.gate[1]);
     push(h, "c"); /* within the hour */
     for (int i = 0; i < 3; i++) {
@@ -252,7 +253,7 @@ main(void)
         TEST(a_failure_anywhere_fails_the_whole_group),
         TEST(a_failing_storage_is_probed_until_it_works),
         TEST(a_group_that_wrote_nothing_proves_no_health),
-        TEST(drafts_wait_for_company),
+        TEST(drafts_and_usage_wait_for_company),
         TEST(drafts_do_not_wait_for_ever),
         TEST(closing_finishes_what_is_queued),
         TEST(a_failing_read_is_one_jobs_matter_and_health),
