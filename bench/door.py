@@ -186,7 +186,6 @@ class Bench:
         self.args = args
         self.figures = {}
         self.fronts = {"ours": ours, "nginx": nginx}
-        self.half = args.half_load
 
     def note(self, what, who, value):
         self.figures.setdefault(what, {}).setdefault(who, []).append(value)
@@ -236,13 +235,20 @@ class Bench:
                                   "--rate", 2):
             self.note("bytes a stream", who, figure("bytes a stream", out))
 
+    def half(self):
+        if self.args.half_load:
+            return self.args.half_load
+        all_of_it = self.figures.get("requests/s", {}).get("ours", [10000])
+        return round(statistics.median(all_of_it) / 2, -2)
+
     def added(self):
         """At half of what ours can do."""
-        for who, out in self.each("--connections", 64, "--rate", self.half,
+        half = self.half()
+        for who, out in self.each("--connections", 64, "--rate", half,
                                   slow=("--connections", 8, "--rate", 20),
                                   with_direct=True):
             for name, value in zip(("p50", "p99"), times(out)):
-                self.note(f"{name} us at {self.half}/s", who, value)
+                self.note(f"{name} us at half load", who, value)
 
     def first(self):
         """The first token of a stream at the door, and in chat."""
@@ -292,7 +298,7 @@ def main():
     parser.add_argument("--litellm", type=pathlib.Path)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--half-load", type=int, default=5000)
+    parser.add_argument("--half-load", type=int)
     parser.add_argument("--chat-rate", type=int, default=200)
     parser.add_argument("--many-rate", type=int, default=10)
     parser.add_argument("--only",
