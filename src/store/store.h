@@ -72,15 +72,17 @@ struct store;
  *                 then takes the place of, and of all behind that (a retry).
  *                 The first piece makes the message, later ones need its id
  *                 and its usage so far. NOT_FOUND: the session is gone.
- * CONFLICT: it has a number, or the piece does not follow what is there. Unless
- * urgent it waits STORE_LINGER_MS for company, so that one fsync serves the
- * checkpoints of many answers; so does USAGE_PUT.
- * DRAFT_DROP      sid, message.id: it ended without anything. Nothing there is
- * fine. ANSWER_FINISH   sid, owner or none, message with a final status → a
- * numbered message (from the draft or from nothing; content is all of the text,
- * the pieces go), session with its counters; message.replaces is superseded.
- * Repeated: duplicate, and message as stored the first time. NOT_FOUND: the
- * session is gone. BROWSE, FIGURES, AUDIT, USAGE: store/review.h.
+ *                 CONFLICT: it has a number, or the piece does not follow what
+ *                 is there. Unless urgent it waits STORE_LINGER_MS for company,
+ *                 so that one fsync serves the checkpoints of many answers; so
+ *                 does USAGE_PUT.
+ * DRAFT_DROP      sid, message.id: it ended without anything; may be absent.
+ * ANSWER_FINISH   sid, owner or none, message with a final status → a
+ *                 numbered message (from the draft or from nothing; content is
+ *                 all of the text, the pieces go), session with its counters;
+ *                 message.replaces is superseded. Repeated: duplicate, and
+ *                 message as stored the first time. NOT_FOUND: no session.
+ * BROWSE, FIGURES, AUDIT, USAGE: store/review.h.
  * DATABASE_ERROR from any of them: the storage failed; nothing is half kept. */
 enum store_op {
     /* reads */
