@@ -507,6 +507,20 @@ put_message(struct openai_request *q, const json_t *message)
     q->count++;
 }
 
+/* At most, of all messages: also where parts of other kinds stand between. */
+static size_t
+picture_room(const json_t *messages)
+{
+    size_t room = 0, i;
+    json_t *message;
+
+    json_array_foreach(messages, i, message)
+    {
+        room += json_array_size(json_object_get(message, "content"));
+    }
+    return room;
+}
+
 static void
 translate(struct openai_request *q)
 {
@@ -518,7 +532,7 @@ translate(struct openai_request *q)
     q->root = openai_value_document(q->raw_messages, &e);
     CHECK(q->root != NULL); /* each message was read */
     q->messages = xcalloc(json_array_size(q->root) + 1, sizeof(*q->messages));
-    q->pictures = xcalloc(q->picture_count + 1, sizeof(*q->pictures));
+    q->pictures = xcalloc(picture_room(q->root) + 1, sizeof(*q->pictures));
     q->picture_count = 0; /* as they are put down */
     json_array_foreach(q->root, i, message)
     {
