@@ -3,7 +3,7 @@
 #include "chat/budget_account.h"
 
 #define AMOUNT_BITS 50
-_Static_assert(BUDGET_AMOUNT_MAX == (INT64_C(1) << AMOUNT_BITS) - 1,
+_Static_assert(BUDGET_AMOUNT_MAX + 1 == INT64_C(1) << AMOUNT_BITS,
                "the bits that are left are the number's");
 
 /* --- words -------------------------------------------------------------- */
