@@ -83,15 +83,11 @@ next_id(struct door *d)
 static enum err
 begin(struct door *d)
 {
-    struct reply_content head = {.type = "text/event-stream; charset=utf-8",
-                                 .cache = "no-cache",
-                                 .extra = STR("X-Accel-Buffering: no\r\n")};
-
     if (d->begun) {
         return ERR_OK;
     }
     d->begun = true;
-    return reply_begin(d->r, 200, &head);
+    return reply_begin_events(d->r);
 }
 
 /* What is held goes out, behind the head. A client that cannot take it is

@@ -242,15 +242,12 @@ on_room(struct request *r)
 static enum err
 send_events(struct follower *f)
 {
-    struct reply_content head = {.type = "text/event-stream; charset=utf-8",
-                                 .cache = "no-cache",
-                                 .extra = STR("X-Accel-Buffering: no\r\n")};
     struct str rest = str_from_at(buf_str(&f->replay->log), f->at);
     enum err e = ERR_OK;
 
     if (!f->begun && f->replay->log.n > 0) {
         f->begun = true;
-        e = reply_begin(f->r, 200, &head);
+        e = reply_begin_events(f->r);
     }
     if (e == ERR_OK && f->begun) {
         f->at += rest.n;

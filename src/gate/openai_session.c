@@ -114,10 +114,7 @@ on_room(struct request *r)
 static void
 put_event(struct talk *t)
 {
-    struct reply_content head = {.type = "text/event-stream; charset=utf-8",
-                                 .cache = "no-cache",
-                                 .extra = STR("X-Accel-Buffering: no\r\n")};
-    enum err e = t->begun ? ERR_OK : reply_begin(t->r, 200, &head);
+    enum err e = t->begun ? ERR_OK : reply_begin_events(t->r);
 
     t->begun = true;
     buf_reset(&t->event, FRAME_BYTES);

@@ -119,6 +119,17 @@ reply_begin(struct request *r, int status, const struct reply_content *what)
 }
 
 enum err
+reply_begin_events(struct request *r)
+{
+    static const struct reply_content head = {
+        .type = "text/event-stream; charset=utf-8",
+        .cache = "no-cache",
+        .extra = STR("X-Accel-Buffering: no\r\n")};
+
+    return reply_begin(r, 200, &head);
+}
+
+enum err
 reply_part(struct request *r, struct str bytes)
 {
     struct buf chunk;

@@ -35,6 +35,10 @@ enum err reply_begin(struct request *r, int status,
 enum err reply_part(struct request *r, struct str bytes) MUST_CHECK;
 void reply_end(struct request *r);
 
+/* reply_begin with 200, for an event stream that nobody on the way may hold
+ * back. */
+enum err reply_begin_events(struct request *r) MUST_CHECK;
+
 /* 204 and the like; extra as above. */
 void reply_empty(struct request *r, int status, struct str extra);
 

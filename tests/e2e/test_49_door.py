@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The OpenAI door: the official client, unchanged, with our token as its key."""
 
-import concurrent.futures
 import json
 import threading
 
@@ -9,6 +8,7 @@ import openai
 import pytest
 
 from support.answer import Answer, chunk, event, failure, plain
+from support.door import PATH, ask, body_of, completion, post
 from support.fakedify import FakeDify, Says
 from support.fakellm import FakeLLM
 from support.messages import Message, message
@@ -16,12 +16,10 @@ from support.messages import refusal as anthropic_refusal
 from support.official import check_openai, documents, door_client
 from support.rawhttp import RawConn, request
 from support.server import API_KEY, provider_env
-from support.stored import storage
 from support.tokens import token
 from support.waiting import PATIENCE, wait_for
-from support.ws import Chat, fresh
+from support.ws import fresh
 
-PATH = "/v1/chat/completions"
 KEY = FakeDify.new_key()
 
 
@@ -66,35 +64,8 @@ def client(server, bearer):
         yield one
 
 
-def ask(client, question, model="fake", **more):
-    return client.chat.completions.create(
-        model=model, messages=[{"role": "user", "content": question}], **more)
-
-
-def post(server, user, body, path=PATH):
-    with server.user(user) as http:
-        return http.post(path, content=body if isinstance(body, (str, bytes))
-                         else json.dumps(body))
-
-
-def body_of(question, **more):
-    return {"model": "fake", "messages": [{"role": "user", "content": question}], **more}
-
-
 def text_of(chunks):
     return "".join(c.choices[0].delta.content or "" for c in chunks if c.choices)
-
-
-def completion(content="Hello", usage=(5, 2), **more):
-    """A whole answer of a provider, with members that nobody here knows."""
-    document = {"id": "chatcmpl-theirs", "object": "chat.completion", "created": 7,
-                "model": "fake-1-of-today",
-                "choices": [{"index": 0, "finish_reason": "stop", "logprobs": None,
-                             "message": {"role": "assistant", "content": content,
-                                         "refusal": None}}],
-                "usage": {"prompt_tokens": usage[0], "completion_tokens": usage[1],
-                          "total_tokens": sum(usage)}, **more}
-    return failure(200, json.dumps(document)), document
 
 
 # --- models
@@ -560,206 +531,3 @@ def test_embeddings_pass_untouched(client, other, spawn, user):
     with pytest.raises(openai.BadRequestError):
         client.embeddings.create(model="claude", input="a")
     own.close()
-
-
-# --- bad input
-
-BAD = [
-    ({"messages": [{"role": "user", "content": "x"}]}, 400, "model"),
-    (body_of("x", model=7), 400, "model"),
-    (body_of("x", model="nobody"), 404, "model"),
-    (body_of("x", messages=[]), 400, "messages"),
-    (body_of("x", messages="x"), 400, "messages"),
-    (body_of("x", messages=["x"]), 400, "messages[0].role"),
-    (body_of("x", messages=[{"role": "king", "content": "x"}]), 400, "messages[0].role"),
-    (body_of("x", messages=[{"role": "user", "content": "x"}, {"role": "user"}]), 400,
-     "messages[1].content"),
-    (body_of("x", messages=[{"role": "user", "content": 5}]), 400, "messages[0].content"),
-    (body_of("x", messages=[{"role": "user", "content": [5]}]), 400, "messages[0].content"),
-    (body_of("x", messages=[{"role": "user", "content": [{"type": "text"}]}]), 400,
-     "messages[0].content"),
-    (body_of("x", stream="yes"), 400, "stream"),
-    (body_of("x", stream=1), 400, "stream"),
-    (body_of("x", stream_options={}), 400, "stream_options"),
-    (body_of("x", stream=True, stream_options=5), 400, "stream_options"),
-    (body_of("x", stream=True, stream_options={"include_usage": 1}), 400, "stream_options"),
-    (body_of("x", max_tokens=-1), 400, "max_tokens"),
-    (body_of("x", max_tokens=0), 400, "max_tokens"),
-    (body_of("x", max_tokens=1.5), 400, "max_tokens"),
-    (body_of("x", max_tokens="9"), 400, "max_tokens"),
-    (body_of("x", max_tokens=10 ** 30), 400, "max_tokens"),
-    (body_of("x", max_completion_tokens=0), 400, "max_completion_tokens"),
-    (body_of("x", n=0), 400, "n"),
-    (body_of("x", n=1000), 400, "n"),
-    (body_of("x", temperature="hot"), 400, "temperature"),
-    (body_of("x", top_p=[]), 400, "top_p"),
-    (body_of("x", stop=[1]), 400, "stop"),
-    (body_of("x", stop={}), 400, "stop"),
-    (body_of("x", tools={}), 400, "tools"),
-    (body_of("x", response_format="json"), 400, "response_format"),
-    (body_of("x", logprobs=1), 400, "logprobs"),
-    ([], 400, None), ("x", 400, None), (5, 400, None),
-]
-
-
-@pytest.mark.parametrize("body,status,param", BAD)
-def test_bad_input_is_told_in_openais_form(server, user, fake, body, status, param):
-    before = len(fake.requests)
-    got = post(server, user, json.dumps(body))
-    assert got.status_code == status
-    error = got.json()["error"]
-    assert set(got.json()) == {"error"}
-    assert set(error) == {"message", "type", "param", "code"}
-    assert (error["type"], error["param"]) == ("invalid_request_error", param)
-    assert error["code"] == ("NOT_FOUND" if status == 404 else "BAD_REQUEST")
-    assert len(fake.requests) == before
-    if status == 404:
-        assert all(m in error["message"] for m in ("fake", "claude", "app", "demo"))
-
-
-@pytest.mark.parametrize("url", [
-    "http://127.0.0.1/a.png", "http://localhost/a.png", "https://10.1.2.3/a.png",
-    "http://169.254.169.254/latest", "http://[::1]/a.png", "https://intranet/a.png",
-    "https://files.internal/a.png", "ftp://example.com/a.png", "file:///etc/passwd",
-    "http://2130706433/a.png", "", 5, None])
-def test_pictures_at_private_places_are_refused(server, user, fake, url):
-    before = len(fake.requests)
-    part = {"type": "image_url", "image_url": {"url": url}}
-    got = post(server, user, body_of("x", messages=[{"role": "user", "content": [part]}]))
-    assert got.status_code == 400
-    assert got.json()["error"]["param"] == "messages[0].content"
-    assert len(fake.requests) == before
-
-
-def test_pictures_pass(server, user, fake, question):
-    """Untouched, and never fetched by us."""
-    parts = [{"type": "text", "text": "what is it?"},
-             {"type": "image_url", "image_url": {"url": "data:image/png;base64,iVBORw0KGgo="}},
-             {"type": "image_url", "image_url": {"url": "https://example.com/a.png",
-                                                 "detail": "low"}}]
-    got = post(server, user, body_of("x", stream=True, messages=[
-        {"role": "user", "content": parts}, {"role": "user", "content": question}]))
-    assert got.status_code == 200
-    assert fake.wait_asked(question).messages[0]["content"] == parts
-
-
-def test_malformed_json_is_told_with_its_place(server, user):
-    got = post(server, user, '{"model": "fake",\n "messages": [}')
-    assert got.status_code == 400
-    assert "line 2, column 15" in got.json()["error"]["message"]
-    for body in ("", "{", '{"a":1}x', '{"model":"fake","model":"demo"}', b"\xff\xfe",
-                 "[" * 100000, '{"a":' + "[" * 70 + "]" * 70 + "}", '{"model":"\\ud800"}'):
-        got = post(server, user, body)
-        assert got.status_code == 400 and got.json()["error"]["code"] == "BAD_REQUEST"
-
-
-def test_other_refusals_have_the_form_too(server, user):
-    def error(got, status, code):
-        assert got.status_code == status
-        assert set(got.json()["error"]) == {"message", "type", "param", "code"}
-        assert got.json()["error"]["code"] == code
-    error(server.http.post(PATH, json={}), 401, "UNAUTHORIZED")
-    with server.client("x.y.z") as http:
-        error(http.post(PATH, json={}), 401, "INVALID_TOKEN")
-    with server.user(user) as http:
-        error(http.get(PATH), 405, "METHOD_NOT_ALLOWED")
-        error(http.post("/v1/completions", json={}), 404, "NOT_FOUND")
-        error(http.post(PATH, content=b"x" * (1024 * 1024 + 1)), 413, "PAYLOAD_TOO_LARGE")
-
-
-def test_the_official_client_names_the_errors(server, bearer, client, question):
-    with pytest.raises(openai.AuthenticationError), door_client(server, "nonsense") as one:
-        one.models.list()
-    with pytest.raises(openai.NotFoundError):
-        ask(client, question, "nobody")
-    with pytest.raises(openai.BadRequestError):
-        ask(client, question, max_tokens=-1)
-
-
-def test_the_users_limit_holds(spawn, fake):
-    server = spawn({**provider_env(fake), "USER_HTTP_RATE_LIMIT": "25",
-                    "USER_HTTP_RATE_WINDOW": "1h", "ADMIN_RATE_LIMIT": "1",
-                    "ADMIN_RATE_WINDOW": "1h"}, limits=False)
-    user = fresh("busy")
-    with door_client(server, token(user)) as one:
-        for _ in range(25):
-            one.models.list()
-        with pytest.raises(openai.RateLimitError) as caught:
-            one.models.list()
-    assert caught.value.code == "TOO_MANY_REQUESTS"
-    assert int(caught.value.response.headers["retry-after"]) > 0
-
-
-def test_how_large_a_request_may_be_is_configured(spawn, fake, question, user):
-    server = spawn({**provider_env(fake), "LLM_MAX_REQUEST_SIZE": "2MiB"})
-    answer, _ = completion()
-    fake.when(question, answer)
-    assert post(server, user, body_of(question, odd="x" * (1 << 20))).status_code == 200
-    assert len(fake.wait_asked(question).json["odd"]) == 1 << 20
-    got = post(server, user, body_of(question, odd="x" * (2 << 20)))
-    assert (got.status_code, got.json()["error"]["code"]) == (413, "PAYLOAD_TOO_LARGE")
-    with server.user(user) as http:
-        assert http.post("/sessions", json={"odd": "x" * (1 << 20)}).status_code == 413
-
-
-def budget(**members):
-    return {f"LLM_BUDGET_1_{name}": str(value) for name, value in members.items()}
-
-
-def words(n):
-    return Answer().tokens(*["word"] * n)
-
-
-def test_budgets_hold_at_the_door(spawn, fake, question, user):
-    """The user's, and the same as in a conversation: before, and while it streams."""
-    server = spawn({**provider_env(fake), **budget(TOKENS_PER_DAY=200)})
-    fake.when(question, words(300).silence())
-    got = post(server, user, body_of(question, stream=True))
-    told = documents(got.content)
-    assert told[-1]["error"]["code"] == "BUDGET_EXCEEDED" and "[DONE]" not in got.text
-    said = "".join(d["choices"][0]["delta"]["content"] for d in told[:-1])
-    assert 150 <= len(said) // 4 <= 200, "one chunk more than there was left, at most"
-    assert fake.wait_asked(question).closed.wait(5)
-    refused = post(server, user, body_of(question))
-    assert refused.status_code == 429
-    assert refused.json()["error"]["code"] == "BUDGET_EXCEEDED"
-    assert int(refused.headers["retry-after"]) > 0 and len(fake.asked(question)) == 1
-    with Chat(server, user) as chat:
-        assert chat.turn("word").error["code"] == "BUDGET_EXCEEDED"
-
-
-def test_what_the_door_used_is_kept_over_a_restart(spawn, fake, question, user):
-    server = spawn({**provider_env(fake), **budget(TOKENS_PER_DAY=200)})
-    answer, _ = completion(usage=(100, 99))
-    fake.when(question, answer)
-    assert post(server, user, body_of(question)).status_code == 200
-    entry, = wait_for(lambda: storage(server).usage(uid=user), 5, "its entry")
-    assert (entry["totalTokens"], entry["modelId"]) == (199, "fake")
-    server.stop()
-    server.start()
-    assert post(server, user, body_of(question)).status_code == 429
-
-
-def test_a_hundred_at_once_overspend_by_a_chunk_each(spawn, fake, question, user):
-    limit = 2000
-    server = spawn({**provider_env(fake), **budget(TOKENS_PER_DAY=limit)})
-    fake.when(question, words(1).gate(question).tokens(*["word"] * limit).finish())
-    with concurrent.futures.ThreadPoolExecutor(50) as pool:
-        waiting = [pool.submit(post, server, user, body_of(question, stream=True))
-                   for _ in range(50)]
-        fake.wait_asked(question, 50, timeout=60)
-        fake.open(question)
-        ends = [one.result() for one in waiting]
-    assert all(documents(one.content)[-1]["error"]["code"] == "BUDGET_EXCEEDED" for one in ends)
-    wait_for(lambda: len(storage(server).usage(uid=user)) == 50, 10, "entries of all")
-    used = sum(row["totalTokens"] for row in storage(server).usage(uid=user))
-    assert limit <= used <= limit + 50
-
-
-def test_figures_count_what_came_through_the_door(spawn, fake, question, user):
-    server = spawn(provider_env(fake))
-    answer, _ = completion(usage=(5, 2))
-    fake.when(question, answer)
-    post(server, user, body_of(question))
-    assert server.metric('chatbox_llm_requests_total{provider="fake"}') == 1
-    assert server.metric('chatbox_tokens_used_total{provider="fake"}') == 7

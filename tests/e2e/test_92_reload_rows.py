@@ -5,7 +5,6 @@ A row is a generator: it looks, yields where the setting is replaced (or the val
 that it shall have), and looks again. Somebody else is connected all the time and is touched by none of it.
 """
 
-import contextlib
 import ipaddress
 import re
 import secrets
@@ -17,55 +16,16 @@ import pytest
 from support.answer import Answer, failure, plain
 from support.fakellm import FakeLLM
 from support.rawhttp import RawConn, request
-from support.reloadable import Reloadable
+from support.reloadrows import ROWS, House, asked, code, row, scripted
 from support.server import run_cli
 from support.tokens import token
 from support.waiting import wait_for
 from support.ws import Chat, fresh, upgrade
 
-ROWS = {}
 ELSEWHERE = {  # row: the test that shows it
     "server.tls_cert": "test_a_new_certificate_is_shown_to_newcomers_only",
     "server.tls_key": "test_a_new_certificate_is_shown_to_newcomers_only",
 }
-
-
-def row(path, value=None, **before):
-    """A generator that shows that `path` becomes `value`."""
-    def keep(show):
-        assert path not in ROWS
-        ROWS[path] = show, value, before
-        return show
-    return keep
-
-
-class House(Reloadable):
-    """One server for row after row, as nothing of them needs a restart."""
-
-    def furnish(self, settings):
-        """As at the start, but for these settings, and with a second model."""
-        self.open = contextlib.ExitStack()
-        self.values = self.defaults()
-        self.values["llm"]["providers"].append(
-            self.provider("fake-b", api_key="sk-second-0123456789", model="fake-b"))
-        self.with_(**settings)
-
-    def join(self, user=None, **query):
-        return self.open.enter_context(Chat(self.server, user or fresh(), **query))
-
-    def replace(self, path, value):
-        """Nested groups and members of a list's first entry by their path."""
-        head, *_, leaf = path.split(".")
-        if "[" in path:
-            name = path.split("[")[0].split(".")[1]
-            self.values["llm"][name][0][leaf] = value
-            self.with_()
-        else:
-            self.with_(**{head: {leaf: value}})
-
-
-def code(turn):
-    return turn.finish or turn.error["code"]
 
 
 # --- connections
@@ -281,19 +241,6 @@ def _(house):
 
 
 # --- models
-
-def asked(house, text=None):
-    """What the model is sent when somebody asks."""
-    text = text or fresh("q")
-    house.join().turn(text)
-    return house.fake.asked(text)[-1]
-
-
-def scripted(house, *answers):
-    text = fresh("q")
-    house.fake.when(text, *answers)
-    return text
-
 
 @row("llm.default_model", "fake-b")
 def _(house):
