@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "store/mongo_lib.h"
 
+#include <ctype.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -21,53 +22,35 @@
 
 #define SENTENCE_BYTES 512
 
-/* What the driver puts before the host when it asks for its record. */
-#define SRV "_mongodb._tcp."
-
 /* -- what the driver says -- */
 
-/* Whether the n bytes stand behind the user and the password. */
+/* RFC 3986, 3.2.1, without the colon. */
 static bool
-is_public(const char *uri, const char *word, size_t n)
+is_userinfo(const char *p)
 {
-    const char *rest = strrchr(uri, '@') + 1;
-    char copy[256];
-
-    if (n >= sizeof(SRV) && memcmp(word, SRV, sizeof(SRV) - 1) == 0) {
-        word += sizeof(SRV) - 1;
-        n -= sizeof(SRV) - 1;
-    }
-    if (n >= sizeof(copy)) {
-        return false;
-    }
-    snprintf(copy, sizeof(copy), "%.*s", (int)n, word);
-    return strcasestr(rest, copy) != NULL;
+    return isalnum((unsigned char)*p) ||
+           strchr("-._~!$&'()*+,;=", *p) != NULL ||
+           (*p == '%' && isxdigit((unsigned char)p[1]) &&
+            isxdigit((unsigned char)p[2]));
 }
 
-/* The driver quotes what it cannot read; passwords with a bare '@', '/' or ':'
- * may be any part of it. With a bare quotation mark nobody can say where what
- * it quotes ends. */
+/* The driver quotes what it cannot read, in quotation marks of several kinds.
+ * Of a user and a password that are written as they should be it knows where
+ * they end, and quotes only what is behind them; a bare '@', '/' or '?' makes
+ * any part of them something else. */
 static bool
-may_be_told(const char *uri, const char *message)
+may_be_told(const char *uri)
 {
-    const char *at = strrchr(uri, '@');
-    const char *word = at != NULL ? message : "";
+    const char *at = strrchr(uri, '@'), *p = strstr(uri, "://");
+    int colons = 0;
 
-    if (at != NULL && strcspn(uri, "\"[]") < (size_t)(at - uri)) {
-        return strpbrk(message, "\"[") == NULL;
+    if (at == NULL || p == NULL || at < p) {
+        return at == NULL;
     }
-    while ((word = strpbrk(word, "\"[")) != NULL) {
-        char close = word[0] == '"' ? '"' : ']';
-        size_t n;
-
-        word++;
-        n = strcspn(word, (char[]){close, '\0'});
-        if (!is_public(uri, word, n)) {
-            return false;
-        }
-        word += n + (word[n] != '\0');
+    for (p += 3; p < at && (is_userinfo(p) || *p == ':'); p++) {
+        colons += *p == ':';
     }
-    return true;
+    return p == at && colons <= 1;
 }
 
 /* What the driver has to say about the URI. */
@@ -84,7 +67,7 @@ complain(struct complaint *c, const char *message)
     if (!c->made) {
         c->made = true;
         snprintf(c->why, c->why_size, "is refused by the driver: %s",
-                 may_be_told(c->uri, message)
+                 may_be_told(c->uri)
                      ? message
                      : "its user or password has characters that must be "
                        "percent-encoded, or is at a wrong place");
