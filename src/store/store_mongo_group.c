@@ -31,11 +31,13 @@ store_mongo_group_fini(struct mongo_group *g)
     *g = (struct mongo_group){.count = 0};
 }
 
+/* One that it is not known of whether it is stored goes alone: that may be
+ * its own fault, which those beside it would share each time. */
 static bool
-is_kind(const struct store_job *job, enum store_op op)
+goes_together(const struct store_job *job)
 {
-    return job->op == op &&
-           (op == STORE_MESSAGE_APPEND || op == STORE_ANSWER_FINISH);
+    return job->open_ms == 0 &&
+           (job->op == STORE_MESSAGE_APPEND || job->op == STORE_ANSWER_FINISH);
 }
 
 static bool
@@ -62,7 +64,8 @@ store_mongo_group_cut(struct mongo_group *g,
         struct store_job *job = g->jobs[i];
 
         if (i == 0 ||
-            (taken < STORE_MONGO_GROUP && is_kind(job, out[0]->op) &&
+            (taken < STORE_MONGO_GROUP && job->op == out[0]->op &&
+             goes_together(out[0]) && goes_together(job) &&
              !is_among(out, taken, job) && !is_among(g->jobs, kept, job))) {
             out[taken++] = job;
         } else {

@@ -25,8 +25,8 @@ void store_mongo_group_fini(struct mongo_group *g);
 
 /* Takes the first job out; and if it is a question, or the end of an answer,
  * the next ones of its kind, each of another session, that nothing of their
- * own session stands before. Returns how many there are in out; 0: nothing is
- * left. */
+ * own session stands before. Those with open_ms go alone. Returns how many
+ * there are in out; 0: nothing is left. */
 size_t store_mongo_group_cut(struct mongo_group *g,
                              struct store_job *out[STORE_MONGO_GROUP]);
 

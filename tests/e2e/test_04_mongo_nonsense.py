@@ -8,7 +8,7 @@ import pytest
 from support.mongoproxy import MongoProxy
 from support.mongotalk import PATIENT, is_question, settings
 from support.server import provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 
 PUZZLED = "puzzled"  # a database
 
@@ -64,6 +64,28 @@ def test_one_whose_connections_are_cut_refuses_nobody_else(one, puzzled, wire, d
     assert one.get(lambda frame: frame.get("client_id") == one.user, 60)
     assert database.client[PUZZLED].messages.count_documents(
         {"cid": {"$regex": f"^{two.user}"}}) == 8
+
+
+def test_one_that_shares_a_command_with_it_is_not_refused_either(spawn, fake, database, wire,
+                                                                 connect):
+    """One writer, which takes together what comes while it waits."""
+    server = spawn({**provider_env(fake), "MONGO_POOL_SIZE": "2",
+                    **settings(database, "shared", wire.host, **PATIENT,
+                               socketTimeoutMS=round(30_000 * PATIENCE))})
+    first, cut, fine = (connect(server) for _ in range(3))
+    for client in (first, cut, fine):
+        client.turn("hello")
+    held = wire.fail("hang_before", "insert", where=is_asking(first))
+    wire.fail("cut", "insert", times=None, where=is_asking(cut))
+    for n, client in enumerate((first, cut, fine)):
+        client.say("and", client_id=client.user)
+        held.wait_struck()
+        wait_for(lambda: server.metric("chatbox_store_queue") >= n, 10, "it waits")
+    wire.release(held)
+    assert fine.get(lambda frame: frame.get("client_id") == fine.user, 60)["type"] == "ack"
+    assert any(is_asking(cut)(seen.document) and is_asking(fine)(seen.document)
+               for seen in wire.asked("insert") if is_question(seen.document))
+    wire.heal()
 
 
 @pytest.mark.parametrize("kind, options", [

@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 /* Jobs are written as words: what it is (q a question, e the end of an answer,
- * p a patch), whose session, which one. */
+ * p a patch; Q and E if it is not known whether they are stored), whose
+ * session, which one. */
 #define WORD 4
 #define JOBS_MAX 300
 
@@ -26,9 +27,16 @@ struct jobs {
 static enum store_op
 op_of(char c)
 {
-    return c == 'q'   ? STORE_MESSAGE_APPEND
-           : c == 'e' ? STORE_ANSWER_FINISH
-                      : STORE_SESSION_PATCH;
+    switch (c) {
+    case 'q':
+    case 'Q':
+        return STORE_MESSAGE_APPEND;
+    case 'e':
+    case 'E':
+        return STORE_ANSWER_FINISH;
+    default:
+        return STORE_SESSION_PATCH;
+    }
 }
 
 static void
@@ -39,6 +47,7 @@ add(struct jobs *j, const char *word)
     assert_true(j->count < JOBS_MAX);
     memset(job, 0, sizeof(*job));
     job->op = op_of(word[0]);
+    job->open_ms = word[0] == 'Q' || word[0] == 'E';
     job->session.sid[0] = word[1];
     snprintf(j->words[j->count], WORD, "%.3s", word);
     if (j->count > 0) {
@@ -100,6 +109,10 @@ static const struct {
     /* anything else is done alone, when it is first */
     {"pa1 pb1", "pa1 | pb1"},
     {"pa1 qb1 pc1 qd1", "pa1 | qb1 qd1 | pc1"},
+    /* what is in doubt nobody else shares the fate of */
+    {"Qa1 Qb1 qc1 qd1", "Qa1 | Qb1 | qc1 qd1"},
+    {"qa1 Qb1 qc1 Ed1 ee1 ef1", "qa1 qc1 | Qb1 | Ed1 | ee1 ef1"},
+    {"Qa1 qa2 qb1", "Qa1 | qa2 qb1"},
 };
 
 static void
