@@ -15,6 +15,7 @@ struct gate {
     const struct gate_settings *settings;
     struct gate_policy *policy; /* one reference */
     struct keys *keys;          /* keys.c's; NULL: the configured key */
+    struct token_known *known;  /* keys.c's */
     struct list https;          /* struct http */
     struct list requests;       /* struct request, also those nobody awaits */
     struct list sockets;        /* struct socket */

@@ -11,6 +11,7 @@
 #include "gate/gate_state.h"
 #include "gate/keys_fetch.h"
 #include "guard/jwks.h"
+#include "guard/token_known.h"
 #include "loop/shard.h"
 
 /* protocol.md section 3. */
@@ -128,6 +129,7 @@ deliver_news(struct shard *here, struct letter *l)
 
             k->set = n->set;
             n->set = old;
+            token_known_clear(k->gate->known);
             if (old == NULL) {
                 atomic_fetch_add(k->gate->settings->keyed_shards, 1);
             }
@@ -230,22 +232,38 @@ unknown_name(const struct keys *k)
                                                   : ERR_AGAIN;
 }
 
-enum err
-keys_verify(struct gate *g, struct str token, struct identity *out)
+static enum err
+verify(const struct gate *g, struct str token, int64_t now_ms,
+       struct identity *out)
 {
     const struct gate_settings *set = g->settings;
     enum err e;
 
     if (g->keys == NULL) {
-        return token_verify(set->keys, set->token_rules, token, clock_wall_ms(),
-                            out);
+        return token_verify(set->keys, set->token_rules, token, now_ms, out);
     }
     if (g->keys->set == NULL) {
         return ERR_SERVICE_UNAVAILABLE;
     }
-    e = token_verify_by_set(g->keys->set->jwks, set->token_rules, token,
-                            clock_wall_ms(), out);
+    e = token_verify_by_set(g->keys->set->jwks, set->token_rules, token, now_ms,
+                            out);
     return e == ERR_NOT_FOUND ? unknown_name(g->keys) : e;
+}
+
+enum err
+keys_verify(struct gate *g, struct str token, struct identity *out)
+{
+    int64_t now_ms = clock_wall_ms();
+    enum err e = ERR_OK;
+
+    if (!token_known_get(g->known, token, now_ms,
+                         g->settings->token_rules->leeway_ms, out)) {
+        e = verify(g, token, now_ms, out);
+        if (e == ERR_OK) {
+            token_known_put(g->known, token, now_ms, out);
+        }
+    }
+    return e;
 }
 
 void
@@ -267,6 +285,7 @@ keys_init(struct gate *g)
 {
     struct keys *k;
 
+    g->known = token_known_new();
     if (g->settings->jwks_url == NULL) {
         return;
     }
@@ -296,6 +315,8 @@ keys_fini(struct gate *g)
 {
     struct keys *k = g->keys;
 
+    token_known_free(g->known);
+    g->known = NULL;
     if (k == NULL) {
         return;
     }

@@ -31,8 +31,9 @@ void keys_close(struct gate *g);
 /* After keys_close. */
 void keys_fini(struct gate *g);
 
-/* token_verify's answers; SERVICE_UNAVAILABLE while there is no set or too
- * many wait; AGAIN: call keys_wait and verify again when woken. */
+/* token_verify's answers, for some time without looking again (token_known.h);
+ * SERVICE_UNAVAILABLE while there is no set or too many wait; AGAIN: call
+ * keys_wait and verify again when woken. */
 enum err keys_verify(struct gate *g, struct str token,
                      struct identity *out) MUST_CHECK;
 

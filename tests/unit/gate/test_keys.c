@@ -183,6 +183,9 @@ an_unknown_name_waits_for_a_newer_set(void **state)
 
     (void)state;
     office_open_ready(&o);
+    for (unsigned i = 0; i < SHARDS; i++) {
+        assert_int_equal(verify_on(&o, i, o.old_token), ERR_OK);
+    }
     publish(&o, o.new_set);
     ask(&o, o.token);
     for (unsigned i = 0; i < SHARDS; i++) {
