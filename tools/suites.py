@@ -107,7 +107,8 @@ def without(*names):
 # Of the tests' own tools: no program of ours runs in them.
 TOOLS = without("01_support", "01_official_clients", "02_mongo_tools")
 # Commands that end at once: no second thread, and no socket.
-COMMANDS = without("05_config_rows", "06_config_sources", "07_commands")
+COMMANDS = without("05_config_rows", "06_config_sources", "07_commands",
+                   "08_health")
 # With a MongoDB of their own in any run; its connections are the driver's.
 MONGO = without("03_mongo", "04_*")
 # Faults by chance: e2e has a few schedules, soak-long a thousand.

@@ -4,6 +4,7 @@
  * bound before the settings have passed. */
 #include "app/boot.h"
 
+#include "app/authority.h"
 #include "app/boot_chat.h"
 #include "app/boot_reload.h"
 #include "app/boot_shards.h"
@@ -131,15 +132,6 @@ init_shards(struct boot *b)
 
 /* --- running ------------------------------------------------------------ */
 
-/* "127.0.0.1:8080", "[::1]:8080". */
-static void
-put_authority(const char *host, unsigned port, struct buf *out)
-{
-    bool v6 = strchr(host, ':') != NULL;
-
-    buf_printf(out, "%s%s%s:%u", v6 ? "[" : "", host, v6 ? "]" : "", port);
-}
-
 static void
 log_start(struct boot *b)
 {
@@ -147,7 +139,7 @@ log_start(struct boot *b)
 
     buf_init(&address, WHY_BYTES);
     buf_init(&sentence, WHY_BYTES);
-    put_authority(b->config->server_host.p, b->port, &address);
+    authority_put(b->config->server_host.p, b->port, &address);
     buf_puts(&sentence, b->rooms.tls != NULL ? "listening on https://"
                                              : "listening on http://");
     buf_put_str(&sentence, buf_str(&address));
@@ -160,16 +152,6 @@ log_start(struct boot *b)
     buf_fini(&sentence);
 }
 
-/* Where a browser on this machine finds the server. */
-static const char *
-local_host(const char *host)
-{
-    if (strcmp(host, "0.0.0.0") == 0) {
-        return "127.0.0.1";
-    }
-    return strcmp(host, "::") == 0 ? "::1" : host;
-}
-
 static void
 print_links(struct boot *b)
 {
@@ -178,7 +160,8 @@ print_links(struct boot *b)
 
     buf_init(&authority, WHY_BYTES);
     buf_init(&out, LINKS_BYTES);
-    put_authority(local_host(b->config->server_host.p), b->port, &authority);
+    authority_put(authority_local(b->config->server_host.p), b->port,
+                  &authority);
     text = buf_give(&authority);
     dev_links(b->config, text, &out);
     (void)fwrite(out.p, 1, out.n, stdout);

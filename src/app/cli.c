@@ -4,6 +4,7 @@
 #include "app/cli.h"
 
 #include "app/boot.h"
+#include "app/cli_health.h"
 #include "app/cli_migrate.h"
 #include "app/cli_rekey.h"
 #include "app/cli_store.h"
@@ -216,6 +217,25 @@ run_check(const struct call *call)
 }
 
 static int
+run_health(const struct call *call)
+{
+    struct settings_request request = {.options = &call->options,
+                                       .environment = call->environment,
+                                       .listener_only = true};
+    struct config *c = settings_load(&request);
+    struct buf out;
+    int status = CLI_BAD_CONFIG;
+
+    if (c != NULL) {
+        buf_init(&out, OUTPUT_BYTES);
+        status = cli_health_run(c, &out);
+        status = print(&out) == CLI_OK ? status : CLI_FAILED;
+    }
+    config_free(c);
+    return status;
+}
+
+static int
 run_config(const struct call *call)
 {
     struct buf out;
@@ -351,6 +371,10 @@ static const struct command commands[] = {
     {"check", "[--config FILE] [--set path=value]...",
      "Checks the settings and prints them, secrets hidden.", OPTIONS_SETTINGS,
      run_check},
+    {"health", "[--config FILE] [--set path=value]...",
+     "Asks the server of these settings on this machine whether it lives: 0 "
+     "yes, 1 no. For a container's probe; needs no secret.",
+     OPTIONS_SETTINGS, run_health},
     {"config", "--help | --example",
      "Prints every setting with its text, or a commented YAML file.",
      OPTIONS_EXAMPLE, run_config},

@@ -130,11 +130,12 @@ is_wanted(const struct config_layers *l, const struct config_row *row)
     const struct config_sources *s = l->sources;
     struct str path = str_from(row->path);
 
-    if (!s->secret_only && !s->store_only) {
+    if (!s->secret_only && !s->store_only && !s->listener_only) {
         return true;
     }
     return str_starts(path, STR("log.")) ||
            (s->secret_only && str_starts(path, STR("auth."))) ||
+           (s->listener_only && str_starts(path, STR("server."))) ||
            (s->store_only && (str_starts(path, STR("store.")) ||
                               str_is(path, "session.response_times")));
 }
@@ -271,6 +272,9 @@ read_all(struct config_layers *l, struct config *c)
     }
     if (l->sources->store_only) {
         config_rules_check_store(l, c);
+        return;
+    }
+    if (l->sources->listener_only) {
         return;
     }
     read_lists(l, c);

@@ -125,7 +125,7 @@ take(struct config_layers *l, struct config_ref ref, const char *value,
     if (value != NULL) {
         config_raw_set(config_raw_of(l, ref), str_from(value),
                        CONFIG_FROM_ENVIRONMENT, 0);
-    } else if (file != NULL) {
+    } else if (file != NULL && !l->sources->listener_only) {
         take_file(l, ref, file);
     }
 }

@@ -98,6 +98,7 @@ settings_load(const struct settings_request *request)
         .dev = request->dev,
         .secret_only = request->secret_only,
         .store_only = request->store_only,
+        .listener_only = request->listener_only,
         .read_file = settings_read_file,
         .try_mongo_uri = request->again ? NULL : store_mongo_uri_try,
     };

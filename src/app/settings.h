@@ -13,6 +13,7 @@ struct settings_request {
     const struct config_dev *dev; /* NULL: not `chatbox dev` */
     bool secret_only;             /* `chatbox token` */
     bool store_only;              /* commands on the storage */
+    bool listener_only;           /* `chatbox health` */
     bool again; /* a reload: the log's level and format stay as they are */
 };
 

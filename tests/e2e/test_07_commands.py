@@ -53,7 +53,7 @@ def test_version_and_help_go_to_standard_output():
     assert version.returncode == 0 and re.search(r"\d+\.\d+", version.stdout)
     usage = run_cli("--help")
     assert usage.returncode == 0
-    for word in ("serve", "dev", "token", "check", "config", "keygen", "rekey", "migrate",
+    for word in ("serve", "dev", "token", "check", "health", "config", "keygen", "rekey", "migrate",
                  "backup", "restore", "export-user", "erase-user"):
         assert word in usage.stdout
     assert version.stderr == "" and usage.stderr == ""

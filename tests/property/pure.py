@@ -93,6 +93,7 @@ class Sources(c.Structure):
                 ("file_name", c.c_char_p), ("yaml", Str),
                 ("sets", c.POINTER(c.c_char_p)), ("set_count", c.c_size_t),
                 ("dev", c.c_void_p), ("secret_only", c.c_bool), ("store_only", c.c_bool),
+                ("listener_only", c.c_bool),
                 ("read_file", c.c_void_p), ("try_mongo_uri", c.c_void_p)]
 
 

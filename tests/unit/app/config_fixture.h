@@ -23,6 +23,7 @@ struct trial {
     const struct config_dev *dev;
     bool secret_only;
     bool store_only;
+    bool listener_only;
 
     struct config *config;
     struct config_report report;
@@ -66,6 +67,7 @@ trial_run(struct trial *t)
         .dev = t->dev,
         .secret_only = t->secret_only,
         .store_only = t->store_only,
+        .listener_only = t->listener_only,
         .read_file = trial_read_file,
     };
 

@@ -205,6 +205,29 @@ the_storage_alone_needs_no_secret_and_no_provider(void **state)
 }
 
 static void
+a_probe_needs_only_the_listener(void **state)
+{
+    struct trial good = {.bare = true,
+                         .listener_only = true,
+                         .env = {"SERVER_PORT=8081", "JWT_SECRET_FILE=missing",
+                                 "TLS_CERT_FILE=missing", "STORE=mongo",
+                                 "RATE_LIMIT=0"}};
+    struct trial bad = {
+        .bare = true, .listener_only = true, .env = {"SERVER_PORT=0"}};
+
+    (void)state;
+    trial_run(&good);
+    trial_run(&bad);
+    assert_non_null(good.config);
+    assert_int_equal(good.config->server_port, 8081);
+    assert_true(str_is(good.config->server_tls_cert, "missing"));
+    assert_null(bad.config);
+    assert_int_equal(bad.report.errors, 1);
+    trial_fini(&good);
+    trial_fini(&bad);
+}
+
+static void
 a_token_needs_only_a_good_secret(void **state)
 {
     struct trial good = {.bare = true,
@@ -280,6 +303,7 @@ main(void)
         cmocka_unit_test(dev_makes_no_secret_beside_a_key),
         cmocka_unit_test(only_devs_port_may_be_0),
         cmocka_unit_test(the_storage_alone_needs_no_secret_and_no_provider),
+        cmocka_unit_test(a_probe_needs_only_the_listener),
         cmocka_unit_test(a_token_needs_only_a_good_secret),
         cmocka_unit_test(no_secret_is_ever_told),
         cmocka_unit_test(the_reports_form_is_the_configured_one),
