@@ -270,6 +270,7 @@ boot_serve(const struct settings_request *request)
     if (c == NULL) {
         return CLI_BAD_CONFIG;
     }
+    metrics_thread_init();
     b = new_boot(request, c);
     status = boot_rooms_init(&b->rooms, c);
     for (size_t i = 0; status == CLI_OK && i < COUNT_OF(steps); i++) {

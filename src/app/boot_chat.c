@@ -4,6 +4,7 @@
 #include "app/boot_chat.h"
 
 #include "app/config_value.h"
+#include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/budget.h"
 #include "provider/registry.h"
@@ -211,6 +212,14 @@ fill(struct chat_settings *s, const struct config *c)
     s->max_answer_bytes = c->llm_max_answer_size_bytes;
 }
 
+/* Of a provider that is there no more. */
+static void
+on_closed(const char *id)
+{
+    metric_add_at(METRIC_LLM_BREAKERS_OPEN,
+                  metrics_slot(METRIC_LLM_BREAKERS_OPEN, id), -1);
+}
+
 struct chat_settings *
 boot_chat_new(const struct config *c, struct boot_rooms *rooms, unsigned refs)
 {
@@ -224,6 +233,7 @@ boot_chat_new(const struct config *c, struct boot_rooms *rooms, unsigned refs)
     s->own_file_prefix = own->file_prefix = xstrdup(rooms->file_prefix);
     s->system_prompt = own->system_prompt = str_dup(c->llm_system_prompt);
     s->providers = own->providers = make_providers(c, rooms->breakers);
+    breakers_sweep(rooms->breakers, on_closed);
     s->budgets = own->budgets = make_budgets(c, rooms->books);
     s->budget_count = c->budget_count;
     return s;

@@ -5,11 +5,13 @@
  *   bits  0 … 39   until when nothing goes through; 0: closed
  *        40 … 47   failures in a row
  *        48 … 55   how often it has opened in a row
- *        56        a probe is under way (until then) */
+ *        56        a probe is under way (until then)
+ *        57        retired; then all others are 0 */
 #include "provider/breaker.h"
 
 #define UNTIL_MASK ((UINT64_C(1) << 40) - 1)
 #define PROBING (UINT64_C(1) << 56)
+#define RETIRED (UINT64_C(1) << 57)
 #define COUNT_MAX 255
 
 struct parts {
@@ -43,10 +45,16 @@ read_word(const struct breaker *b)
 
 /* False: somebody else was faster; *word is what there is now. */
 static bool
-replace(struct breaker *b, uint64_t *word, const struct parts *p)
+swap(struct breaker *b, uint64_t *word, uint64_t next)
 {
     return atomic_compare_exchange_weak_explicit(
-        &b->word, word, pack(p), memory_order_relaxed, memory_order_relaxed);
+        &b->word, word, next, memory_order_relaxed, memory_order_relaxed);
+}
+
+static bool
+replace(struct breaker *b, uint64_t *word, const struct parts *p)
+{
+    return swap(b, word, pack(p));
 }
 
 enum breaker_state
@@ -82,10 +90,11 @@ breaker_succeed(struct breaker *b)
 {
     uint64_t word = read_word(b);
 
-    if (word == 0) { /* mostly */
-        return false;
-    }
-    word = atomic_exchange_explicit(&b->word, 0, memory_order_relaxed);
+    do {
+        if (word == 0 || word == RETIRED) { /* mostly */
+            return false;
+        }
+    } while (!swap(b, &word, 0));
     return unpack(word).until_ms != 0;
 }
 
@@ -139,6 +148,9 @@ breaker_fail(struct breaker *b, uint64_t now_ms, int64_t retry_after_ms)
     struct parts before, p;
 
     do {
+        if (word == RETIRED) {
+            return false;
+        }
         before = p = unpack(word);
         count_failure(&p, now_ms);
         if (retry_after_ms > 0) {
@@ -162,4 +174,22 @@ breaker_give_up(struct breaker *b, uint64_t now_ms)
         p.probing = false;
         p.until_ms = now_ms > 0 ? now_ms : 1;
     } while (!replace(b, &word, &p));
+}
+
+bool
+breaker_retire(struct breaker *b)
+{
+    uint64_t word =
+        atomic_exchange_explicit(&b->word, RETIRED, memory_order_relaxed);
+
+    return unpack(word).until_ms != 0;
+}
+
+void
+breaker_revive(struct breaker *b)
+{
+    uint64_t word = RETIRED;
+
+    (void)atomic_compare_exchange_strong_explicit(
+        &b->word, &word, 0, memory_order_relaxed, memory_order_relaxed);
 }

@@ -42,6 +42,11 @@ bool breaker_admit(struct breaker *b, uint64_t now_ms);
 bool breaker_succeed(struct breaker *b);
 bool breaker_fail(struct breaker *b, uint64_t now_ms, int64_t retry_after_ms);
 
+/* Nobody is to ask the provider any more: what is under way is let be, and
+ * nothing opens the breaker until it is revived. True: it was open. */
+bool breaker_retire(struct breaker *b);
+void breaker_revive(struct breaker *b); /* closed, if it was retired */
+
 /* The request was given up, and says nothing: if a probe is under way it may
  * have been that, and another one may go. */
 void breaker_give_up(struct breaker *b, uint64_t now_ms);

@@ -11,6 +11,7 @@ struct named {
     struct list link;
     struct breaker breaker;
     char *id;
+    bool named; /* since the last sweep */
 };
 
 struct breakers {
@@ -39,19 +40,43 @@ breakers_free(struct breakers *b)
     xfree(b);
 }
 
+static struct named *
+find(struct breakers *b, const char *id)
+{
+    LIST_FOREACH (it, &b->all) {
+        struct named *n = CONTAINER_OF(it, struct named, link);
+
+        if (strcmp(n->id, id) == 0) {
+            return n;
+        }
+    }
+    return NULL;
+}
+
 struct breaker *
 breakers_of(struct breakers *b, const char *id)
 {
-    struct named *n;
+    struct named *n = find(b, id);
 
-    LIST_FOREACH (it, &b->all) {
-        n = CONTAINER_OF(it, struct named, link);
-        if (strcmp(n->id, id) == 0) {
-            return &n->breaker;
-        }
+    if (n == NULL) {
+        n = xcalloc(1, sizeof(*n));
+        n->id = xstrdup(id);
+        list_push_back(&b->all, &n->link);
     }
-    n = xcalloc(1, sizeof(*n));
-    n->id = xstrdup(id);
-    list_push_back(&b->all, &n->link);
+    n->named = true;
+    breaker_revive(&n->breaker);
     return &n->breaker;
+}
+
+void
+breakers_sweep(struct breakers *b, void (*on_closed)(const char *id))
+{
+    LIST_FOREACH (it, &b->all) {
+        struct named *n = CONTAINER_OF(it, struct named, link);
+
+        if (!n->named && breaker_retire(&n->breaker)) {
+            on_closed(n->id);
+        }
+        n->named = false;
+    }
 }

@@ -8,6 +8,7 @@ import pytest
 
 from support.answer import Answer, failure, plain
 from support.fakellm import FakeLLM
+from support.reloadable import Reloadable
 from support.server import free_port, provider_env
 from support.waiting import wait_for
 from support.ws import fresh
@@ -155,3 +156,28 @@ def test_a_reload_leaves_a_breaker_open(spawn, connect, fake, other):
     server.signal(signal.SIGHUP)
     wait_for(lambda: server.logged("reload", msg="the settings were read again"), 10, "it")
     assert breakers(server)["a"] in ("open", "half_open")
+
+
+def test_a_provider_that_a_reload_takes_away_is_not_open_any_more(spawn, connect, fake, other,
+                                                                 tmp_path, question):
+    """Nor by what was still under way to it; and it comes back as a new one."""
+    gauge = 'chatbox_llm_breaker_open{provider="a"}'
+    b = {"id": "b", "name": "B", "type": "openai", "endpoint": other.endpoint,
+         "model": "fake-1"}
+    a = {**b, "id": "a", "name": "A", "endpoint": fake.endpoint, "fallback": ["b"]}
+    kept = Reloadable(spawn, fake, tmp_path / "config.yaml", {"llm": {"providers": [a, b]}})
+    server, one = kept.server, connect(kept.server)
+    gate = fresh("gate")
+    fake.when(question, Answer().tokens("begun").gate(gate).rst())
+    one.say(question)
+    one.get(lambda f: f.get("content") == "begun")
+    break_down(connect(server), fake)
+    assert server.metrics()[gauge] == 1
+    kept.with_(llm={"providers": [b]})
+    assert server.metrics()[gauge] == 0 and breakers(server) == {}
+    fake.open(gate)
+    assert one.rest_of_turn().finish == "interrupted"
+    assert server.metrics()[gauge] == 0
+    kept.with_(llm={"providers": [a, b]})
+    break_down(connect(server), fake)
+    assert server.metrics()[gauge] == 1 and breakers(server) == {"a": "open"}

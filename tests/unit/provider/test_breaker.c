@@ -131,6 +131,32 @@ what_the_provider_asks_for_is_kept(void **state)
     assert_true(breaker_admit(&b, T0 + 2000 + BREAKER_OPEN_MAX_MS));
 }
 
+static void
+a_retired_one_is_opened_by_nothing_until_it_is_revived(void **state)
+{
+    struct breaker b = {0};
+
+    (void)state;
+    assert_false(breaker_retire(&b)); /* it was closed */
+    for (int i = 0; i < 2 * BREAKER_FAILURES; i++) {
+        assert_false(breaker_fail(&b, T0, 5000));
+    }
+    assert_false(breaker_succeed(&b));
+    breaker_give_up(&b, T0);
+    assert_false(breaker_fail(&b, T0, 5000));
+    assert_true(breaker_admit(&b, T0));
+    assert_int_equal(breaker_state(&b, T0), BREAKER_CLOSED);
+    breaker_revive(&b);
+    open_at(&b, T0);
+    breaker_revive(&b); /* was not retired */
+    assert_int_equal(breaker_state(&b, T0), BREAKER_OPEN);
+    assert_true(breaker_retire(&b));
+    assert_false(breaker_retire(&b));
+    assert_int_equal(breaker_state(&b, T0), BREAKER_CLOSED);
+    breaker_revive(&b);
+    open_at(&b, T0); /* from the beginning again */
+}
+
 /* --- threads ------------------------------------------------------------ */
 
 #define THREADS 4
@@ -192,6 +218,8 @@ main(void)
         cmocka_unit_test(failures_of_before_are_no_news_while_it_is_open),
         cmocka_unit_test(a_probe_that_is_given_up_or_forgotten_makes_room),
         cmocka_unit_test(what_the_provider_asks_for_is_kept),
+        cmocka_unit_test(
+            a_retired_one_is_opened_by_nothing_until_it_is_revived),
         cmocka_unit_test(every_opening_and_closing_is_told_once),
     };
 
