@@ -109,6 +109,8 @@ TOOLS = without("01_support", "01_official_clients", "02_mongo_tools")
 # Commands that end at once: no second thread, and no socket.
 COMMANDS = without("05_config_rows", "06_config_sources", "07_commands",
                    "08_health")
+# Others' proxies before us: what they do to us has tests of its own.
+FRONTS = without("93_fronts", "94_front_restarts")
 # With a MongoDB of their own in any run; its connections are the driver's.
 MONGO = without("03_mongo", "04_*")
 # Faults by chance: e2e has a few schedules, soak-long a thousand.
@@ -186,7 +188,7 @@ SUITES = {
                   CHATBOX_TEST_PATIENCE="2"),
     "e2e-mongo": pytest("release", "e2e-mongo",
                         how=workers(6) + ("--store", "mongo")
-                        + TOOLS + MONGO + NO_STORE,
+                        + TOOLS + FRONTS + MONGO + NO_STORE,
                         CHATBOX_TEST_PATIENCE="2"),
     "e2e-real": real(pytest("release", "e2e-real", "tests/e2e/real", how=(),
                             CHATBOX_TEST_PATIENCE="3")),
@@ -198,14 +200,15 @@ SUITES = {
     "tidy": tap("tidy", "tools/tidy", prepared=builds("release")),
     "asan-unit": meson("asan", "unit", 5),
     "asan-corpus": meson("asan", "fuzz", 5),
-    "asan-e2e": pytest("asan", "asan-e2e", how=workers(6) + TOOLS + CHANCE,
+    "asan-e2e": pytest("asan", "asan-e2e", how=workers(6) + TOOLS + FRONTS + CHANCE,
                        CHATBOX_TEST_PATIENCE="4"),
     "tsan-unit": meson("tsan", "unit", 10),
     "tsan-e2e": pytest("tsan", "tsan-e2e",
-                       how=workers(6) + TOOLS + COMMANDS + ONE_THREAD + CHANCE,
+                       how=workers(6) + TOOLS + FRONTS + COMMANDS
+                       + ONE_THREAD + CHANCE,
                        CHATBOX_TEST_THREADS="4", CHATBOX_TEST_PATIENCE="6"),
     "faults-e2e": pytest("faults", "faults-e2e",
-                         how=workers(6) + TOOLS + COMMANDS + MONGO,
+                         how=workers(6) + TOOLS + FRONTS + COMMANDS + MONGO,
                          CHATBOX_TEST_PATIENCE="3"),
     "cov-unit": meson("cov", "unit", 3),
     "cov-corpus": meson("cov", "fuzz", 3),

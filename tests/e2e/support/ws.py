@@ -42,10 +42,11 @@ def alternating_tls():
 
 
 class Chat:
-    """An authenticated connection. `hello` is its first frame."""
+    """An authenticated connection. `hello` is its first frame. `source`: the address
+    that it comes from."""
 
     def __init__(self, server, user=None, bearer=None, headers=None, first=True,
-                 **query):
+                 source=None, **query):
         self.server = server
         self.user = user or fresh()
         self.frames = []
@@ -55,7 +56,7 @@ class Chat:
             url += "?" + urlencode(query)
         head = {"Authorization": f"Bearer {bearer or token(self.user)}"}
         head.update(headers or {})
-        more = {}
+        more = {"source_address": (source, 0)} if source else {}
         if server.scheme == "https":
             more["ssl"] = alternating_tls()
         try:
