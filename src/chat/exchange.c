@@ -15,6 +15,9 @@
 
 #include <string.h>
 
+/* As a turn's checkpoints. */
+#define PUT_EVERY_MS 1000
+
 struct exchange {
     struct list link; /* chat->exchanges */
     struct asking asking;
@@ -24,6 +27,9 @@ struct exchange {
     uint64_t quarters;      /* of tokens that have come, by estimate */
     struct usage usage;     /* as the provider says */
     struct budget_claim *claim;
+    char entry_id[RAND_ID_CHARS + 1];
+    int64_t put_at_ms;    /* the entry's time, wall clock; 0: none was put */
+    uint64_t put_ms;      /* when it began, or was put; the shard's clock */
     struct timer refusal; /* tells that a budget does not allow it */
     enum provider_finish finish;
     char id[RAND_ID_CHARS + 1]; /* the request's */
@@ -59,26 +65,48 @@ on_kept(struct store_job *job)
     store_job_free(job);
 }
 
-/* The claim is held until the entry can be read: who asks meanwhile is not
- * told an earlier state. */
+/* claim: taken; freed when the entry can be read. */
 static void
-keep_entry(struct exchange *x, const struct usage *u)
+put_entry(struct exchange *x, const struct usage *u, struct budget_claim *claim)
 {
     struct chat *c = x->asking.terms->chat;
     struct store_job *job =
-        store_job_new(STORE_USAGE_PUT, c->shard, on_kept, x->claim);
+        store_job_new(STORE_USAGE_PUT, c->shard, on_kept, claim);
     struct usage_entry *e;
 
     job->review = review_new();
     e = &job->review->entry;
-    rand_id(e->id);
+    memcpy(e->id, x->entry_id, sizeof(e->id));
     e->user_id = str_dup(x->user_id);
     e->model_id = xstrdup(asking_provider(&x->asking)->id);
-    e->at_ms = clock_wall_ms();
+    e->was_ms = x->put_at_ms;
+    e->at_ms = x->put_at_ms = clock_wall_ms();
     e->usage = *u;
     e->budget_roles = budget_roles(x->claim);
-    x->claim = NULL;
     store_submit(c->store, job);
+}
+
+/* The claim is held until then: who asks meanwhile is not told an earlier
+ * state. */
+static void
+keep_entry(struct exchange *x, const struct usage *u)
+{
+    put_entry(x, u, x->claim);
+    x->claim = NULL;
+}
+
+/* Of a user under a budget: what a crash will find of a long answer. */
+static void
+keep_so_far(struct exchange *x)
+{
+    uint64_t now = shard_now_ms(x->asking.terms->chat->shard);
+    struct usage u;
+
+    if (x->claim != NULL && now >= x->put_ms + PUT_EVERY_MS) {
+        u = usage_of(x);
+        put_entry(x, &u, NULL);
+        x->put_ms = now;
+    }
 }
 
 static void
@@ -158,6 +186,8 @@ on_text(void *cookie, struct str text)
     if (!spend(x, text)) {
         asking_cancel(&x->asking);
         refuse_later(x);
+    } else {
+        keep_so_far(x);
     }
 }
 
@@ -286,6 +316,8 @@ exchange_start(struct chat *c, const struct exchange_request *request,
     memcpy(x->user, request->user_id.p, request->user_id.n);
     x->user_id = (struct str){x->user, request->user_id.n};
     memcpy(x->id, request->id.p, RAND_ID_CHARS);
+    rand_id(x->entry_id);
+    x->put_ms = shard_now_ms(c->shard);
     list_push_back(&c->exchanges, &x->link);
     chat_turn_begun(c);
     asking_init(&x->asking, c->terms, (uint16_t)request->model, &events, x);

@@ -11,8 +11,9 @@
 
 /* A question of no conversation and its answer: what the OpenAI door asks. It
  * is asked as a turn's is (asking.h): the same fallbacks, breakers, limits of
- * time, figures, budgets. Nothing of it is stored but its usage entry. The
- * shard of the user alone. */
+ * time, figures, budgets. Nothing of it is stored but its usage entry: of a
+ * user under a budget each second, at its end in any case. The shard of the
+ * user alone. */
 struct exchange;
 
 struct exchange_end {

@@ -25,7 +25,9 @@
  *                  review->usage: the sums of what the owner's answers used,
  *                  or everybody's, of those with review->role or all.
  * USAGE_PUT        owner, review->entry (its user_id is the owner) is added: of
- *                  an answer that belongs to no conversation.
+ *                  an answer that belongs to no conversation. With was_ms it
+ *                  takes the place of what was put for the same answer while
+ *                  it was running.
  * AUDIT_PUT        review->event is added.
  *
  * SESSION_DELETE with a review adds its event in the same transaction. Events

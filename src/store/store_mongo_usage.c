@@ -49,11 +49,38 @@ store_mongo_usage_put_one(struct mongo_link *link,
     return store_mongo_usage_put(link, &e, m->usage.present ? 1 : 0);
 }
 
+/* Whatever is there of the answer. */
+static enum err
+replace(struct mongo_link *link, const struct usage_entry *entry)
+{
+    struct mongo_item *item;
+    struct mongo_bson inner;
+    struct mongo_batch b;
+    enum err e;
+
+    store_mongo_batch_init(&b, link, MONGO_UPDATE, MONGO_USAGE, 1);
+    item = store_mongo_batch_add(&b, NULL);
+    mongo_bson_open(&item->doc, "q", &inner);
+    mongo_bson_text(&inner, "_id", entry->id);
+    mongo_bson_close(&item->doc, &inner);
+    mongo_bson_open(&item->doc, "u", &inner);
+    mongo_doc_put_usage(&inner, entry);
+    mongo_bson_close(&item->doc, &inner);
+    mongo_bson_bool(&item->doc, "upsert", true);
+    e = store_mongo_batch_write(&b);
+    store_mongo_batch_fini(&b);
+    return e;
+}
+
 enum err
 store_mongo_usage_put_job(struct store_link *base, struct store_job *job)
 {
-    CHECK(job->review->entry.user_id != NULL);
-    return store_mongo_usage_put(store_mongo_of(base), &job->review->entry, 1);
+    struct mongo_link *link = store_mongo_of(base);
+    const struct usage_entry *entry = &job->review->entry;
+
+    CHECK(entry->user_id != NULL);
+    return entry->was_ms != 0 ? replace(link, entry)
+                              : store_mongo_usage_put(link, entry, 1);
 }
 
 enum err

@@ -30,11 +30,30 @@ store_sqlite_usage_add(struct sqlite_link *link, const struct session_record *s,
     return m->usage.present ? insert(link, &e) : ERR_OK;
 }
 
+/* What was put of it before. */
+static enum err
+take_back(struct sqlite_link *link, const struct usage_entry *e)
+{
+    struct sqlite_call c = store_sqlite_call(link, SQL_USAGE_TAKE_BACK);
+
+    store_sqlite_put_text(&c, e->user_id);
+    store_sqlite_put_int(&c, e->was_ms);
+    store_sqlite_put_text(&c, e->id);
+    return store_sqlite_run(&c, NULL);
+}
+
 enum err
 store_sqlite_usage_put(struct store_link *base, struct store_job *job)
 {
-    CHECK(job->review->entry.user_id != NULL);
-    return insert(store_sqlite_of(base), &job->review->entry);
+    struct sqlite_link *link = store_sqlite_of(base);
+    const struct usage_entry *entry = &job->review->entry;
+    enum err e = ERR_OK;
+
+    CHECK(entry->user_id != NULL);
+    if (entry->was_ms != 0) {
+        e = take_back(link, entry);
+    }
+    return e == ERR_OK ? insert(link, entry) : e;
 }
 
 static bool

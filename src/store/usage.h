@@ -21,6 +21,8 @@ struct usage_entry {
     int64_t at_ms;  /* the answer's end, wall clock */
     struct usage usage;
     char *budget_roles; /* as in message_record */
+    int64_t was_ms;     /* USAGE_PUT: the at_ms of the entry of the same id that
+                           was put before, of which this takes the place; 0 */
 };
 
 /* The answer's, in its session. Borrows the strings of both: nothing is to be

@@ -339,6 +339,47 @@ def test_a_stream_is_stopped_where_it_uses_it_up(join, server, fake, user, quest
     refused(post(server, user, ["metered"], "word", stream=True))
 
 
+@pytest.mark.parametrize("role", ["metered", "team"])
+def test_what_a_kill_cuts_of_a_request_counts_too(spawn, fake, join, user, question, role):
+    """As of an answer in a conversation: what it had used by the last second. One that
+    comes to its end has one entry, with what it was in the end."""
+    server = spawn(SETTINGS(fake))
+    fake.when(question, Answer().trickle("word", 0.1))
+    body = {"model": "fake", "stream": True,
+            "messages": [{"role": "user", "content": question}]}
+
+    def is_put():
+        return used(server, uid=user) >= LIMIT // 10
+    with server.user(user, roles=[role]) as http, \
+            http.stream("POST", "/v1/chat/completions", json=body) as stream:
+        assert stream.status_code == 200
+        wait_for(is_put, 10, "what it has used so far")
+        server.kill9()
+    entry, = storage(server).usage(uid=user)
+    assert entry["estimated"] is True and entry["promptTokens"] >= tokens_of(question)
+    server.start()
+    left_over(server, join, user, role)
+
+
+def test_a_long_request_has_one_entry(server, fake, user, question):
+    fake.when(question, Answer().trickle("word", 0.1))
+    body = {"model": "fake", "stream": True,
+            "messages": [{"role": "user", "content": question}]}
+    with server.user(user, roles=["metered"]) as http, \
+            http.stream("POST", "/v1/chat/completions", json=body) as stream:
+        wait_for(lambda: storage(server).usage(uid=user), 20, "what it has used so far")
+        first, = storage(server).usage(uid=user)
+        wait_for(lambda: storage(server).usage(uid=user) != [first], 10, "a later state")
+        later, = storage(server).usage(uid=user)
+    wait_for(lambda: storage(server).usage(uid=user) != [later], 10, "the last one")
+    last, = storage(server).usage(uid=user)
+    assert first["_id"] == later["_id"] == last["_id"]
+    assert first["ts"] < later["ts"] <= last["ts"]
+    assert 0 < first["completionTokens"] < later["completionTokens"]
+    assert later["completionTokens"] <= last["completionTokens"]
+    assert last["cost"] == last["totalTokens"] * 1_000_000
+
+
 def test_what_a_request_sends_is_reserved_and_not_the_conversation(join, server, user,
                                                                    question):
     """The client says itself what the model sees; the log has the question only."""

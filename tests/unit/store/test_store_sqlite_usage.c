@@ -133,6 +133,39 @@ a_role_has_what_counted_towards_it(void **state)
 }
 
 static void
+put(struct fixture *f, const char *id, int64_t at_ms, int64_t was_ms,
+    int64_t tokens)
+{
+    struct store_job *job = new_job(STORE_USAGE_PUT, 0, "bob");
+    struct usage_entry *e;
+
+    job->review = review_new();
+    e = &job->review->entry;
+    snprintf(e->id, sizeof(e->id), "%s", id);
+    e->user_id = xstrdup("bob");
+    e->at_ms = at_ms;
+    e->was_ms = was_ms;
+    e->usage = (struct usage){.total_tokens = tokens, .present = true};
+    assert_int_equal(run_free(f, job), ERR_OK);
+}
+
+/* Of an answer that is still running: it is one entry, at its last time. */
+static void
+a_later_state_takes_the_place_of_an_earlier_one(void **state)
+{
+    struct fixture *f = *state;
+
+    put(f, "00aa", T0 + 1, 0, 5);
+    put(f, "00bb", T0 + 1, 0, 7);
+    put(f, "00aa", T0 + 2, T0 + 1, 20);
+    expect_tokens(f, "bob", T0 + 1, T0 + 1, 7);
+    expect_tokens(f, "bob", T0 + 2, T0 + 2, 20);
+    put(f, "00aa", T0 + 2, T0 + 2, 40);
+    put(f, "00cc", T0 + 3, T0 + 2, 100); /* its first one was not stored */
+    expect_tokens(f, "bob", 0, INT64_MAX, 147);
+}
+
+static void
 what_was_used_stays_used_when_the_session_goes(void **state)
 {
     struct fixture *f = *state;
@@ -222,6 +255,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         TEST(an_answer_is_put_down_once_however_often_its_end_comes),
         TEST(a_role_has_what_counted_towards_it),
+        TEST(a_later_state_takes_the_place_of_an_earlier_one),
         TEST(what_was_used_stays_used_when_the_session_goes),
         TEST(who_is_erased_takes_it_along),
         TEST(an_older_database_begins_with_what_is_stored),
