@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build run test unit e2e browser e2e-real asan tsan faults coverage fuzz soak \
+.PHONY: build run test unit e2e browser e2e-real cluster asan tsan faults coverage fuzz soak \
     bench lint fmt web docs install clean help
 
 build: ## the release program, build/chatbox, with the pages
@@ -18,6 +18,9 @@ test: ## everything: units, lints, corpora, types, pages, end to end, browser
 
 unit e2e browser: ## only that suite
 	@tools/setup test
+	@tools/suites.py $@
+
+cluster: ## the chart, manifests, alert rules and the board; builds helm
 	@tools/suites.py $@
 
 e2e-real: ## with a LiteLLM proxy as the model; installs 750 MB

@@ -141,9 +141,9 @@ def pytest(variant, name, where="tests/e2e", targets=(), how=workers(2),
                  env, (count_junit, junit))
 
 
-def real(suite):
+def needing(group, suite):
     """With large parts of others' making, which are installed for it alone."""
-    return suite._replace(builds=[["tools/setup", "real"], *suite.builds])
+    return suite._replace(builds=[["tools/setup", group], *suite.builds])
 
 
 def node(where, name, command, env=None):
@@ -190,8 +190,11 @@ SUITES = {
                         how=workers(6) + ("--store", "mongo")
                         + TOOLS + FRONTS + MONGO + NO_STORE,
                         CHATBOX_TEST_PATIENCE="2"),
-    "e2e-real": real(pytest("release", "e2e-real", "tests/e2e/real", how=(),
-                            CHATBOX_TEST_PATIENCE="3")),
+    "e2e-real": needing("real", pytest(
+        "release", "e2e-real", "tests/e2e/real", how=(),
+        CHATBOX_TEST_PATIENCE="3")),
+    "cluster": needing("cluster", pytest(
+        "release", "cluster", "tests/e2e/cluster", CHATBOX_TEST_PATIENCE="2")),
     "property": pytest("release", "property", "tests/property", PROPERTY,
                        how=workers(3, by="load")),
     "browser": node("tests/browser", "browser",
@@ -238,7 +241,7 @@ GROUPS = {
     "cov": ["cov-unit", "cov-corpus", "cov-property", "cov-e2e", "coverage"],
     "soak": ["soak-crash", "soak-turns", "soak-property",
              *(["soak-long"] if long_forms() else [])],
-    "ci": ["tidy", "e2e-real", "asan", "tsan", "faults", "fuzzing", "tree"],
+    "ci": ["tidy", "e2e-real", "cluster", "asan", "tsan", "faults", "fuzzing", "tree"],
 }
 
 

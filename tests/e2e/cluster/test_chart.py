@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: MIT
+"""The Helm chart and the manifests made of it (docs/deployment/kubernetes.md)."""
+
+import json
+import re
+import subprocess
+
+import pytest
+import yaml
+
+from support.charts import (CHART, PLAIN, VALUES, containers, environment, helm,
+                            is_known, known, mounted, of_kind, plain, pod, refused,
+                            rendered, secret_names, settings, template, validate)
+from support.server import ROOT, run_cli
+from support.tokens import SECRET
+
+GOOD = {"JWT_SECRET": SECRET, "LLM_PROVIDER_1_API_KEY": "sk-" + "9f3b1c77" * 4,
+        "MONGO_URI": "mongodb://chatbox:f00dcafe@db-0.db,db-1.db/?replicaSet=rs0",
+        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=", "S3_SECRET_ACCESS_KEY": "9f3b1c77" * 5}
+# What Kubernetes does not have itself, but one of its extensions.
+EXTENSIONS = {"HTTPRoute", "ServiceMonitor", "ExternalSecret", "SealedSecret"}
+VERSIONS = ["1.25.0", "1.28.0", "1.31.0", "1.34.0", "1.37.0"]
+MONGO_KEYS = "secret.keys={JWT_SECRET,LLM_PROVIDER_1_API_KEY,MONGO_URI}"
+
+
+@pytest.fixture(params=[*VALUES, "nothing"])
+def chart(request):
+    """What the chart makes of each file of values, and of none."""
+    return rendered(values=None if request.param == "nothing" else request.param)
+
+
+def put(folder, names):
+    for name in names:
+        (folder / name).write_text(GOOD[name] + "\n")
+
+
+# --- form
+
+@pytest.mark.parametrize("values", [None, *VALUES])
+def test_helm_lint_has_nothing_to_say(values):
+    more = ["--values", VALUES[values]] if values else []
+    result = helm("lint", "--strict", "--kube-version", "1.31.0", CHART, *more)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "[WARNING]" not in result.stdout and "[ERROR]" not in result.stdout
+
+
+def test_the_plain_manifests_are_those_of_the_chart():
+    result = subprocess.run([ROOT / "tools/manifests", "--check"], check=False,
+                            capture_output=True, text=True)
+    assert result.returncode == 0, result.stdout + result.stderr
+
+
+@pytest.mark.parametrize("version", VERSIONS)
+def test_every_manifest_is_valid(version, tmp_path):
+    files = sorted(PLAIN.rglob("*.yaml"))
+    for name in [None, *VALUES]:
+        files.append(tmp_path / f"{name}.yaml")
+        files[-1].write_text(template(values=name).stdout)
+    documents = [one for path in files for one in yaml.safe_load_all(path.read_text()) if one]
+    status, said = validate(version, *files)
+    own = [one for one in documents if one["kind"] not in EXTENSIONS]
+    assert status == 0 and len([line for line in said if " passed for " in line]) == len(own)
+    unknown = [line for line in said if " passed for " not in line]
+    assert len(unknown) == len(documents) - len(own), unknown
+    assert all("Couldn't find schema" in line for line in unknown), unknown
+
+
+def test_a_manifest_that_is_wrong_is_noticed(tmp_path):
+    """The judge of the test above is not blind."""
+    document = of_kind(plain("sqlite"), "StatefulSet")
+    document["spec"]["template"]["spec"]["terminationGracePeriod"] = 45
+    (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(document))
+    status, said = validate(VERSIONS[0], tmp_path / "wrong.yaml")
+    assert status != 0 and "terminationGracePeriod" in "".join(said)
+
+
+# --- one pod
+
+@pytest.mark.parametrize("pairs,why", [
+    (["replicas=2"], "one process has its database alone"),
+    (["replicas=2", "store=mongo", MONGO_KEYS], "one process has its database alone"),
+    (["autoscaling.enabled=true"], "there can be one pod only"),
+    (["store=mongo"], "secret.keys does not name MONGO_URI"),
+    (["persistence.enabled=false"], "all conversations would go with the pod"),
+    (["persistence.enabled=false", "store=mongo", MONGO_KEYS], "files would go with the pod"),
+    (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "nobody could log in"),
+    (["config.SERVER_PORT=9"], "config.SERVER_PORT is the chart's own"),
+    (["config.SHUTDOWN_TIMEOUT=1h"], "config.SHUTDOWN_TIMEOUT is the chart's own"),
+    (["config.JWT_SECRET=x"], "config.JWT_SECRET is a secret"),
+    (["store=postgres"], "store"), (["replica=1"], "replica is not allowed"),
+    (["replicas=-1"], "replicas"), (["ingress.hots=a"], "hots is not allowed"),
+    (["config.lower=a"], "lower"), (["port=80"], "port")])
+def test_what_cannot_work_is_refused_in_a_sentence(pairs, why):
+    assert why in refused(*settings(*pairs))
+
+
+def test_every_secret_of_the_program_is_refused_as_a_setting():
+    """Req 6.1: and nothing else is."""
+    numbered = {name.replace("_n_", "_1_"): name in secret_names() for name in known()
+                if not name.endswith("_FILE")}
+    assert sum(numbered.values()) > 8 and "JWT_SECRET" in secret_names()
+    refusal = "is a secret"
+    for name, is_secret in numbered.items():
+        result = template(*settings(f"config.{name}=x"))
+        assert (refusal in result.stderr) == is_secret, (name, result.stderr)
+
+
+@pytest.mark.parametrize("store", VALUES)
+def test_two_pods_never_have_one_database(store):
+    """A StatefulSet replaces a pod when it has gone; Recreate does so, too."""
+    documents = plain(store)
+    workload = of_kind(documents, "StatefulSet", "Deployment")
+    assert workload["spec"]["replicas"] == 1
+    assert of_kind(documents, "HorizontalPodAutoscaler") is None
+    if workload["kind"] == "Deployment":
+        assert workload["spec"]["strategy"] == {"type": "Recreate"}
+    else:
+        [claim] = workload["spec"]["volumeClaimTemplates"]
+        assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+        assert workload["spec"].get("updateStrategy", {}).get("type", "RollingUpdate") \
+            == "RollingUpdate"
+
+
+# --- what the pod promises
+
+def test_pods_keep_to_the_restricted_standard(chart):
+    spec = pod(chart)
+    assert not {"hostNetwork", "hostPID", "hostIPC"} & spec.keys()
+    assert spec["automountServiceAccountToken"] is False
+    own = spec["securityContext"]
+    assert own["runAsNonRoot"] is True and own["runAsUser"] > 0
+    assert own["seccompProfile"] == {"type": "RuntimeDefault"}
+    for volume in spec["volumes"]:
+        assert volume.keys() - {"name"} <= {"secret", "emptyDir", "persistentVolumeClaim"}
+    for one in containers(chart):
+        context = one["securityContext"]
+        assert context["allowPrivilegeEscalation"] is False
+        assert context["capabilities"] == {"drop": ["ALL"]}
+        assert context["readOnlyRootFilesystem"] is True
+        assert not {"privileged", "procMount", "runAsUser", "seccompProfile"} & context.keys()
+        assert not any("hostPort" in port for port in one.get("ports", []))
+    [namespace] = yaml.safe_load_all((PLAIN / "namespace.yaml").read_text())
+    assert namespace["metadata"]["labels"]["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+@pytest.mark.parametrize("drain,stop", [(5, 30), (0, 1), (60, 3600)])
+def test_the_grace_is_longer_than_a_stop_takes(drain, stop, tmp_path):
+    documents = rendered(*settings(f"shutdown.drainDelaySeconds={drain}",
+                                   f"shutdown.timeoutSeconds={stop}"))
+    assert pod(documents)["terminationGracePeriodSeconds"] > drain + stop
+    env = environment(documents, containers(documents)[1], tmp_path)
+    assert (env["SHUTDOWN_DRAIN_DELAY"], env["SHUTDOWN_TIMEOUT"]) == (f"{drain}s", f"{stop}s")
+    assert "lifecycle" not in containers(documents)[1], "the server drains by itself"
+
+
+def test_whoever_selects_the_pod_finds_it(chart):
+    workload = of_kind(chart, "StatefulSet", "Deployment")
+    labels = workload["spec"]["template"]["metadata"]["labels"].items()
+    selectors = [of_kind(chart, "Service")["spec"]["selector"],
+                 workload["spec"]["selector"]["matchLabels"],
+                 of_kind(chart, "NetworkPolicy")["spec"]["podSelector"]["matchLabels"],
+                 of_kind(chart, "PodDisruptionBudget")["spec"]["selector"]["matchLabels"],
+                 *[one["labelSelector"]["matchLabels"] for one in
+                   pod(chart)["topologySpreadConstraints"]]]
+    assert all(one.items() <= labels for one in selectors)
+    monitor = of_kind(chart, "ServiceMonitor")
+    if monitor:
+        service = of_kind(chart, "Service")["metadata"]["labels"].items()
+        assert monitor["spec"]["selector"]["matchLabels"].items() <= service
+
+
+def test_ports_and_names_meet(chart):
+    [port] = containers(chart)[1]["ports"]
+    env = environment(chart, containers(chart)[1], "/")
+    assert str(port["containerPort"]) == env["SERVER_PORT"]
+    [offered] = of_kind(chart, "Service")["spec"]["ports"]
+    assert offered["targetPort"] == port["name"]
+    ingress, route = of_kind(chart, "Ingress"), of_kind(chart, "HTTPRoute")
+    if ingress:
+        [path] = ingress["spec"]["rules"][0]["http"]["paths"]
+        assert path["backend"]["service"] == {"name": "chatbox", "port": {"name": "http"}}
+        assert path["path"] == env["CHATBOX_PATH_PREFIX"] and path["pathType"] == "Prefix"
+    if route:
+        [rule] = route["spec"]["rules"]
+        assert rule["backendRefs"] == [{"name": "chatbox", "port": offered["port"]}]
+        assert rule["matches"][0]["path"]["value"] == env["CHATBOX_PATH_PREFIX"]
+
+
+def test_streams_are_neither_buffered_nor_cut(chart):
+    """Longer than a silence of ours: sockets are pinged within WS_PING_PERIOD, a model
+    may take LLM_STREAM_TIMEOUT."""
+    ingress, route = of_kind(chart, "Ingress"), of_kind(chart, "HTTPRoute")
+    if ingress:
+        said = {name.rpartition("/")[2]: value for name, value in
+                ingress["metadata"]["annotations"].items()}
+        assert said["proxy-buffering"] == "off" and said["proxy-next-upstream"] == "off"
+        assert int(said["proxy-read-timeout"]) > 120
+        assert int(said["proxy-send-timeout"]) > 120
+    if route:
+        assert route["spec"]["rules"][0]["timeouts"] == {"request": "0s",
+                                                         "backendRequest": "0s"}
+
+
+def ports(rule):
+    return {(one["protocol"], one["port"]) for one in rule["ports"]}
+
+
+@pytest.mark.parametrize("store", VALUES)
+def test_the_network_policy_lets_through_what_is_needed(store):
+    spec = of_kind(plain(store), "NetworkPolicy")["spec"]
+    assert spec["policyTypes"] == ["Ingress", "Egress"]
+    [coming] = spec["ingress"]
+    assert ports(coming) == {("TCP", "http")} and len(coming["from"]) == 2
+    names, *database, public = spec["egress"]
+    assert ports(names) == {("UDP", 53), ("TCP", 53)}
+    assert [ports(one) for one in database] == [{("TCP", 27017)}] * (store == "mongo")
+    assert ports(public) == {("TCP", 443), ("TCP", 587)}
+    four, six = (one["ipBlock"] for one in public["to"])
+    assert four["cidr"] == "0.0.0.0/0" and six["cidr"] == "::/0"
+    assert {"10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16",
+            "169.254.0.0/16"} <= set(four["except"]), "the cluster and its metadata service"
+    assert {"fc00::/7", "fe80::/10"} <= set(six["except"])
+
+
+# --- settings and secrets
+
+def test_every_name_is_a_setting_of_the_program(chart):
+    """A name with a slip in it would be ignored."""
+    assert len(known()) > 100
+    for one in containers(chart):
+        names = environment(chart, one, "/").keys()
+        assert [name for name in names if not is_known(name)] == []
+
+
+def test_no_manifest_holds_a_secret():
+    """Req 6.1, 6.5: what is in the templates is refused by the server itself, each one."""
+    for name in VALUES:
+        assert of_kind(plain(name), "Secret") is None
+    example = yaml.safe_load((PLAIN / "secret/secret.example.yaml").read_text())
+    for name, value in example["stringData"].items():
+        assert name.replace("_1_", "_n_") in secret_names()
+        result = run_cli("check", env={name: value})
+        assert result.returncode == 78
+        assert [line for line in result.stderr.splitlines()
+                if f"({name})" in line and "is a placeholder" in line], name
+    offered = {name.replace("_1_", "_n_") for name in example["stringData"]}
+    assert secret_names() - offered == {"ENCRYPTION_KEY"}, "its older form"
+
+
+@pytest.mark.parametrize("store", VALUES)
+def test_the_servers_own_check_takes_what_the_pod_is_given(store, tmp_path):
+    documents = plain(store)
+    check, serve = containers(documents)
+    assert check["command"] == ["chatbox", "check"] and check["name"] == "check"
+    assert serve["command"] == ["chatbox", "serve"]
+    env = environment(documents, check, tmp_path)
+    assert env == environment(documents, serve, tmp_path), "what is checked is what runs"
+    put(tmp_path, mounted(documents))
+    result = run_cli("check", env=env)
+    assert result.returncode == 0, result.all
+    assert "warn" not in result.stderr, result.stderr
+    assert f"store.kind: {store}" in result.stdout
+
+
+@pytest.mark.parametrize("store", VALUES)
+def test_every_secret_that_is_missing_or_weak_is_named_at_once(store, tmp_path):
+    """Req 6.4: by the init container, before there is traffic."""
+    documents = plain(store)
+    check = containers(documents)[0]
+    assert {f"{name}_FILE" for name in mounted(documents)} \
+        == {one["name"] for one in check["env"]}
+    env = environment(documents, check, tmp_path)
+    result = run_cli("check", env=env)
+    assert result.returncode == 78
+    for name in mounted(documents):
+        assert f"({name})" in result.stderr, "a Secret that is not there"
+    put(tmp_path, mounted(documents))
+    (tmp_path / "JWT_SECRET").write_text("password" * 5)
+    (tmp_path / "LLM_PROVIDER_1_API_KEY").write_text("REPLACE_WITH_key")
+    result = run_cli("check", env=env)
+    assert result.returncode == 78
+    said = [json.loads(line)["msg"] for line in result.stderr.splitlines()]
+    assert any("auth.jwt_secret" in line and "weak word" in line for line in said)
+    assert any("api_key" in line and "is a placeholder" in line for line in said)
+    assert len(said) == 2, said
+
+
+def test_secrets_come_as_files_that_may_be_missing(chart):
+    """Req 6.2: so that the server says which, and not Kubernetes one of them."""
+    [volume] = [one for one in pod(chart)["volumes"] if one["name"] == "secrets"]
+    assert volume["secret"]["optional"] is True
+    assert volume["secret"]["defaultMode"] == 0o440
+    for one in containers(chart):
+        assert not [each for each in one["env"] if "valueFrom" in each]
+        assert all("secretRef" not in source for source in one["envFrom"])
+
+
+@pytest.mark.parametrize("file,kind", [("external-secret", "ExternalSecret"),
+                                       ("sealed-secret", "SealedSecret")])
+def test_the_examples_make_the_secret_that_the_pod_reads(file, kind):
+    path = PLAIN / f"secret/{file}.example.yaml"
+    document = yaml.safe_load(path.read_text())
+    assert document["kind"] == kind
+    spec = document["spec"]
+    [volume] = [one for one in pod(plain("sqlite"))["volumes"] if one["name"] == "secrets"]
+    made = spec["target"] if kind == "ExternalSecret" else spec["template"]["metadata"]
+    assert made["name"] == volume["secret"]["secretName"]
+    names = ([one["secretKey"] for one in spec["data"]] if kind == "ExternalSecret"
+             else list(spec["encryptedData"]))
+    assert names == mounted(plain("sqlite"))
+
+
+def test_the_page_says_how_each_secret_is_made_and_changed():
+    """Req 6.3."""
+    text = (ROOT / "docs/deployment/kubernetes.md").read_text()
+    rows = [line.split("|")[1:4] for line in text.splitlines()
+            if line.startswith("| `")]
+    said = {name for cells in rows if all(cell.strip() for cell in cells)
+            for name in re.findall("`([A-Z0-9_n]+)`", cells[0])}
+    assert secret_names() - said == {"ENCRYPTION_KEY"}, "its older form"
