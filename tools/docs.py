@@ -7,7 +7,8 @@
 
 In a page a table stands between `<!-- table: NAME -->` and `<!-- end -->`;
 NAME is one of docgen's. What is around it is written by hand. The page of
-requirements is made of the tests instead (requirements.py).
+requirements is made of the tests instead (requirements.py), and Grafana's board
+of the table of metrics (board.py).
 """
 
 import pathlib
@@ -16,6 +17,7 @@ import subprocess
 import sys
 
 sys.path.append(str(pathlib.Path(__file__).resolve().parent))
+import board  # noqa: E402
 import requirements  # noqa: E402
 
 SECTION = re.compile(r"(<!-- table: ([\w-]+) -->\n).*?(<!-- end -->)", re.S)
@@ -33,6 +35,7 @@ def wanted(docgen, folder):
 
     for name, of in FILES.items():
         yield folder / name, view(of)
+    yield folder / board.PAGE, board.text(view("metrics"))
     for path in sorted((folder / "docs").glob("*.md")):
         if path == folder / requirements.PAGE:
             continue
