@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ed25519
 
 from support.charts import (CHART, PLAIN, VALUES, containers, environment, helm,
                             is_known, known, mounted, of_kind, plain, pod, refused,
@@ -20,7 +22,7 @@ GOOD = {"JWT_SECRET": SECRET, "LLM_PROVIDER_1_API_KEY": "sk-" + "9f3b1c77" * 4,
 # What Kubernetes does not have itself, but one of its extensions.
 EXTENSIONS = {"HTTPRoute", "ServiceMonitor", "ExternalSecret", "SealedSecret"}
 VERSIONS = ["1.25.0", "1.28.0", "1.31.0", "1.34.0", "1.37.0"]
-MONGO_KEYS = "secret.keys={JWT_SECRET,LLM_PROVIDER_1_API_KEY,MONGO_URI}"
+MONGO_KEYS = "secret.keys={JWT_SECRET,MONGO_URI}"
 
 
 @pytest.fixture(params=[*VALUES, "nothing"])
@@ -83,6 +85,7 @@ def test_a_manifest_that_is_wrong_is_noticed(tmp_path):
     (["store=mongo"], "secret.keys does not name MONGO_URI"),
     (["persistence.enabled=false"], "all conversations would go with the pod"),
     (["persistence.enabled=false", "store=mongo", MONGO_KEYS], "files would go with the pod"),
+    (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "JWT_PUBLIC_KEY in secret.keys"),
     (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "nobody could log in"),
     (["config.SERVER_PORT=9"], "config.SERVER_PORT is the chart's own"),
     (["config.SHUTDOWN_TIMEOUT=1h"], "config.SHUTDOWN_TIMEOUT is the chart's own"),
@@ -115,6 +118,7 @@ def test_two_pods_never_have_one_database(store):
     if workload["kind"] == "Deployment":
         assert workload["spec"]["strategy"] == {"type": "Recreate"}
     else:
+        assert workload["spec"]["podManagementPolicy"] == "Parallel"
         [claim] = workload["spec"]["volumeClaimTemplates"]
         assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
         assert workload["spec"].get("updateStrategy", {}).get("type", "RollingUpdate") \
@@ -283,6 +287,26 @@ def test_every_secret_that_is_missing_or_weak_is_named_at_once(store, tmp_path):
     assert any("auth.jwt_secret" in line and "weak word" in line for line in said)
     assert any("api_key" in line and "is a placeholder" in line for line in said)
     assert len(said) == 2, said
+
+
+def test_without_a_model_the_check_says_so(tmp_path):
+    """What the chart makes of no values at all does not run half."""
+    documents = rendered()
+    put(tmp_path, mounted(documents))
+    result = run_cli("check", env=environment(documents, containers(documents)[0], tmp_path))
+    assert result.returncode == 78 and "llm.providers" in result.stderr
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_a_setting_that_is_a_file_comes_from_the_secret_too(tmp_path):
+    documents = rendered("--set", "secret.keys={JWT_PUBLIC_KEY,LLM_PROVIDER_1_API_KEY}",
+                         values="sqlite")
+    key = ed25519.Ed25519PrivateKey.generate().public_key()
+    (tmp_path / "JWT_PUBLIC_KEY").write_bytes(key.public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo))
+    put(tmp_path, ["LLM_PROVIDER_1_API_KEY"])
+    result = run_cli("check", env=environment(documents, containers(documents)[0], tmp_path))
+    assert result.returncode == 0, result.all
 
 
 def test_secrets_come_as_files_that_may_be_missing(chart):

@@ -59,8 +59,8 @@ DATA_DIR: /var/lib/chatbox
 {{- if and (eq .Values.store "mongo") (not (has "MONGO_URI" .Values.secret.keys)) }}
 {{- fail "store is mongo, and secret.keys does not name MONGO_URI" }}
 {{- end }}
-{{- if not (or (has "JWT_SECRET" .Values.secret.keys) .Values.config.JWT_PUBLIC_KEY_FILE .Values.config.JWT_JWKS_URL) }}
-{{- fail "nobody could log in: name JWT_SECRET in secret.keys, or set config.JWT_JWKS_URL" }}
+{{- if not (or (has "JWT_SECRET" .Values.secret.keys) (has "JWT_PUBLIC_KEY" .Values.secret.keys) .Values.config.JWT_JWKS_URL) }}
+{{- fail "nobody could log in: name JWT_SECRET or JWT_PUBLIC_KEY in secret.keys, or set config.JWT_JWKS_URL" }}
 {{- end }}
 {{- $own := include "chatbox.settings" . | fromYaml }}
 {{- range $name, $value := .Values.config }}
