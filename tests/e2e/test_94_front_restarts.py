@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""Behind nginx the server goes while 200 answers are running, and comes back: the
+"""Behind a proxy the server goes while 200 answers are running, and comes back: the
 clients resume, and nothing is lost or there twice."""
 
 import signal
@@ -9,7 +9,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from support.answer import Answer
-from support.fronts import Nginx
+from support.fronts import HAProxy, Nginx
 from support.server import provider_env
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh, is_end
@@ -92,11 +92,13 @@ class Client:
 
 
 @pytest.mark.timeout(120 * PATIENCE)
-@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
-def test_two_hundred_streams_and_a_restart(spawn, fake, authority, how):
+@pytest.mark.parametrize("kind,how", [
+    (Nginx, signal.SIGTERM), (Nginx, signal.SIGKILL), (HAProxy, signal.SIGTERM)],
+    ids=["nginx, a stop", "nginx, a kill", "haproxy, a stop"])
+def test_two_hundred_streams_and_a_restart(spawn, fake, authority, kind, how):
     server = spawn({**provider_env(fake), "TRUSTED_PROXIES": "127.0.0.1",
                     "SHUTDOWN_TIMEOUT": "3s"})
-    front = Nginx(server, authority)
+    front = kind(server, authority)
     try:
         with ThreadPoolExecutor(16) as pool:
             clients = list(pool.map(lambda n: Client(front, fake, n), range(COUNT)))
