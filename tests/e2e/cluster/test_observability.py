@@ -9,6 +9,7 @@ import subprocess
 import pytest
 import yaml
 
+from support.charts import validate_extensions
 from support.prometheus import FILES, NAME, Prometheus, promtool, table
 from support.server import ROOT
 from support.waiting import wait_for
@@ -73,14 +74,15 @@ def test_every_alert_says_how_urgent_it_is_and_what_to_do():
     assert page.count("| `Chatbox") == len(rules()), "and of no other"
 
 
-def test_the_page_makes_a_rule_object_of_the_rules():
+def test_the_page_makes_a_rule_object_of_the_rules(tmp_path):
     """The command for the Prometheus operator, but for what it hands it to."""
     page = (ROOT / "docs/deployment/observability.md").read_text()
     [command] = re.findall(r"^    (\{ printf .*\}) \| kubectl", page, re.M)
     made = subprocess.run(["sh", "-c", command], cwd=ROOT, check=True, text=True,
                           capture_output=True).stdout
+    (tmp_path / "rule.yaml").write_text(made)
+    assert validate_extensions(tmp_path / "rule.yaml") == [("PrometheusRule", "passed")]
     document = yaml.safe_load(made)
-    assert document["kind"] == "PrometheusRule"
     assert document["spec"]["groups"][0]["rules"] == rules()
 
 

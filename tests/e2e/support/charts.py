@@ -106,6 +106,15 @@ def secret_names():
     return {name for name in known() if f"{name}_FILE" in known()}
 
 
+def validate_extensions(*files):
+    """[(kind, "passed" or what is wrong)] by the extensions' own schemas."""
+    python = ROOT / ".venv-cluster/bin/python"
+    result = subprocess.run([python, ROOT / "tests/e2e/cluster/extensions.py",
+                             ROOT / ".tools/crds", *files], capture_output=True,
+                            text=True, check=True, timeout=120)
+    return [tuple(line.split(" ", 1)) for line in result.stdout.splitlines()]
+
+
 def validate(version, *files):
     """kubernetes-validate over the files; what it says of each document."""
     result = subprocess.run([VALIDATE, "--strict", "-k", version, *files],
