@@ -68,6 +68,68 @@ def test_every_manifest_is_valid(version, tmp_path):
     assert all("Couldn't find schema" in line for line in unknown), unknown
 
 
+# Each other than what holds by itself.
+ALL = {
+    "image": {"repository": "registry.example.org/team/chatbox", "digest": "sha256:" + "a" * 64,
+              "pullPolicy": "Always"},
+    "imagePullSecrets": [{"name": "pull"}], "replicas": 0, "pathPrefix": "/", "port": 9000,
+    "persistence": {"size": "77Gi", "storageClass": "fast", "accessMode": "ReadWriteOncePod"},
+    "secret": {"name": "other"}, "config": {"RATE_LIMIT": 5, "JWT_REQUIRE_EXP": True},
+    "shutdown": {"drainDelaySeconds": 7, "timeoutSeconds": 77},
+    "resources": {"requests": {"cpu": "3"}, "limits": {"memory": "3Gi"}},
+    "service": {"type": "LoadBalancer", "port": 8000, "sessionAffinity": "ClientIP",
+                "annotations": {"service.example": "s"}},
+    "ingress": {"enabled": True, "className": "traefik", "host": "a.example", "tlsSecret": "t",
+                "annotations": {"ingress.example": "i"}},
+    "gateway": {"enabled": True, "name": "g", "namespace": "gs", "sectionName": "h",
+                "host": "b.example"},
+    "podDisruptionBudget": {"maxUnavailable": 0},
+    "networkPolicy": {"from": [{"podSelector": {}}], "dns": [{"podSelector": {}}],
+                      "database": {"port": 27018, "to": [{"podSelector": {}}]},
+                      "publicPorts": [443, 465],
+                      "extraEgress": [{"to": [{"podSelector": {"matchLabels": {"a": "model"}}}],
+                                       "ports": [{"protocol": "TCP", "port": 11434}]}]},
+    "serviceMonitor": {"enabled": True, "interval": "15s", "labels": {"release": "p"}},
+    "serviceAccount": {"annotations": {"account.example": "a"}}, "userId": 2000,
+    "podLabels": {"team": "chat"}, "podAnnotations": {"pod.example": "p"},
+    "nodeSelector": {"disk": "ssd"}, "tolerations": [{"key": "k", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [
+        {"weight": 1, "preference": {"matchExpressions": [
+            {"key": "zone", "operator": "In", "values": ["z"]}]}}]}},
+    "priorityClassName": "high",
+    "topologySpreadConstraints": [{"maxSkew": 2, "topologyKey": "node",
+                                   "whenUnsatisfiable": "DoNotSchedule"}]}
+MONGO = {"store": "mongo", "secret": {"name": "other", "keys": ["JWT_SECRET", "MONGO_URI"]}}
+
+
+def leaves(value):
+    if isinstance(value, dict):
+        value = value.values()
+    elif not isinstance(value, list):
+        yield str(value)
+        return
+    for one in value:
+        yield from leaves(one)
+
+
+@pytest.mark.parametrize("more", [{}, MONGO], ids=["sqlite", "mongo"])
+def test_all_that_can_be_said_is_heard_and_valid(more, tmp_path):
+    values, made = tmp_path / "all.yaml", tmp_path / "made.yaml"
+    values.write_text(yaml.safe_dump({**ALL, **more}))
+    unsaid = {"autoscaling", "store", *more}
+    assert set(yaml.safe_load((CHART / "values.yaml").read_text())) == {*ALL, *unsaid}
+    made.write_text(template("--values", str(values)).stdout)
+    documents = [one for one in yaml.safe_load_all(made.read_text()) if one]
+    heard = {one.removesuffix("s") for one in leaves(documents)}  # 77s, of seconds
+    [image] = {one["image"] for one in containers(documents)}
+    heard |= {*image.split("@"), "True", *([] if more else ["27018"])}
+    assert {one.removesuffix("s") for one in leaves({**ALL, **more})} - heard <= {"mongo"}
+    assert validate(VERSIONS[-1], made)[0] == validate(VERSIONS[0], made)[0] == 0
+    probes = {containers(documents)[1][f"{name}Probe"]["httpGet"]["path"]
+              for name in ("startup", "liveness", "readiness")}
+    assert probes == {"/healthz", "/readyz"}, "without a prefix"
+
+
 def test_every_manifest_of_an_extension_is_valid(tmp_path):
     """By what the extensions themselves say of their kinds."""
     documents = [one for path in sorted(PLAIN.rglob("*.yaml"))
