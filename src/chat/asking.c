@@ -59,7 +59,8 @@ may_answer(const struct asking *a, size_t n)
     const struct provider_config *p =
         &settings_of(a)->providers[asking_nth(a, n)];
 
-    return p->ops->relays || (!a->relays_only && (p->vision || !a->pictures));
+    return p->ops->relays || (!a->relays_only && (p->vision || !a->pictures) &&
+                              (p->ops->calls || !a->calls));
 }
 
 size_t
@@ -289,6 +290,18 @@ on_text(void *cookie, struct str text)
 }
 
 static void
+on_call(void *cookie, unsigned at, const struct provider_call *call)
+{
+    struct asking *a = cookie;
+
+    if (a->events->on_call != NULL) {
+        asking_rival_lost(a);
+        a->spoken = true;
+        a->events->on_call(a->cookie, at, call);
+    }
+}
+
+static void
 on_usage(void *cookie, const struct usage *usage)
 {
     struct asking *a = cookie;
@@ -347,7 +360,7 @@ on_end(void *cookie, const struct upstream_failure *why)
 }
 
 const struct upstream_events asking_heard = {
-    on_text, on_usage, on_finish, on_conversation, on_raw, on_end};
+    on_text, on_call, on_usage, on_finish, on_conversation, on_raw, on_end};
 
 /* --- its life ----------------------------------------------------------- */
 

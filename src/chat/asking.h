@@ -20,6 +20,8 @@ struct asking_events {
     void (*on_ask)(void *cookie, struct provider_turn *prompt);
     /* As of upstream_events. */
     void (*on_text)(void *cookie, struct str text);
+    void (*on_call)(void *cookie, unsigned at,
+                    const struct provider_call *call); /* or NULL */
     void (*on_usage)(void *cookie, const struct usage *usage);
     void (*on_finish)(void *cookie, enum provider_finish reason);
     void (*on_conversation)(void *cookie, struct str id);
@@ -48,6 +50,7 @@ struct asking {
                            unless to go on with it */
     bool relays_only;   /* those that do not relay (provider.h) are not asked */
     bool pictures;      /* nor those that do neither that nor see */
+    bool calls;         /* nor those that take no tools (ops->calls) */
     bool alone;         /* no fallbacks: another's answer is of no use */
     unsigned attempts;  /* requests to provider so far */
     uint16_t chosen;    /* the provider that was asked for */

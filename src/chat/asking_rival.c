@@ -52,15 +52,26 @@ asking_rival_won(struct asking *a)
 }
 
 static void
-on_rival_text(void *cookie, struct str text)
+win(struct asking *a)
 {
-    struct asking *a = cookie;
-
     if (a->rival != NULL) {
         upstream_cancel(a->upstream);
         asking_rival_won(a);
     }
-    asking_heard.on_text(a, text);
+}
+
+static void
+on_rival_text(void *cookie, struct str text)
+{
+    win(cookie);
+    asking_heard.on_text(cookie, text);
+}
+
+static void
+on_rival_call(void *cookie, unsigned at, const struct provider_call *call)
+{
+    win(cookie);
+    asking_heard.on_call(cookie, at, call);
 }
 
 /* Before it has won there is nothing to be told. */
@@ -115,8 +126,8 @@ on_rival_end(void *cookie, const struct upstream_failure *why)
 }
 
 static const struct upstream_events rival_events = {
-    on_rival_text,         on_rival_usage, on_rival_finish,
-    on_rival_conversation, on_rival_raw,   on_rival_end};
+    on_rival_text,         on_rival_call, on_rival_usage, on_rival_finish,
+    on_rival_conversation, on_rival_raw,  on_rival_end};
 
 static bool
 may_race(const struct asking *a, size_t n)

@@ -153,7 +153,8 @@ on_ask(void *cookie, struct provider_turn *prompt)
     x->quarters = 0;
     x->finish = PROVIDER_STOP;
     x->events->on_ask(x->cookie, p, prompt);
-    if (p->ops->keeps_log) {
+    if (p->ops->keeps_log ||
+        (prompt->wishes != NULL && prompt->wishes->names_user)) {
         pseudonym_make(store_secret(c->store), str_from(p->id), x->user_id,
                        x->pseudonym);
         prompt->user = str_from(x->pseudonym);
@@ -176,19 +177,38 @@ refuse_later(struct exchange *x)
     timer_start(&x->asking.terms->chat->shard->timers, &x->refusal, 0);
 }
 
+/* What has come and been told counts: it may be the last there was. */
 static void
-on_text(void *cookie, struct str text)
+take(struct exchange *x, struct str text)
 {
-    struct exchange *x = cookie;
-
     x->quarters += estimate_quarters(text);
-    x->events->on_text(x->cookie, text);
     if (!spend(x, text)) {
         asking_cancel(&x->asking);
         refuse_later(x);
     } else {
         keep_so_far(x);
     }
+}
+
+static void
+on_text(void *cookie, struct str text)
+{
+    struct exchange *x = cookie;
+
+    x->events->on_text(x->cookie, text);
+    take(x, text);
+}
+
+static void
+on_call(void *cookie, unsigned at, const struct provider_call *call)
+{
+    struct exchange *x = cookie;
+
+    x->events->on_call(x->cookie, at, call);
+    if (call->name.n > 0) {
+        take(x, call->name);
+    }
+    take(x, call->arguments);
 }
 
 static void
@@ -222,15 +242,15 @@ on_raw(void *cookie, const struct provider_raw *raw)
     x->events->on_raw(x->cookie, raw);
 }
 
-/* What a provider says about the request is the client's to know if it is in
- * the client's form and not about our key. */
+/* What a provider says about the request is the client's to know if the request
+ * was given it as it is, or nearly so, and it is not about our key. */
 static struct str
 refusal_of(const struct exchange *x, const struct upstream_failure *why)
 {
     const struct provider_config *p = asking_provider(&x->asking);
     struct str key = str_from(p->api_key);
 
-    if (!p->ops->relays ||
+    if ((!p->ops->relays && !p->ops->calls) ||
         (key.n > 0 && str_contains_nocase(why->refusal, key))) {
         return (struct str){NULL, 0};
     }
@@ -269,8 +289,8 @@ on_refusal(struct timer *timer)
 }
 
 static const struct asking_events events = {
-    on_ask,          on_text, on_usage, on_finish,
-    on_conversation, on_raw,  NULL,     on_end};
+    on_ask,          on_text, on_call, on_usage, on_finish,
+    on_conversation, on_raw,  NULL,    on_end};
 
 /* --- its life ----------------------------------------------------------- */
 
@@ -323,6 +343,7 @@ exchange_start(struct chat *c, const struct exchange_request *request,
     asking_init(&x->asking, c->terms, (uint16_t)request->model, &events, x);
     x->asking.relays_only = request->relays_only;
     x->asking.pictures = request->pictures;
+    x->asking.calls = request->calls;
     x->asking.alone = request->embeds;
     x->asking.who[0] = log_cstr("request_id", x->id);
     x->asking.who[1] = log_str("user_id", x->user_id);

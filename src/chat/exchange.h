@@ -25,7 +25,8 @@ struct exchange_end {
                                     it: as budget_verdict says */
     int status;                  /* the provider's HTTP status; 0: none */
     struct str refusal;          /* first bytes of what came with a bad one, of
-                                    providers that relay; never our key */
+                                    providers that relay or take tools; never
+                                    our key */
     int64_t retry_after_ms;      /* -1: not said */
 };
 
@@ -38,6 +39,8 @@ struct exchange_events {
     /* An event as the provider sent it, if it relays; then what it means. */
     void (*on_raw)(void *cookie, const struct provider_raw *raw);
     void (*on_text)(void *cookie, struct str text);
+    void (*on_call)(void *cookie, unsigned at,
+                    const struct provider_call *call);
     /* The last one; the exchange is void then. */
     void (*on_end)(void *cookie, const struct exchange_end *end);
 };
@@ -50,6 +53,7 @@ struct exchange_request {
     unsigned model;         /* an index of chat_settings_of */
     bool pictures;          /* who does not see is of no use */
     bool relays_only;       /* others than those that relay are of no use */
+    bool calls;             /* nor are those that take no tools */
     bool embeds;            /* embeddings, of this model alone */
     uint64_t prompt_tokens; /* by estimate */
 };

@@ -229,6 +229,7 @@ on_finish(void *cookie, enum provider_finish reason)
         [PROVIDER_STOP] = TURN_END_STOP,
         [PROVIDER_LENGTH] = TURN_END_LENGTH,
         [PROVIDER_CONTENT_FILTER] = TURN_END_CONTENT_FILTER,
+        [PROVIDER_CALLS] = TURN_END_STOP, /* nobody of ours asked for any */
     };
     struct turn *t = cookie;
 
@@ -283,7 +284,7 @@ on_end(void *cookie, const struct upstream_failure *why)
 }
 
 static const struct asking_events events = {
-    on_ask,          on_text, on_usage, on_finish,
+    on_ask,          on_text, NULL,     on_usage, on_finish,
     on_conversation, NULL,    on_break, on_end};
 
 void

@@ -220,6 +220,15 @@ on_delta(struct upstream *u, struct str text)
 }
 
 static void
+on_call(struct upstream *u, const struct provider_event *e)
+{
+    if (u->events->on_call != NULL) {
+        greet(u);
+        u->events->on_call(u->cookie, e->at, &e->call);
+    }
+}
+
+static void
 on_raw(struct upstream *u, const struct provider_raw *raw)
 {
     if (u->events->on_raw == NULL) {
@@ -266,6 +275,9 @@ on_event(void *cookie, const struct provider_event *e)
         break;
     case PROVIDER_DELTA:
         on_delta(u, e->text);
+        break;
+    case PROVIDER_CALL:
+        on_call(u, e);
         break;
     case PROVIDER_USAGE:
         on_provider_usage(u, &e->usage);

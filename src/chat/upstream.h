@@ -32,6 +32,10 @@ struct upstream_failure {
  * upstream is void. */
 struct upstream_events {
     void (*on_text)(void *cookie, struct str text); /* not empty; borrowed */
+    /* More of a call of a tool (provider_event.h); borrowed. NULL: nobody wants
+     * to know. */
+    void (*on_call)(void *cookie, unsigned at,
+                    const struct provider_call *call);
     void (*on_usage)(void *cookie, const struct usage *usage);
     void (*on_finish)(void *cookie, enum provider_finish reason);
     void (*on_conversation)(void *cookie, struct str id); /* borrowed */

@@ -69,17 +69,56 @@ put_usage(struct buf *out, const struct usage *u)
     buf_putc(out, '}');
 }
 
-void
-openai_answer_delta(struct buf *out, const struct openai_answer *a,
-                    struct str text, bool first)
+static void
+begin_delta(struct buf *out, const struct openai_answer *a, bool first)
 {
     put_chunk_head(out, a);
     buf_puts(out, "[{\"index\":0,\"delta\":{");
     if (first) {
         json_put_member(out, "role", STR("assistant"));
     }
-    json_put_member(out, "content", text);
+}
+
+static void
+end_delta(struct buf *out)
+{
     buf_puts(out, "},\"logprobs\":null,\"finish_reason\":null}]}");
+}
+
+void
+openai_answer_delta(struct buf *out, const struct openai_answer *a,
+                    struct str text, bool first)
+{
+    begin_delta(out, a, first);
+    json_put_member(out, "content", text);
+    end_delta(out);
+}
+
+/* Clients go by the index, and take a name for the begin of a call. */
+void
+openai_answer_call(struct buf *out, const struct openai_answer *a, unsigned at,
+                   const struct provider_call *piece, bool first)
+{
+    begin_delta(out, a, first);
+    if (first) {
+        json_put_key(out, "content");
+        buf_puts(out, "null");
+    }
+    json_put_key(out, "tool_calls");
+    buf_puts(out, "[{");
+    json_put_member_i64(out, "index", at);
+    if (piece->name.n > 0 || piece->id.n > 0) {
+        json_put_member(out, "id", piece->id);
+        json_put_member(out, "type", STR("function"));
+    }
+    json_put_key(out, "function");
+    buf_putc(out, '{');
+    if (piece->name.n > 0) {
+        json_put_member(out, "name", piece->name);
+    }
+    json_put_member(out, "arguments", piece->arguments);
+    buf_puts(out, "}}]");
+    end_delta(out);
 }
 
 void
@@ -103,18 +142,34 @@ openai_answer_usage(struct buf *out, const struct openai_answer *a,
     buf_putc(out, '}');
 }
 
+/* Who only calls says nothing, which is not the empty text. */
+static void
+put_said(struct buf *out, const struct openai_said *said)
+{
+    if (said->text.n == 0 && said->calls.n > 0) {
+        json_put_key(out, "content");
+        buf_puts(out, "null");
+    } else {
+        json_put_member(out, "content", said->text);
+    }
+    buf_puts(out, ",\"refusal\":null");
+    if (said->calls.n > 0) {
+        json_put_key(out, "tool_calls");
+        buf_put_str(out, said->calls);
+    }
+}
+
 void
 openai_answer_whole(struct buf *out, const struct openai_answer *a,
-                    struct str text, enum provider_finish finish,
-                    const struct usage *usage)
+                    const struct openai_said *said, const struct usage *usage)
 {
     put_head(out, a, STR("chat.completion"));
     json_put_key(out, "choices");
     buf_puts(out, "[{\"index\":0,\"message\":{\"role\":\"assistant\"");
-    json_put_member(out, "content", text);
-    buf_puts(out, ",\"refusal\":null},\"logprobs\":null");
+    put_said(out, said);
+    buf_puts(out, "},\"logprobs\":null");
     json_put_member(out, "finish_reason",
-                    str_from(provider_finish_word(finish)));
+                    str_from(provider_finish_word(said->finish)));
     buf_puts(out, "}]");
     put_usage(out, usage);
     buf_putc(out, '}');

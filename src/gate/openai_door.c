@@ -12,10 +12,14 @@
 #include "gate/gate_state.h"
 #include "gate/http.h"
 #include "gate/openai_answer.h"
+#include "gate/openai_calls.h"
 #include "gate/openai_models.h"
+#include "gate/openai_place.h"
 #include "gate/openai_replay.h"
 #include "gate/openai_request.h"
 #include "gate/openai_session.h"
+#include "gate/openai_value.h"
+#include "gate/openai_words.h"
 #include "gate/reply.h"
 #include "loop/shard.h"
 
@@ -34,10 +38,12 @@ struct door {
     struct openai_answer answer;
     struct buf held; /* stream: events before the head; else the whole */
     struct buf json; /* scratch for one chunk */
-    bool begun;      /* the head has been sent */
-    bool relays;     /* what comes is in OpenAI's form already */
-    bool spoken;     /* a delta of ours was sent */
-    bool counted;    /* the usage was passed on */
+    struct openai_calls calls; /* of a whole answer */
+    bool begun;                /* the head has been sent */
+    bool relays;               /* what comes is in OpenAI's form already */
+    bool foreign; /* what is asked has another one, also for errors */
+    bool spoken;  /* a delta of ours was sent */
+    bool counted; /* the usage was passed on */
     char id[RAND_ID_CHARS + 16];
 };
 
@@ -50,6 +56,7 @@ door_free(struct door *d)
     buf_fini(&d->body);
     buf_fini(&d->held);
     buf_fini(&d->json);
+    openai_calls_fini(&d->calls);
     xfree(d);
 }
 
@@ -150,7 +157,9 @@ on_ask(void *cookie, const struct provider_config *provider,
     struct door *d = cookie;
 
     d->relays = d->counted = false;
+    d->foreign = !provider->ops->relays;
     buf_reset(&d->held, FRAME_BYTES);
+    openai_calls_fini(&d->calls);
     if (d->replay != NULL) {
         openai_replay_restart(d->replay);
     }
@@ -158,7 +167,7 @@ on_ask(void *cookie, const struct provider_config *provider,
         *out = (struct provider_turn){.relay = &d->in.relay,
                                       .embeds = d->in.embeds};
     } else {
-        openai_request_turn(&d->in, out);
+        openai_words_turn(&d->in, out);
     }
 }
 
@@ -210,6 +219,24 @@ on_text(void *cookie, struct str text)
     flush(d);
 }
 
+static void
+on_call(void *cookie, unsigned at, const struct provider_call *call)
+{
+    struct door *d = cookie;
+
+    if (d->relays) {
+        return;
+    }
+    if (!d->in.stream) {
+        openai_calls_take(&d->calls, at, call);
+        return;
+    }
+    openai_answer_call(&d->json, &d->answer, at, call, !d->spoken);
+    d->spoken = true;
+    put_own(d);
+    flush(d);
+}
+
 /* --- ends --------------------------------------------------------------- */
 
 static void
@@ -227,12 +254,26 @@ end_stream(struct door *d, const struct exchange_end *end)
     end_events(d, true);
 }
 
+/* An answer of ours into d->json. */
+static void
+put_whole(struct door *d, const struct exchange_end *end)
+{
+    struct openai_said said = {.text = buf_str(&d->held),
+                               .finish = end->finish};
+    struct buf calls;
+
+    buf_init(&calls, d->json.max);
+    openai_calls_put(&d->calls, &calls);
+    said.calls = buf_str(&calls);
+    openai_answer_whole(&d->json, &d->answer, &said, &end->usage);
+    buf_fini(&calls);
+}
+
 static void
 end_whole(struct door *d, const struct exchange_end *end)
 {
     if (!d->relays) {
-        openai_answer_whole(&d->json, &d->answer, buf_str(&d->held),
-                            end->finish, &end->usage);
+        put_whole(d, end);
     }
     answer_whole(d, 200, buf_str(d->relays ? &d->held : &d->json), -1);
 }
@@ -251,6 +292,25 @@ is_clients_fault(const struct exchange_end *end)
         }
     }
     return false;
+}
+
+/* The same in OpenAI's form, with the provider's sentence. */
+static void
+put_foreign(struct door *d, const struct exchange_end *end)
+{
+    struct openai_error error = {.err = ERR_BAD_REQUEST, .status = end->status};
+    struct str theirs = openai_value_member(end->refusal, STR("error"));
+    struct json_text text;
+    struct buf sentence;
+
+    buf_init(&sentence, FRAME_BYTES);
+    if (openai_value_text(openai_value_member(theirs, STR("message")), &text)) {
+        json_unescape(&text, &sentence);
+    }
+    buf_putc(&sentence, '\0');
+    error.message = sentence.n > 1 && !sentence.failed ? sentence.p : NULL;
+    openai_error_put(&d->json, &error);
+    buf_fini(&sentence);
 }
 
 static enum err
@@ -274,7 +334,9 @@ refuse(struct door *d, const struct exchange_end *end)
     int status = end->status;
     bool theirs = is_clients_fault(end);
 
-    if (theirs) {
+    if (theirs && d->foreign) {
+        put_foreign(d, end);
+    } else if (theirs) {
         buf_put_str(&d->json, end->refusal);
     } else {
         (void)error_of(end, &error);
@@ -316,7 +378,8 @@ on_end(void *cookie, const struct exchange_end *end)
     door_free(d);
 }
 
-static const struct exchange_events events = {on_ask, on_raw, on_text, on_end};
+static const struct exchange_events events = {on_ask, on_raw, on_text, on_call,
+                                              on_end};
 
 /* --- requests ----------------------------------------------------------- */
 
@@ -329,6 +392,7 @@ door_new(struct request *r)
     d->r = r;
     buf_init(&d->held, 8 * max + FRAME_BYTES);
     buf_init(&d->json, 8 * max + FRAME_BYTES);
+    d->calls.max_bytes = max;
     snprintf(d->id, sizeof(d->id), "chatcmpl-%s", r->id);
     d->answer.id = d->id;
     d->answer.created_s = clock_wall_ms() / 1000;
@@ -377,6 +441,7 @@ ask(struct door *d, unsigned model, struct str key)
         .model = model,
         .pictures = d->in.picture_count > 0,
         .relays_only = d->in.relays_only != NULL,
+        .calls = d->in.calls_only != NULL,
         .embeds = d->in.embeds,
         .prompt_tokens = d->in.prompt_tokens,
     };
@@ -391,10 +456,22 @@ ask(struct door *d, unsigned model, struct str key)
     d->exchange = exchange_start(r->gate->shard->chat, &request, &events, d);
 }
 
+/* The member that such a model cannot be told, or NULL. */
+static const char *
+refused(const struct door *d, const struct provider_ops *ops)
+{
+    if (ops->relays) {
+        return NULL;
+    }
+    return d->in.relays_only != NULL || ops->calls ? d->in.relays_only
+                                                   : d->in.calls_only;
+}
+
 /* Whether the model can do what is asked of it; false: answered. */
 static bool
 suits(struct door *d, const struct provider_config *model)
 {
+    const char *member = refused(d, model->ops);
     char message[160];
 
     if (d->in.embeds && model->ops->embeddings == NULL) {
@@ -402,10 +479,10 @@ suits(struct door *d, const struct provider_config *model)
                          "This model has no embeddings.");
         return false;
     }
-    if (d->in.relays_only != NULL && !model->ops->relays) {
+    if (member != NULL) {
         snprintf(message, sizeof(message), "This model does not take %s.",
-                 d->in.relays_only);
-        reply_error_text(d->r, ERR_BAD_REQUEST, d->in.relays_only, message);
+                 member);
+        reply_error_text(d->r, ERR_BAD_REQUEST, member, message);
         return false;
     }
     if (d->in.picture_count > 0 && !model->ops->relays && !model->vision) {
@@ -416,61 +493,9 @@ suits(struct door *d, const struct provider_config *model)
     return true;
 }
 
-/* --- headers ------------------------------------------------------------- */
-
-/* As long as a client's id for its message may be. */
-#define KEY_BYTES 64
-
-/* Into *out, empty when there is none; false: it stands twice or is too long,
- * and that has been answered. */
-static bool
-read_header(struct request *r, const char *name, size_t max, struct str *out)
-{
-    enum err e = http1_head_single(&r->head, name, out);
-
-    if (e == ERR_BAD_REQUEST || out->n > max) {
-        reply_error(r, ERR_BAD_REQUEST, name);
-        return false;
-    }
-    return true;
-}
-
-/* The conversation that the question belongs to, and the client's id for it. */
-struct place {
-    struct str session;
-    struct str key;
-    uint64_t after; /* the last event that the client has; 0: none */
-};
-
-/* Only what has a key is kept. */
-static bool
-read_after(struct request *r, struct place *p)
-{
-    struct str text;
-
-    if (!read_header(r, "Last-Event-ID", KEY_BYTES, &text)) {
-        return false;
-    }
-    if (text.n > 0 && (p->key.n == 0 || p->session.n > 0 ||
-                       !str_to_u64(text, UINT32_MAX, &p->after))) {
-        reply_error(r, ERR_BAD_REQUEST, "Last-Event-ID");
-        return false;
-    }
-    return true;
-}
-
-static bool
-read_place(struct request *r, struct place *p)
-{
-    *p = (struct place){.after = 0};
-    return read_header(r, "X-Session-Id", RAND_ID_CHARS, &p->session) &&
-           read_header(r, "Idempotency-Key", KEY_BYTES, &p->key) &&
-           read_after(r, p);
-}
-
 /* True: it has come before, or says so wrongly, and is answered. */
 static bool
-was_asked(struct request *r, const struct place *p)
+was_asked(struct request *r, const struct openai_place *p)
 {
     bool same = false;
     struct replay *first =
@@ -495,8 +520,8 @@ was_asked(struct request *r, const struct place *p)
 static bool
 suits_session(const struct door *d)
 {
-    if (d->in.relays_only != NULL || d->in.picture_count > 0 || d->in.embeds) {
-        reply_error_text(d->r, ERR_BAD_REQUEST, d->in.relays_only,
+    if (d->in.beyond_text != NULL || d->in.picture_count > 0 || d->in.embeds) {
+        reply_error_text(d->r, ERR_BAD_REQUEST, d->in.beyond_text,
                          "A conversation takes texts alone.");
         return false;
     }
@@ -527,7 +552,8 @@ understand(struct door *d, read_fn *read, int *model)
 }
 
 static void
-begin_request(struct request *r, const struct place *place, read_fn *read)
+begin_request(struct request *r, const struct openai_place *place,
+              read_fn *read)
 {
     struct door *d = door_new(r);
     int model;
@@ -547,11 +573,11 @@ begin_request(struct request *r, const struct place *place, read_fn *read)
 static void
 start(struct request *r, read_fn *read)
 {
-    struct place place;
+    struct openai_place place;
 
     if (r->gate->draining) {
         reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
-    } else if (read_place(r, &place) &&
+    } else if (openai_place_read(r, &place) &&
                (place.session.n > 0 || !was_asked(r, &place))) {
         begin_request(r, &place, read);
     }

@@ -10,12 +10,12 @@
 /* --- roles -------------------------------------------------------------- */
 
 static const struct openai_role roles[] = {
-    {"user", PROVIDER_USER, false, false, false},
-    {"assistant", PROVIDER_ASSISTANT, false, false, true},
-    {"system", PROVIDER_USER, true, false, false},
-    {"developer", PROVIDER_USER, true, false, false},
-    {"tool", PROVIDER_USER, false, true, false},
-    {"function", PROVIDER_USER, false, true, true},
+    {"user", PROVIDER_USER, .silent = false},
+    {"assistant", PROVIDER_ASSISTANT, .silent = true},
+    {"system", PROVIDER_USER, .system = true},
+    {"developer", PROVIDER_USER, .system = true},
+    {"tool", PROVIDER_USER, .result = true},
+    {"function", PROVIDER_USER, .relayed = true, .silent = true},
 };
 
 static const struct openai_role *
@@ -60,11 +60,112 @@ openai_message_plain(struct str json, const struct openai_role **role,
     return json_scan_end(&s) && *role != NULL && content->raw.p != NULL;
 }
 
+static bool
+is_given(const json_t *message, const char *name)
+{
+    const json_t *value = json_object_get(message, name);
+
+    return value != NULL && !json_is_null(value);
+}
+
 bool
 openai_message_relayed(const json_t *message)
 {
-    return openai_message_role(message)->relayed ||
-           json_object_get(message, "tool_calls") != NULL;
+    const struct openai_role *role = openai_message_role(message);
+
+    return role->relayed || is_given(message, "function_call") ||
+           is_given(message, "audio") ||
+           (role->result && openai_message_result(message).n == 0);
+}
+
+/* --- calls -------------------------------------------------------------- */
+
+static struct str
+text_at(const json_t *object, const char *name)
+{
+    const json_t *text = json_object_get(object, name);
+
+    return (struct str){json_string_value(text), json_string_length(text)};
+}
+
+/* False: it is no call of a function, or one without its name. */
+static bool
+read_call(const json_t *call, struct provider_call *out)
+{
+    const json_t *function = json_object_get(call, "function");
+    struct str type = text_at(call, "type");
+
+    *out =
+        (struct provider_call){text_at(call, "id"), text_at(function, "name"),
+                               text_at(function, "arguments")};
+    return (type.n == 0 || str_is(type, "function")) && out->id.n > 0 &&
+           out->name.n > 0 && out->arguments.p != NULL;
+}
+
+int
+openai_message_count_calls(const json_t *message)
+{
+    const json_t *calls = json_object_get(message, "tool_calls");
+    struct provider_call unused;
+    size_t i;
+    json_t *call;
+
+    if (!is_given(message, "tool_calls")) {
+        return 0;
+    }
+    if (!json_is_array(calls) ||
+        openai_message_role(message)->role != PROVIDER_ASSISTANT) {
+        return -1;
+    }
+    json_array_foreach(calls, i, call)
+    {
+        if (!read_call(call, &unused)) {
+            return -1;
+        }
+    }
+    return (int)json_array_size(calls);
+}
+
+size_t
+openai_message_calls(const json_t *message, struct provider_call *out,
+                     size_t room)
+{
+    const json_t *calls = json_object_get(message, "tool_calls");
+    size_t count = 0, i;
+    json_t *call;
+
+    json_array_foreach(calls, i, call)
+    {
+        if (count < room && read_call(call, &out[count])) {
+            count++;
+        }
+    }
+    return count;
+}
+
+uint64_t
+openai_message_call_tokens(const json_t *message)
+{
+    const json_t *calls = json_object_get(message, "tool_calls");
+    struct provider_call one;
+    uint64_t tokens = 0;
+    size_t i;
+    json_t *call;
+
+    json_array_foreach(calls, i, call)
+    {
+        (void)read_call(call, &one);
+        tokens += estimate_tokens(one.name) + estimate_tokens(one.arguments);
+    }
+    return tokens;
+}
+
+struct str
+openai_message_result(const json_t *message)
+{
+    return openai_message_role(message)->result
+               ? text_at(message, "tool_call_id")
+               : (struct str){NULL, 0};
 }
 
 /* --- contents ----------------------------------------------------------- */

@@ -16,6 +16,7 @@ struct openai_role {
     enum provider_role role;
     bool system;  /* not a message to providers that do not relay */
     bool relayed; /* means something to those that relay alone */
+    bool result;  /* of a call; as that, if it says of which one */
     bool silent;  /* may be without content */
 };
 
@@ -36,6 +37,20 @@ bool openai_message_check(const json_t *message, size_t at,
 
 /* It says something that only a provider that relays can be told. */
 bool openai_message_relayed(const json_t *message);
+
+/* How many tools it calls; -1: some of them in a way that only a provider that
+ * relays can be told. */
+int openai_message_count_calls(const json_t *message);
+
+/* Up to room of them, as many as there are. Borrows. */
+size_t openai_message_calls(const json_t *message, struct provider_call *out,
+                            size_t room);
+
+/* Their estimated tokens. */
+uint64_t openai_message_call_tokens(const json_t *message);
+
+/* The id of the call whose result it is; empty: it is none. Borrows. */
+struct str openai_message_result(const json_t *message);
 
 /* How many pictures are in a content; -1: some of them, or something else in
  * it, is of a kind that only a provider that relays can be told. */

@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "gate/openai_message.h"
 #include "gate/openai_value.h"
+#include "gate/openai_wishes.h"
 #include "provider/estimate.h"
 #include "provider/params.h"
 
@@ -40,13 +41,18 @@ static void
 note_needs(struct openai_request *q, const json_t *message)
 {
     int pictures = openai_message_pictures(json_object_get(message, "content"));
+    int calls = openai_message_count_calls(message);
 
-    if (openai_message_relayed(message)) {
-        q->relays_only = "tools";
+    if (calls < 0 || openai_message_relayed(message)) {
+        openai_wishes_relay(q, "tools");
     } else if (pictures < 0) {
-        q->relays_only = "content";
+        openai_wishes_relay(q, "content");
     } else {
         q->picture_count += (size_t)pictures;
+        q->call_room += (size_t)calls;
+    }
+    if (calls > 0 || openai_message_result(message).n > 0) {
+        openai_wishes_call(q, "tools");
     }
 }
 
@@ -64,7 +70,8 @@ check_document(struct openai_request *q, struct str json, size_t at,
     ok = openai_message_check(message, at, f);
     if (ok) {
         q->prompt_tokens +=
-            openai_message_tokens(json_object_get(message, "content"));
+            openai_message_tokens(json_object_get(message, "content")) +
+            openai_message_call_tokens(message);
         note_needs(q, message);
     }
     json_decref(message);
@@ -98,7 +105,9 @@ check_message(struct openai_request *q, struct str json, size_t at,
         return check_document(q, json, at, f);
     }
     q->prompt_tokens += tokens_of(&content);
-    q->relays_only = role->relayed ? "tools" : q->relays_only;
+    if (role->relayed || role->result) {
+        openai_wishes_relay(q, role->result ? "tool_call_id" : "tools");
+    }
     return true;
 }
 
@@ -231,7 +240,7 @@ check_n(struct openai_request *q, struct str value, struct openai_fault *f)
                                   CHOICES_MAX);
     }
     if (openai_value_given(value) && openai_value_number(value) > 1) {
-        q->relays_only = "n";
+        openai_wishes_relay(q, "n");
     }
     return true;
 }
@@ -262,9 +271,23 @@ check_top_p(struct openai_request *q, struct str value, struct openai_fault *f)
     return take_number(value, "top_p", &q->top_p, f);
 }
 
-/* Whether all elements are strings; how many there are. */
+/* What others than OpenAI refuse. */
 static bool
-are_texts(struct str array, size_t *count)
+is_blank(const struct json_text *text)
+{
+    struct buf plain;
+    bool blank;
+
+    buf_init(&plain, text->raw.n);
+    json_unescape(text, &plain);
+    blank = str_trim(buf_str(&plain)).n == 0;
+    buf_fini(&plain);
+    return blank;
+}
+
+/* Whether all elements are strings, and none of them blank; how many. */
+static bool
+are_texts(struct str array, size_t *count, bool *blank)
 {
     struct json_scan s;
     struct json_text text;
@@ -273,6 +296,7 @@ are_texts(struct str array, size_t *count)
     json_scan_init(&s, array);
     (void)json_scan_enter(&s, '[');
     while (json_scan_element(&s) && json_scan_string(&s, &text)) {
+        *blank = *blank || is_blank(&text);
         ++*count;
     }
     return json_scan_end(&s);
@@ -281,75 +305,25 @@ are_texts(struct str array, size_t *count)
 static bool
 check_stop(struct openai_request *q, struct str value, struct openai_fault *f)
 {
+    bool one = openai_value_begins(value, "\""), blank = false;
     size_t count = 0;
 
-    if (openai_value_begins(value, "\"")) {
-        buf_putc(&q->stop, '[');
-        buf_put_str(&q->stop, value);
-        buf_putc(&q->stop, ']');
+    if (!openai_value_given(value)) {
         return true;
     }
-    if (openai_value_given(value) && !are_texts(value, &count)) {
+    buf_puts(&q->stop, one ? "[" : "");
+    buf_put_str(&q->stop, value);
+    buf_puts(&q->stop, one ? "]" : "");
+    if (!are_texts(buf_str(&q->stop), &count, &blank)) {
         return openai_error_fault(f, "stop",
                                   "stop is a string or an array of strings.");
     }
-    if (openai_value_given(value) && count > 0) {
-        buf_put_str(&q->stop, value);
+    if (count == 0) {
+        buf_reset(&q->stop, 0);
     }
-    return true;
-}
-
-static bool
-check_tools(struct openai_request *q, struct str value, struct openai_fault *f)
-{
-    struct json_scan s;
-
-    if (openai_value_given(value) && !openai_value_begins(value, "[")) {
-        return openai_error_fault(f, "tools", "tools is an array.");
+    if (blank) {
+        q->relays_only = "stop";
     }
-    json_scan_init(&s, value);
-    if (openai_value_given(value) && json_scan_enter(&s, '[') &&
-        json_scan_element(&s)) {
-        q->relays_only = "tools";
-    }
-    return true;
-}
-
-static bool
-check_functions(struct openai_request *q, struct str value,
-                struct openai_fault *f)
-{
-    (void)f;
-    q->relays_only = openai_value_given(value) ? "functions" : q->relays_only;
-    return true;
-}
-
-static bool
-check_format(struct openai_request *q, struct str value, struct openai_fault *f)
-{
-    struct json_text type;
-    bool has_type =
-        openai_value_text(openai_value_member(value, STR("type")), &type);
-
-    if (openai_value_given(value) && !has_type) {
-        return openai_error_fault(f, "response_format",
-                                  "response_format is an object with a type.");
-    }
-    if (has_type && !json_text_is(&type, STR("text"))) {
-        q->relays_only = "response_format";
-    }
-    return true;
-}
-
-static bool
-check_logprobs(struct openai_request *q, struct str value,
-               struct openai_fault *f)
-{
-    if (openai_value_given(value) && !openai_value_begins(value, "tf")) {
-        return openai_error_fault(f, "logprobs", "logprobs is true or false.");
-    }
-    q->relays_only =
-        openai_value_begins(value, "t") ? "logprobs" : q->relays_only;
     return true;
 }
 
@@ -388,10 +362,20 @@ static const struct check completion[] = {
     {STR("temperature"), check_temperature},
     {STR("top_p"), check_top_p},
     {STR("stop"), check_stop},
-    {STR("tools"), check_tools},
-    {STR("functions"), check_functions},
-    {STR("response_format"), check_format},
-    {STR("logprobs"), check_logprobs},
+    {STR("tools"), openai_wishes_tools},
+    {STR("tool_choice"), openai_wishes_choice},
+    {STR("parallel_tool_calls"), openai_wishes_parallel},
+    {STR("functions"), openai_wishes_functions},
+    {STR("function_call"), openai_wishes_function_call},
+    {STR("response_format"), openai_wishes_format},
+    {STR("reasoning_effort"), openai_wishes_effort},
+    {STR("user"), openai_wishes_user},
+    {STR("safety_identifier"), openai_wishes_user},
+    {STR("logprobs"), openai_wishes_logprobs},
+    {STR("logit_bias"), openai_wishes_bias},
+    {STR("modalities"), openai_wishes_modalities},
+    {STR("web_search_options"), openai_wishes_search},
+    {STR("store"), openai_wishes_store},
 };
 
 static const struct check embeddings[] = {
@@ -462,105 +446,11 @@ openai_request_fini(struct openai_request *q)
     json_decref(q->root);
     xfree(q->messages);
     xfree(q->pictures);
+    xfree(q->calls);
+    xfree(q->tools);
     buf_fini(&q->name);
     buf_fini(&q->options);
     buf_fini(&q->system);
     buf_fini(&q->words);
     buf_fini(&q->stop);
-}
-
-/* --- for those that do not relay ---------------------------------------- */
-
-/* Behind those of the messages before. */
-static void
-put_pictures(struct openai_request *q, const json_t *content,
-             struct provider_message *m)
-{
-    struct picture *first = q->pictures + q->picture_count;
-    size_t at = 0;
-
-    while (openai_message_picture(content, &at, first + m->picture_count)) {
-        m->picture_count++;
-    }
-    m->pictures = first;
-    q->picture_count += m->picture_count;
-}
-
-/* Places in words first, as it moves while it grows. */
-static void
-put_message(struct openai_request *q, const json_t *message)
-{
-    const json_t *content = json_object_get(message, "content");
-    const struct openai_role *role = openai_message_role(message);
-    struct provider_message *m = &q->messages[q->count];
-
-    if (role->system) {
-        buf_puts(&q->system, q->system.n > 0 ? "\n\n" : "");
-        openai_message_words(content, &q->system);
-        return;
-    }
-    m->role = role->role;
-    m->content.n = q->words.n;
-    openai_message_words(content, &q->words);
-    m->content.n = q->words.n - m->content.n;
-    put_pictures(q, content, m);
-    q->count++;
-}
-
-/* At most, of all messages: also where parts of other kinds stand between. */
-static size_t
-picture_room(const json_t *messages)
-{
-    size_t room = 0, i;
-    json_t *message;
-
-    json_array_foreach(messages, i, message)
-    {
-        room += json_array_size(json_object_get(message, "content"));
-    }
-    return room;
-}
-
-static void
-translate(struct openai_request *q)
-{
-    json_error_t e;
-    json_t *message;
-    const char *at;
-    size_t i;
-
-    q->root = openai_value_document(q->raw_messages, &e);
-    CHECK(q->root != NULL); /* each message was read */
-    q->messages = xcalloc(json_array_size(q->root) + 1, sizeof(*q->messages));
-    q->pictures = xcalloc(picture_room(q->root) + 1, sizeof(*q->pictures));
-    q->picture_count = 0; /* as they are put down */
-    json_array_foreach(q->root, i, message)
-    {
-        put_message(q, message);
-    }
-    if (q->count == 0) { /* nothing but instructions */
-        q->messages[q->count++].content = (struct str){"", 0};
-    }
-    at = buf_str(&q->words).p;
-    for (i = 0; i < q->count; i++) {
-        q->messages[i].content.p = at;
-        at += q->messages[i].content.n;
-    }
-}
-
-void
-openai_request_turn(struct openai_request *q, struct provider_turn *out)
-{
-    if (q->messages == NULL) {
-        translate(q);
-    }
-    *out = (struct provider_turn){
-        .system_prompt = buf_str(&q->system),
-        .messages = q->messages,
-        .count = q->count,
-        .temperature = q->temperature,
-        .max_tokens = q->max_tokens,
-        .top_p = q->top_p,
-        .stop = buf_str(&q->stop),
-    };
 }

@@ -18,11 +18,14 @@ struct openai_request {
     json_t *root; /* raw_messages as a document, once it is needed */
     bool stream;
     bool embeds;            /* embeddings are asked for */
-    uint64_t prompt_tokens; /* by estimate; pictures and tools do not count */
+    uint64_t prompt_tokens; /* by estimate; pictures do not count */
     bool include_usage;     /* the client wants a last chunk with it */
     /* Why only a provider that relays can answer it, as the name of a member
      * ("tools"), or NULL. */
     const char *relays_only;
+    const char *calls_only; /* likewise: … that relays or takes tools */
+    const char
+        *beyond_text; /* likewise: what a conversation has no place for */
     struct provider_relay relay; /* borrows the text */
     struct buf options;          /* relay's stream_options */
 
@@ -36,6 +39,12 @@ struct openai_request {
     struct str temperature, top_p; /* numbers as written; empty: not given */
     struct buf stop;               /* a JSON array; empty: not given */
     int64_t max_tokens;            /* 0: not given */
+    struct provider_wishes wishes; /* its tools once they are told */
+    struct str raw_tools;          /* an array of tool_room functions */
+    struct provider_tool *tools;
+    size_t tool_room;
+    struct provider_call *calls; /* of all messages */
+    size_t call_count, call_room;
 };
 
 /* Reads a completion's request, or an embedding's. Borrows text for the
@@ -46,9 +55,5 @@ bool openai_request_completion(struct openai_request *q, struct str text,
 bool openai_request_embeddings(struct openai_request *q, struct str text,
                                struct openai_fault *fault);
 void openai_request_fini(struct openai_request *q);
-
-/* What a provider that does not relay is to see of a completion's request
- * without relays_only. Borrows from q. */
-void openai_request_turn(struct openai_request *q, struct provider_turn *out);
 
 #endif

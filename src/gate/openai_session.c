@@ -12,6 +12,7 @@
 #include "gate/gate_state.h"
 #include "gate/http.h"
 #include "gate/openai_answer.h"
+#include "gate/openai_words.h"
 #include "gate/reply.h"
 #include "loop/shard.h"
 #include "provider/provider.h"
@@ -160,10 +161,10 @@ end_stream(struct talk *t, enum provider_finish finish)
 static void
 end_whole(struct talk *t, enum provider_finish finish)
 {
+    struct openai_said said = {.text = buf_str(&t->text), .finish = finish};
     struct request *r = take_request(t);
 
-    openai_answer_whole(&t->json, &t->form, buf_str(&t->text), finish,
-                        &t->usage);
+    openai_answer_whole(&t->json, &t->form, &said, &t->usage);
     reply_json(r, 200, buf_str(&t->json));
 }
 
@@ -404,7 +405,7 @@ talk_prompt(struct outlet *o, const struct provider_config *provider,
     if (provider->ops->relays) {
         *out = (struct provider_turn){.relay = &t->in.relay};
     } else {
-        openai_request_turn(&t->in, out);
+        openai_words_turn(&t->in, out);
     }
     return t->in.prompt_tokens;
 }
@@ -439,7 +440,7 @@ question_of(struct openai_request *in)
 {
     struct provider_turn turn;
 
-    openai_request_turn(in, &turn);
+    openai_words_turn(in, &turn);
     return turn.messages[turn.count - 1].content;
 }
 

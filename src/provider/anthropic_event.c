@@ -35,7 +35,48 @@ struct block {
     struct json_text type;
     struct json_text text;
     struct json_text finish; /* message_delta has its reason here */
+    struct anthropic_call call;
 };
+
+/* A tool's name is a word wherever it stands, but other blocks may have other
+ * things there. */
+static void
+read_word(struct json_scan *s, struct json_text *out)
+{
+    if (json_scan_peek(s) == '"') {
+        json_scan_string(s, out);
+    } else {
+        json_scan_skip(s);
+    }
+}
+
+static void
+read_input(struct json_scan *s, struct str *out)
+{
+    bool is_object = json_scan_peek(s) == '{';
+    struct str value;
+
+    if (json_scan_value(s, &value) && is_object) {
+        *out = value;
+    }
+}
+
+static void
+read_call(struct json_scan *s, const struct json_text *key,
+          struct anthropic_call *call)
+{
+    if (json_text_is(key, STR("id"))) {
+        read_word(s, &call->id);
+    } else if (json_text_is(key, STR("name"))) {
+        read_word(s, &call->name);
+    } else if (json_text_is(key, STR("partial_json"))) {
+        scan_text(s, &call->json);
+    } else if (json_text_is(key, STR("input"))) {
+        read_input(s, &call->input);
+    } else {
+        json_scan_skip(s);
+    }
+}
 
 static void
 read_block(struct json_scan *s, struct block *b)
@@ -54,9 +95,11 @@ read_block(struct json_scan *s, struct block *b)
         } else if (json_text_is(&key, STR("stop_reason"))) {
             scan_text(s, &b->finish);
         } else {
-            json_scan_skip(s);
+            read_call(s, &key, &b->call);
         }
     }
+    b->call.begins = json_text_is(&b->type, STR("tool_use"));
+    b->call.goes_on = json_text_is(&b->type, STR("input_json_delta"));
 }
 
 static bool
@@ -66,15 +109,28 @@ is_text(const struct block *b)
            json_text_is(&b->type, STR("text"));
 }
 
+/* True: there is something of the answer in it. */
+static bool
+take(const struct block *b, struct anthropic_event *e)
+{
+    bool is_call = b->call.begins || b->call.goes_on;
+
+    if (is_text(b)) {
+        e->text = b->text;
+    }
+    if (is_call) {
+        e->call = b->call;
+    }
+    return is_call || is_text(b);
+}
+
 static void
 take_block(struct json_scan *s, struct anthropic_event *e)
 {
     struct block b;
 
     read_block(s, &b);
-    if (is_text(&b)) {
-        e->text = b.text;
-    }
+    (void)take(&b, e);
     if (b.finish.raw.n > 0) {
         e->finish = b.finish;
     }
@@ -150,6 +206,8 @@ read_member(struct json_scan *s, const struct json_text *key,
         scan_text(s, &e->finish);
     } else if (json_text_is(key, STR("usage"))) {
         read_usage(s, &e->usage);
+    } else if (json_text_is(key, STR("index"))) {
+        scan_count(s, &e->index);
     } else {
         for (size_t i = 0; i < COUNT_OF(objects); i++) {
             if (json_text_is(key, objects[i].name)) {
@@ -167,7 +225,7 @@ anthropic_event_read(struct str text, struct anthropic_event *e)
     struct json_scan s;
     struct json_text key;
 
-    *e = (struct anthropic_event){.usage = {-1, -1, -1, -1}};
+    *e = (struct anthropic_event){.usage = {-1, -1, -1, -1}, .index = -1};
     json_scan_init(&s, text);
     json_scan_enter(&s, '{');
     while (json_scan_member(&s, &key)) {
@@ -177,14 +235,14 @@ anthropic_event_read(struct str text, struct anthropic_event *e)
 }
 
 bool
-anthropic_event_block(struct json_scan *blocks, struct json_text *text_out)
+anthropic_event_block(struct json_scan *blocks, struct anthropic_event *e)
 {
     struct block b;
 
     while (json_scan_element(blocks)) {
         read_block(blocks, &b);
-        if (is_text(&b)) {
-            *text_out = b.text;
+        *e = (struct anthropic_event){.index = -1};
+        if (take(&b, e)) {
             return !blocks->failed;
         }
     }

@@ -234,6 +234,7 @@ static const struct {
     {STR("max_tokens"), PROVIDER_LENGTH},
     {STR("model_length"), PROVIDER_LENGTH},
     {STR("content_filter"), PROVIDER_CONTENT_FILTER},
+    {STR("tool_calls"), PROVIDER_CALLS},
 };
 
 static void
@@ -273,6 +274,23 @@ show_raw(const struct openai_chunk *c, struct str json, bool whole,
     stream_raw(&raw, sink);
 }
 
+/* What is odd in them is the client's, who gets them as they are. */
+static void
+take_calls(struct stream *s, struct str calls, const struct provider_sink *sink)
+{
+    struct stream_call call;
+    struct json_scan scan;
+    int64_t at = 0;
+
+    json_scan_init(&scan, calls);
+    (void)json_scan_enter(&scan, '[');
+    for (; openai_chunk_call(&scan, &call, &at); at++) {
+        if (at >= 0) {
+            stream_call(s, (size_t)at, &call, sink);
+        }
+    }
+}
+
 static void
 take_chunk(struct stream *s, const struct openai_chunk *c, struct str json,
            const struct provider_sink *sink)
@@ -284,6 +302,7 @@ take_chunk(struct stream *s, const struct openai_chunk *c, struct str json,
     show_raw(c, json, s->shape == STREAM_DOCUMENT, sink);
     stream_text(s, &c->content, sink);
     stream_text(s, &c->refusal, sink);
+    take_calls(s, c->calls, sink);
     if (c->has_usage) {
         stream_usage(&c->usage, sink);
     }
@@ -407,6 +426,7 @@ static const struct provider_ops embeddings_ops = {
 const struct provider_ops openai_ops = {
     .type = "openai",
     .relays = true,
+    .calls = true,
     .embeddings = &embeddings_ops,
     .own_members = "model messages stream",
     .build = build,

@@ -8,6 +8,59 @@
 #include "provider/scan.h"
 
 static void
+read_function(struct json_scan *s, struct stream_call *call)
+{
+    struct json_text key;
+
+    if (!scan_object(s)) {
+        return;
+    }
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, STR("name"))) {
+            scan_text(s, &call->name);
+        } else if (json_text_is(&key, STR("arguments"))) {
+            scan_text(s, &call->arguments);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+}
+
+static void
+read_call(struct json_scan *s, struct stream_call *call, int64_t *at)
+{
+    struct json_text key;
+
+    if (!scan_object(s)) {
+        return;
+    }
+    while (json_scan_member(s, &key)) {
+        if (json_text_is(&key, STR("index"))) {
+            scan_count(s, at);
+        } else if (json_text_is(&key, STR("id"))) {
+            scan_text(s, &call->id);
+        } else if (json_text_is(&key, STR("function"))) {
+            read_function(s, call);
+        } else {
+            json_scan_skip(s);
+        }
+    }
+}
+
+/* In a whole answer they have no number but their place. */
+bool
+openai_chunk_call(struct json_scan *calls, struct stream_call *call,
+                  int64_t *at)
+{
+    *call = (struct stream_call){0};
+    if (!json_scan_element(calls)) {
+        return false;
+    }
+    read_call(calls, call, at);
+    return !calls->failed;
+}
+
+static void
 read_delta(struct json_scan *s, struct openai_chunk *c)
 {
     struct json_text key;
@@ -20,6 +73,9 @@ read_delta(struct json_scan *s, struct openai_chunk *c)
             scan_text(s, &c->content);
         } else if (json_text_is(&key, STR("refusal"))) {
             scan_text(s, &c->refusal);
+        } else if (json_text_is(&key, STR("tool_calls")) &&
+                   json_scan_peek(s) == '[') {
+            c->has_more |= json_scan_value(s, &c->calls);
         } else {
             c->has_more |=
                 !json_text_is(&key, STR("role")) && json_scan_peek(s) != 'n';
@@ -55,6 +111,7 @@ take_choice(struct openai_chunk *c, const struct openai_chunk *choice)
 {
     c->content = choice->content;
     c->refusal = choice->refusal;
+    c->calls = choice->calls;
     c->finish = choice->finish;
     c->has_more = choice->has_more;
     c->has_choice = true;

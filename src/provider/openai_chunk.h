@@ -3,13 +3,14 @@
 #define CHATBOX_PROVIDER_OPENAI_CHUNK_H
 
 #include "codec/json.h"
-#include "provider/provider.h"
+#include "provider/stream.h"
 
 /* What a chat.completion.chunk, a whole chat.completion or an error object
  * says. Texts borrow from what was read; raw.n == 0: none. */
 struct openai_chunk {
     struct json_text content; /* of choice 0: delta or message */
     struct json_text refusal; /* the model's own words for not answering */
+    struct str calls;         /* tool_calls, an array; empty: none */
     struct json_text finish;  /* finish_reason */
     struct json_text code;    /* of the error: its code, or its type */
     struct provider_usage usage;
@@ -20,6 +21,11 @@ struct openai_chunk {
     bool has_usage;
     bool has_error;
 };
+
+/* The next of the calls that the array is inside of, and its number in the
+ * answer; false at the end, and where it has not this form. */
+bool openai_chunk_call(struct json_scan *calls, struct stream_call *call,
+                       int64_t *at);
 
 /* False when text is not JSON, or has not this form. Borrows. */
 bool openai_chunk_read(struct str text, struct openai_chunk *c);

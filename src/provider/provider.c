@@ -117,6 +117,7 @@ provider_finish_word(enum provider_finish f)
         [PROVIDER_STOP] = "stop",
         [PROVIDER_LENGTH] = "length",
         [PROVIDER_CONTENT_FILTER] = "content_filter",
+        [PROVIDER_CALLS] = "tool_calls",
     };
 
     return words[f];

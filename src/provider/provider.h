@@ -50,6 +50,10 @@ struct provider_message {
     struct str content;             /* UTF-8 */
     const struct picture *pictures; /* that belong to it; a user's only */
     size_t picture_count;
+    const struct provider_call *calls; /* an assistant's; only ops->calls */
+    size_t call_count;
+    struct str result_of; /* a user's: the id of the call whose result this is,
+                             and nothing else; empty: it is no result */
 };
 
 /* A request that a client made in OpenAI's form, for providers that speak it
@@ -85,6 +89,7 @@ struct provider_turn {
     int64_t max_tokens;     /* 0: as configured */
     struct str top_p;       /* likewise */
     struct str stop;        /* a JSON array of strings that end the answer */
+    const struct provider_wishes *wishes; /* NULL: none; only ops->calls */
 };
 
 /* --- the contract -------------------------------------------------------- */
@@ -119,6 +124,9 @@ struct provider_ops {
     /* The provider speaks OpenAI's form: build takes turn->relay, and there
      * are RAW events. */
     bool relays;
+    /* The provider takes wishes and messages with calls, and there are CALL
+     * events. What relays says so, too, of its answers. */
+    bool calls;
     /* The same provider asked for embeddings: build takes turn->relay alone.
      * NULL: it has none. */
     const struct provider_ops *embeddings;
@@ -153,7 +161,7 @@ provider_pictures(const struct provider_config *config,
     return config->vision && m->role == PROVIDER_USER ? m->picture_count : 0;
 }
 
-/* "stop", "length", "content_filter". */
+/* "stop", "length", "content_filter", "tool_calls". */
 const char *provider_finish_word(enum provider_finish f);
 
 /* What a model is told behind a partial answer, as if by the user: nothing

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "provider/provider_tools.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -14,6 +15,7 @@ enum provider_event_kind {
     PROVIDER_RAW,          /* raw: an event as it came, before what it means;
                               none of an error, none where !ops->relays */
     PROVIDER_DELTA,        /* text: more of the answer, never empty, UTF-8 */
+    PROVIDER_CALL,         /* call: more of a call of a tool, number `at` */
     PROVIDER_USAGE,        /* usage: a later one replaces an earlier one */
     PROVIDER_FINISH,       /* finish: the model is done; usage may follow */
     PROVIDER_CONVERSATION, /* text: its id, before the first delta */
@@ -27,8 +29,12 @@ enum provider_event_kind {
 enum provider_finish {
     PROVIDER_STOP,
     PROVIDER_LENGTH,
-    PROVIDER_CONTENT_FILTER
+    PROVIDER_CONTENT_FILTER,
+    PROVIDER_CALLS /* tools are called, and their results waited for */
 };
+
+/* Calls of one answer; what is more is dropped. */
+#define PROVIDER_CALLS_MAX 128
 
 struct provider_usage {
     int64_t prompt_tokens;
@@ -66,6 +72,8 @@ struct provider_event {
     struct str
         text; /* of DELTA, CONVERSATION, TASK; borrowed during the call */
     struct provider_raw raw;            /* of RAW */
+    struct provider_call call;          /* of CALL; borrowed likewise */
+    unsigned at;                        /* of CALL: from 0, < CALLS_MAX */
     struct provider_usage usage;        /* of USAGE */
     const struct provider_fault *fault; /* of ERROR; borrowed likewise */
 };

@@ -36,6 +36,38 @@ stream_text(struct stream *s, const struct json_text *t,
     emit(sink, &event);
 }
 
+/* Where it lies, or behind what s->text has. */
+static struct str
+plain(struct stream *s, const struct json_text *t)
+{
+    size_t begin = s->text.n;
+
+    if (!t->escaped) {
+        return t->raw;
+    }
+    json_unescape(t, &s->text);
+    return str_from_at(buf_str(&s->text), begin);
+}
+
+void
+stream_call(struct stream *s, size_t at, const struct stream_call *call,
+            const struct provider_sink *sink)
+{
+    struct provider_event event = {.kind = PROVIDER_CALL, .at = (unsigned)at};
+
+    size_t room = call->id.raw.n + call->name.raw.n + call->arguments.raw.n;
+
+    if (at >= PROVIDER_CALLS_MAX || room == 0) {
+        return;
+    }
+    buf_reset(&s->text, KEEP_BYTES);
+    (void)buf_reserve(&s->text, room); /* nothing moves while it is filled */
+    event.call.id = plain(s, &call->id);
+    event.call.name = plain(s, &call->name);
+    event.call.arguments = plain(s, &call->arguments);
+    emit(sink, &event);
+}
+
 void
 stream_raw(const struct provider_raw *raw, const struct provider_sink *sink)
 {

@@ -62,6 +62,14 @@ void stream_close(void *state);
 void stream_text(struct stream *s, const struct json_text *t,
                  const struct provider_sink *sink);
 
+/* A piece of the call number at, unescaped; nothing when it is empty, or one of
+ * a call beyond PROVIDER_CALLS_MAX. */
+struct stream_call {
+    struct json_text id, name, arguments;
+};
+void stream_call(struct stream *s, size_t at, const struct stream_call *call,
+                 const struct provider_sink *sink);
+
 /* An event or document as it came. */
 void stream_raw(const struct provider_raw *raw,
                 const struct provider_sink *sink);

@@ -19,10 +19,10 @@ FINISH = {"max_tokens": "length", "model_context_window_exceeded": "length",
           "refusal": "content_filter", "length": "length",
           "content_filter": "content_filter"}
 # What is broken on purpose, in ways that no client reads.
-BROKEN = {"odd", "page", "cut", "error", "error-document", "error-event",
+BROKEN = {"odd", "page", "cut", "tool-use-cut", "tool-use-odd", "error", "error-document", "error-event",
           "litellm-broken", "litellm-refused"}
-# What the official client refuses or leaves out.
-STRICTER = {"anthropic": {"no-names", "overloaded"}, "openai": set()}
+# What the official client refuses or leaves out; and what is text in our reading alone.
+STRICTER = {"anthropic": {"no-names", "overloaded", "tool-use-json"}, "openai": set()}
 # Azure's first event lacks what the types demand.
 LOOSE = {"azure"}
 

@@ -35,6 +35,20 @@ note_usage(struct buf *out, const struct provider_usage *u)
                (intmax_t)u->completion_tokens, (intmax_t)u->total_tokens);
 }
 
+static void
+note_call(struct buf *out, const struct provider_event *e)
+{
+    CHECK(e->at < PROVIDER_CALLS_MAX);
+    CHECK(utf8_valid(e->call.id) && utf8_valid(e->call.name));
+    CHECK(utf8_valid(e->call.arguments));
+    buf_printf(out, "%u ", e->at);
+    buf_put_str(out, e->call.id);
+    buf_putc(out, ' ');
+    buf_put_str(out, e->call.name);
+    buf_putc(out, ' ');
+    buf_put_str(out, e->call.arguments);
+}
+
 /* It may stand in a path and in a database. */
 static void
 note_id(struct buf *out, struct str id)
@@ -62,6 +76,8 @@ note(void *cookie, const struct provider_event *e)
     } else if (e->kind == PROVIDER_DELTA) {
         CHECK(e->text.n > 0 && utf8_valid(e->text));
         buf_put_str(&t->out, e->text);
+    } else if (e->kind == PROVIDER_CALL) {
+        note_call(&t->out, e);
     } else if (e->kind == PROVIDER_USAGE) {
         note_usage(&t->out, &e->usage);
     } else if (e->kind == PROVIDER_FINISH) {

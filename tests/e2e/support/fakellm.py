@@ -69,8 +69,8 @@ class Request:
         try:
             at = -1 if self.partial is None else -3
             said = self.messages[at]["content"]
-            if isinstance(said, list):  # with pictures
-                said = "".join(part.get("text", "") for part in said)
+            if isinstance(said, list):  # with pictures, or results of tools
+                said = "".join(part.get("text") or part.get("content", "") for part in said)
             return said
         except (ValueError, KeyError, IndexError, TypeError):
             return None

@@ -70,11 +70,21 @@ class Message(Answer):
             self.delta(type="thinking_delta", thinking=text)
         return self.delta(type="signature_delta", signature="EqQB").close_block()
 
-    def tool(self, name, *pieces):
-        self.open_block(type="tool_use", id="toolu_1", name=name, input={})
+    def open_tool(self, name, *pieces, id="toolu_1"):  # noqa: A002 (the member's name)
+        """A block of a tool that stays open."""
+        self.open_block(type="tool_use", id=id, name=name, input={})
+        return self.pieces_of(*pieces)
+
+    def pieces_of(self, *pieces, block=None):
+        """More of a tool's input, of the block that is open or another one."""
         for piece in pieces:
-            self.delta(type="input_json_delta", partial_json=piece)
-        return self.close_block()
+            self.raw(event("content_block_delta",
+                           index=self.blocks if block is None else block,
+                           delta={"type": "input_json_delta", "partial_json": piece}))
+        return self
+
+    def tool(self, name, *pieces, id="toolu_1"):  # noqa: A002
+        return self.open_tool(name, *pieces, id=id).close_block()
 
     def reason(self, reason="end_turn", output_tokens=15, **usage):
         return self.raw(event("message_delta",

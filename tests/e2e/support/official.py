@@ -8,6 +8,7 @@ import json
 import anthropic
 import openai
 from anthropic.types import Message, RawMessageStreamEvent
+from anthropic.types.message_create_params import MessageCreateParamsStreaming
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
 from pydantic import TypeAdapter
 
@@ -55,6 +56,27 @@ def check_anthropic(body):
     for document in documents(body):
         if document["type"] != "ping":
             TypeAdapter(RawMessageStreamEvent).validate_python(document)
+
+
+# Members of an older version of the Messages API, with which they are sent.
+OLDER = {"temperature", "top_p", "top_k"}
+
+
+def walk(value):
+    """Look at everything: types judge what is iterable only as it is."""
+    if isinstance(value, dict):
+        value = value.values()
+    if not isinstance(value, (str, bytes)) and hasattr(value, "__iter__"):
+        for one in value:
+            walk(one)
+
+
+def check_anthropic_request(document):
+    """The request has the form that its types say, and no member that they do not know."""
+    known = {*MessageCreateParamsStreaming.__annotations__, *OLDER}
+    assert set(document) <= known, set(document) - known
+    judge = TypeAdapter(MessageCreateParamsStreaming)
+    walk(judge.validate_python(document))
 
 
 def door_client(server, bearer, **more):

@@ -41,6 +41,14 @@ on_text(void *cookie, struct str text)
 }
 
 static void
+on_call(void *cookie, unsigned at, const struct provider_call *call)
+{
+    (void)cookie;
+    (void)at;
+    buf_put_str(&seen.text, call->arguments);
+}
+
+static void
 on_end(void *cookie, const struct exchange_end *end)
 {
     (void)cookie;
@@ -48,7 +56,8 @@ on_end(void *cookie, const struct exchange_end *end)
     seen.end = *end;
 }
 
-static const struct exchange_events events = {on_ask, on_raw, on_text, on_end};
+static const struct exchange_events events = {on_ask, on_raw, on_text, on_call,
+                                              on_end};
 
 static struct exchange *
 begin(struct house *h, struct exchange_request more)

@@ -68,7 +68,7 @@ on_end(void *cookie, const struct upstream_failure *why)
 }
 
 static const struct upstream_events listening = {
-    on_text, on_usage, on_finish, on_conversation, NULL, on_end};
+    on_text, NULL, on_usage, on_finish, on_conversation, NULL, on_end};
 
 static const struct provider_message question = {.role = PROVIDER_USER,
                                                  .content = STR("hi")};

@@ -63,10 +63,11 @@ chunks_have_their_form(void **state)
             "chat.completion.chunk") "],\"usage\":{\"prompt_tokens\":3,"
                                      "\"completion_tokens\":4,"
                                      "\"total_tokens\":7,\"estimated\":true}}");
-    openai_answer_whole(&b, &answer, STR("ü"), PROVIDER_LENGTH,
-                        &(struct usage){.prompt_tokens = 1,
-                                        .completion_tokens = 2,
-                                        .total_tokens = 3});
+    openai_answer_whole(
+        &b, &answer,
+        &(struct openai_said){.text = STR("ü"), .finish = PROVIDER_LENGTH},
+        &(struct usage){
+            .prompt_tokens = 1, .completion_tokens = 2, .total_tokens = 3});
     assert_text(
         &b,
         HEAD("chat.completion") "{\"index\":0,\"message\":{\"role\":"
@@ -75,6 +76,42 @@ chunks_have_their_form(void **state)
                                 "\"finish_reason\":\"length\"}],\"usage\":{"
                                 "\"prompt_tokens\":1,"
                                 "\"completion_tokens\":2,\"total_tokens\":3}}");
+    buf_fini(&b);
+}
+
+#define CALL_CHUNK(delta)                                                      \
+    HEAD("chat.completion.chunk")                                              \
+    "{\"index\":0,\"delta\":{" delta "},\"logprobs\":null,\"finish_reason\":"  \
+    "null}]}"
+
+/* The first piece of a call has its id, type and name; the others go on. */
+static void
+calls_have_their_form(void **state)
+{
+    static const struct provider_call begin = {STR("a"), STR("f"), STR("")};
+    static const struct provider_call more = {.arguments = STR("{\"")};
+    struct openai_said said = {.calls = STR("[7]"), .finish = PROVIDER_CALLS};
+    struct buf b;
+
+    (void)state;
+    buf_init(&b, 1000);
+    openai_answer_call(&b, &answer, 0, &begin, true);
+    assert_text(&b, CALL_CHUNK("\"role\":\"assistant\",\"content\":null,"
+                               "\"tool_calls\":[{\"index\":0,\"id\":\"a\","
+                               "\"type\":\"function\",\"function\":{\"name\":"
+                               "\"f\",\"arguments\":\"\"}}]"));
+    openai_answer_call(&b, &answer, 3, &more, false);
+    assert_text(&b, CALL_CHUNK("\"tool_calls\":[{\"index\":3,\"function\":{"
+                               "\"arguments\":\"{\\\"\"}}]"));
+    openai_answer_whole(&b, &answer, &said, &(struct usage){.present = true});
+    assert_true(str_contains_nocase(
+        buf_str(&b),
+        STR("\"content\":null,\"refusal\":null,\"tool_calls\":[7]},"
+            "\"logprobs\":null,\"finish_reason\":\"tool_calls\"")));
+    buf_reset(&b, 0);
+    said.text = STR("x");
+    openai_answer_whole(&b, &answer, &said, &(struct usage){.present = true});
+    assert_true(str_contains_nocase(buf_str(&b), STR("\"content\":\"x\",")));
     buf_fini(&b);
 }
 
@@ -138,6 +175,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(chunks_have_their_form),
+        cmocka_unit_test(calls_have_their_form),
         cmocka_unit_test(events_are_framed_line_by_line),
         cmocka_unit_test(errors_have_openais_words_and_our_codes),
     };

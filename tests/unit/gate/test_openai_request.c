@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "gate/openai_request.h"
+#include "gate/openai_words.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -33,42 +33,6 @@ what_decides_is_read(void **state)
 }
 
 static void
-what_only_relaying_can_do_is_named(void **state)
-{
-    static const struct {
-        struct str body;
-        const char *name;
-    } cases[] = {
-        {STR(BODY(",\"tools\":[{}]")), "tools"},
-        {STR(BODY(",\"tools\":[]")), NULL},
-        {STR(BODY(",\"n\":2")), "n"},
-        {STR(BODY(",\"n\":1")), NULL},
-        {STR(BODY(",\"response_format\":{\"type\":\"json_schema\"}")),
-         "response_format"},
-        {STR(BODY(",\"response_format\":{\"type\":\"text\"}")), NULL},
-        {STR(BODY(",\"logprobs\":true")), "logprobs"},
-        {STR(BODY(",\"logprobs\":null,\"seed\":4,\"user\":\"u\"")), NULL},
-        {STR("{\"model\":\"m\",\"messages\":[{\"role\":\"tool\",\"content\":"
-             "\"1\",\"tool_call_id\":\"a\"}]}"),
-         "tools"},
-    };
-
-    (void)state;
-    for (size_t i = 0; i < COUNT_OF(cases); i++) {
-        struct openai_request q;
-        struct openai_fault f;
-
-        assert_true(openai_request_completion(&q, cases[i].body, &f));
-        if (cases[i].name == NULL) {
-            assert_null(q.relays_only);
-        } else {
-            assert_string_equal(q.relays_only, cases[i].name);
-        }
-        openai_request_fini(&q);
-    }
-}
-
-static void
 what_is_said_is_put_in_words(void **state)
 {
     struct openai_request q;
@@ -87,7 +51,7 @@ what_is_said_is_put_in_words(void **state)
             "{\"role\":\"assistant\",\"content\":null},"
             "{\"role\":\"assistant\",\"content\":\"c\"}]}"),
         &f));
-    openai_request_turn(&q, &turn);
+    openai_words_turn(&q, &turn);
     assert_true(str_is(turn.system_prompt, "s"));
     assert_int_equal(turn.count, 3);
     assert_true(str_is(turn.messages[0].content, "a\nü\n"));
@@ -97,7 +61,7 @@ what_is_said_is_put_in_words(void **state)
     assert_true(str_is(turn.temperature, "0.70"));
     assert_true(str_is(turn.stop, "[\"e\\n\"]"));
     assert_int_equal(turn.max_tokens, 9);
-    openai_request_turn(&q, &turn); /* for the next provider */
+    openai_words_turn(&q, &turn); /* for the next provider */
     assert_int_equal(turn.count, 3);
     openai_request_fini(&q);
 }
@@ -115,7 +79,7 @@ instructions_alone_are_a_question_without_words(void **state)
         STR("{\"model\":\"m\",\"messages\":[{\"role\":\"system\","
             "\"content\":\"s\"}]}"),
         &f));
-    openai_request_turn(&q, &turn);
+    openai_words_turn(&q, &turn);
     assert_int_equal(turn.count, 1);
     assert_int_equal(turn.messages[0].content.n, 0);
     openai_request_fini(&q);
@@ -235,7 +199,6 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_decides_is_read),
-        cmocka_unit_test(what_only_relaying_can_do_is_named),
         cmocka_unit_test(what_is_said_is_put_in_words),
         cmocka_unit_test(instructions_alone_are_a_question_without_words),
         cmocka_unit_test(a_cut_request_is_refused),

@@ -55,22 +55,50 @@ nothing_said_is_nothing_read(void **state)
 }
 
 static void
-gives_the_text_blocks_of_a_message(void **state)
+gives_the_text_and_tool_blocks_of_a_message(void **state)
 {
     struct json_scan blocks;
-    struct json_text text;
+    struct anthropic_event e;
 
     (void)state;
     json_scan_init(&blocks, STR("[{\"type\":\"x\",\"text\":\"no\"},null,"
                                 "{\"text\":\"1\",\"type\":\"text\"},{},"
+                                "{\"input\":{\"a\":[]},\"type\":\"tool_use\","
+                                "\"name\":\"f\",\"id\":\"i\"},"
+                                "{\"type\":\"server_tool_use\",\"id\":\"j\"},"
                                 "{\"type\":\"text\",\"text\":\"2\"}]"));
     assert_true(json_scan_enter(&blocks, '['));
-    assert_true(anthropic_event_block(&blocks, &text));
-    assert_true(json_text_is(&text, STR("1")));
-    assert_true(anthropic_event_block(&blocks, &text));
-    assert_true(json_text_is(&text, STR("2")));
-    assert_false(anthropic_event_block(&blocks, &text));
+    assert_true(anthropic_event_block(&blocks, &e));
+    assert_true(json_text_is(&e.text, STR("1")) && !e.call.begins);
+    assert_true(anthropic_event_block(&blocks, &e));
+    assert_true(e.call.begins && e.text.raw.n == 0);
+    assert_true(json_text_is(&e.call.id, STR("i")));
+    assert_true(json_text_is(&e.call.name, STR("f")));
+    assert_true(str_is(e.call.input, "{\"a\":[]}"));
+    assert_true(anthropic_event_block(&blocks, &e));
+    assert_true(json_text_is(&e.text, STR("2")) && !e.call.begins);
+    assert_false(anthropic_event_block(&blocks, &e));
     assert_true(json_scan_end(&blocks));
+}
+
+static void
+pieces_of_an_input_have_the_index_of_their_block(void **state)
+{
+    struct anthropic_event e;
+
+    (void)state;
+    assert_true(anthropic_event_read(
+        STR("{\"type\":\"content_block_delta\",\"index\":7,\"delta\":{\"type\":"
+            "\"input_json_delta\",\"partial_json\":\"{\\\"a\"}}"),
+        &e));
+    assert_true(e.call.goes_on && !e.call.begins && e.index == 7);
+    assert_true(json_text_is(&e.call.json, STR("{\"a")));
+    assert_true(anthropic_event_read(
+        STR("{\"content_block\":{\"type\":\"other\",\"id\":7,\"name\":[],"
+            "\"input\":\"x\",\"partial_json\":null}}"),
+        &e));
+    assert_false(e.call.goes_on || e.call.begins);
+    assert_int_equal(e.index, -1);
 }
 
 static void
@@ -110,7 +138,8 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reads_everything_that_one_text_can_say),
         cmocka_unit_test(nothing_said_is_nothing_read),
-        cmocka_unit_test(gives_the_text_blocks_of_a_message),
+        cmocka_unit_test(gives_the_text_and_tool_blocks_of_a_message),
+        cmocka_unit_test(pieces_of_an_input_have_the_index_of_their_block),
         cmocka_unit_test(the_later_count_is_the_whole),
         cmocka_unit_test(a_cut_text_is_malformed),
     };

@@ -60,7 +60,7 @@ static const struct trace_row rows[] = {
     STREAM(TEXT("x"), "\"x\" "),
     STREAM("data: {\"choices\":[{\"delta\":{\"content\":\"cut", ""),
     /* reasons */
-    STREAM(CHUNK("{}", "\"tool_calls\""), "Fstop "),
+    STREAM(CHUNK("{}", "\"tool_calls\""), "Ftool_calls "),
     STREAM(CHUNK("{}", "\"function_call\""), "Fstop "),
     STREAM(CHUNK("{}", "\"max_tokens\""), "Flength "),
     STREAM(CHUNK("{}", "\"something_new\""), "Fstop "),
@@ -87,7 +87,12 @@ static const struct trace_row rows[] = {
                  "null") CHUNK("{\"tool_calls\":[{\"index\":0,\"function\":{"
                                "\"arguments\":\"{\\\"content\\\":1}\"}}]}",
                                "null") CHUNK("{}", "\"tool_calls\"") DONE,
-           "Fstop D "),
+           "#0call_1 f  #0  {\"content\":1} Ftool_calls D "),
+    STREAM(CHUNK("{\"tool_calls\":[{\"index\":1,\"id\":\"b\\n\",\"function\":{"
+                 "\"name\":\"g\",\"arguments\":\"\\u007b}\"}},{\"id\":\"c\"},"
+                 "{\"index\":128,\"id\":\"d\"},{\"index\":-1},7]}",
+                 "null") TEXT("x"),
+           "#1b\n g {} #2c   \"x\" "),
     STREAM("data: {\"choices\":[{\"index\":1,\"delta\":{\"content\":\"b\"},"
            "\"finish_reason\":\"stop\"}]}\n\n" TEXT("a")
                CHUNK("{}", "\"length\"") DONE,

@@ -28,6 +28,11 @@ trace_note(void *cookie, const struct provider_event *e)
         buf_put_str(out, e->text);
         buf_putc(out, '"');
         break;
+    case PROVIDER_CALL:
+        assert_true(e->at < PROVIDER_CALLS_MAX);
+        buf_printf(out, "#%u%.*s %.*s %.*s", e->at, STR_ARG(e->call.id),
+                   STR_ARG(e->call.name), STR_ARG(e->call.arguments));
+        break;
     case PROVIDER_USAGE:
         buf_printf(out, "U%d+%d=%d", (int)e->usage.prompt_tokens,
                    (int)e->usage.completion_tokens, (int)e->usage.total_tokens);
