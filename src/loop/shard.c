@@ -156,6 +156,7 @@ shard_stop(struct shard *s)
 {
     /* The loop polls once more in this turn. Whoever stops it may have taken
      * the rooms down already, so nothing may be delivered to them. */
+    s->stopped = true;
     mailbox_close(&s->mailbox);
     uv_stop(&s->loop);
 }

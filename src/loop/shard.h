@@ -58,7 +58,8 @@ struct shard {
     pthread_t thread;
     void (*on_start)(struct shard *);
     bool again;
-    bool ended; /* the loop is over and every handle closed */
+    bool stopped; /* shard_stop was called */
+    bool ended;   /* the loop is over and every handle closed */
 };
 
 /* Prepares loop and mailbox; index also goes into the log. */

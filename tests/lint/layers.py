@@ -22,7 +22,7 @@ DOORS = {
     "notify": ["base", "net/fetch"],
     "upload": ["base", "codec", "net/fetch"],
     "chat": ["base", "codec", "loop", "proto", "guard", "provider", "store",
-             "net/fetch"],
+             "upload", "net/fetch"],
     "gate": ["base", "codec", "loop", "net", "proto", "guard", "provider",
              "store", "cluster", "notify", "upload", "chat"],
     "app": ["base", "codec", "loop", "net", "proto", "guard", "provider",

@@ -54,6 +54,7 @@ ATOMIC_FILES = {
     "src/gate/socket.c": "WebSockets of the process",
     "src/gate/upgrade.c": "WebSockets of the process; closing",
     "src/guard/limit_shared.c": "limits by address: the one shared table",
+    "src/loop/work.c": "what a shard is owed by a thread that may block",
     "src/net/tls.c": "the newest certificate",
     "src/chat/budget_account.c": "what a role has used: its budget is the process's",
     "src/provider/breaker.c": "whether a provider is asked: down is down for all",
