@@ -16,6 +16,7 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "net/fetch.h"
+#include "store/secret.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -109,7 +110,10 @@ open_store(struct boot *b)
         return failed(why);
     }
     b->rooms.gate.store = b->store;
-    return CLI_OK;
+    return boot_rooms_open_uploads(&b->rooms, store_secret(b->store), why,
+                                   sizeof(why)) == ERR_OK
+               ? CLI_OK
+               : failed(why);
 }
 
 static int

@@ -10,10 +10,12 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "codec/base64.h"
+#include "upload/folder.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #define QUEUE_MAX 10000
 #define READERS 2
@@ -21,6 +23,7 @@
 /* Threads of a kind with MongoDB; each uses a connection at a time. */
 #define MONGO_THREADS_MAX 16
 #define WHY_BYTES 256
+#define PATH_BYTES 8192
 
 static const char *
 text(struct str s)
@@ -43,8 +46,6 @@ boot_rooms_warn(const struct config *c)
              c->notify_sms_provider != CONFIG_SMS_NONE ||
              c->notify_webhook_url.n > 0,
          "notify is configured: this build sends no notifications yet");
-    warn(c->upload_store == CONFIG_UPLOAD_S3,
-         "upload.store is s3: this build takes no uploads yet");
     warn(c->llm_transcription_endpoint.n > 0,
          "llm.transcription is configured: this build transcribes nothing "
          "yet");
@@ -155,6 +156,18 @@ add_nameless(struct seal_ring *ring, struct str key)
     (void)!seal_ring_add(ring, str_from(id), bytes);
 }
 
+static int
+check_uploads(const struct config *c)
+{
+    if (c->upload_store == CONFIG_UPLOAD_S3) {
+        log_error(EVENT_CONFIG_ERROR,
+                  "upload.store (UPLOAD_STORE) is s3, which this build cannot "
+                  "do yet: use local");
+        return CLI_BAD_CONFIG;
+    }
+    return CLI_OK;
+}
+
 static void
 make_ring(struct boot_rooms *r, const struct config *c)
 {
@@ -214,6 +227,40 @@ make_paths(struct boot_rooms *r, const struct config *c)
 /* --- rooms -------------------------------------------------------------- */
 
 static void
+make_folder(struct boot_rooms *r, const struct config *c)
+{
+    struct buf path;
+
+    buf_init(&path, PATH_BYTES);
+    buf_put_str(&path, c->store_data_dir);
+    buf_puts(&path, "/uploads");
+    CHECK(!path.failed);
+    r->upload_folder = buf_give(&path);
+}
+
+static void
+fill_upload(struct boot_rooms *r, const struct config *c)
+{
+    make_folder(r, c);
+    r->upload = (struct upload){
+        .folder = r->upload_folder,
+        .types = r->upload_types,
+        .prefix = r->file_prefix,
+        .max_bytes = c->upload_max_size_bytes,
+        .url_ttl_ms = (int64_t)c->upload_url_ttl_ms,
+    };
+}
+
+enum err
+boot_rooms_open_uploads(struct boot_rooms *r, struct str key, char *why,
+                        size_t why_size)
+{
+    r->upload.key = key;
+    (void)mkdir(r->store.data_dir, 0700); /* folder_init sees what came of it */
+    return folder_init(r->upload_folder, why, why_size);
+}
+
+static void
 fill_rules(struct boot_rooms *r, const struct config *c)
 {
     r->rules = (struct token_rules){
@@ -245,6 +292,7 @@ fill_gate(struct boot_rooms *r, const struct config *c)
         .tls = r->tls != NULL,
         .max_message_bytes = c->ws_max_message_size_bytes,
         .max_request_bytes = c->llm_max_request_size_bytes,
+        .upload = &r->upload,
         .output_limit_bytes = c->ws_output_limit_bytes,
         .ping_period_ms = c->ws_ping_period_ms,
         .pong_wait_ms = c->ws_pong_wait_ms,
@@ -310,6 +358,9 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     if (status == CLI_OK) {
         status = make_tls(r, c);
     }
+    if (status == CLI_OK) {
+        status = check_uploads(c);
+    }
     if (status != CLI_OK) {
         return status;
     }
@@ -319,7 +370,9 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     r->metrics = make_networks(&c->metrics_allowed_networks);
     r->admin_roles = make_strings(&c->auth_admin_roles);
     make_ring(r, c);
+    r->upload_types = make_strings(&c->upload_types);
     make_paths(r, c);
+    fill_upload(r, c);
     fill_rules(r, c);
     fill_gate(r, c);
     r->net = (struct net_settings){
@@ -341,6 +394,8 @@ boot_rooms_fini(struct boot_rooms *r)
     xfree(r->admin_roles);
     xfree(r->path_prefix);
     xfree(r->file_prefix);
+    xfree(r->upload_types);
+    xfree(r->upload_folder);
 }
 
 struct gate_policy *

@@ -10,6 +10,7 @@
 #include "net/tls.h"
 #include "provider/breakers.h"
 #include "store/seal.h"
+#include "upload/upload.h"
 
 /* The settings as each room wants them: structs that borrow from one config
  * and live as long as the rooms do. Main thread. */
@@ -30,6 +31,9 @@ struct boot_rooms {
     const char **admin_roles;
     char *path_prefix;
     char *file_prefix;
+    struct upload upload;
+    const char **upload_types;
+    char *upload_folder;
     atomic_uint keyed_shards;
     atomic_size_t websockets;
     atomic_bool draining;
@@ -52,6 +56,11 @@ void boot_rooms_init_store(struct boot_rooms *r, const struct config *c);
 struct gate_policy *boot_rooms_policy(const struct config *c,
                                       const struct gate_policy *before,
                                       unsigned refs);
+
+/* Makes the folder of uploads; key is the storage's secret, which is borrowed
+ * as long as the rooms are used. On error one sentence. */
+enum err boot_rooms_open_uploads(struct boot_rooms *r, struct str key,
+                                 char *why, size_t why_size) MUST_CHECK;
 
 /* Logs a warning for each room that is configured and not in this build. */
 void boot_rooms_warn(const struct config *c);

@@ -10,6 +10,7 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "gate/cors.h"
+#include "gate/file_out.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
 #include "gate/pages.h"
@@ -71,10 +72,29 @@ refuse_method(struct request *r, struct str path)
     buf_fini(&allow);
 }
 
+/* Where the earlier system took files, at the root. */
+#define OLD_UPLOAD "/api/upload"
+
+/* The path as the table has it; false: it is none of ours. */
+static bool
+strip_path(const struct request *r, struct str *out)
+{
+    struct str path = buf_str(&r->path);
+
+    if (str_is(r->head.target.raw, "*")) { /* of OPTIONS alone */
+        *out = path;
+        return true;
+    }
+    if (str_is(path, OLD_UPLOAD)) {
+        *out = str_from_at(path, sizeof(OLD_UPLOAD) - sizeof("/upload"));
+        return true;
+    }
+    return routes_strip(path, r->gate->settings->path_prefix, out);
+}
+
 static bool
 find_route(struct request *r)
 {
-    const char *prefix = r->gate->settings->path_prefix;
     struct str path;
     enum err e = http1_target_decode_path(r->head.target.path, &r->path);
 
@@ -84,9 +104,7 @@ find_route(struct request *r)
         reply_error(r, ERR_BAD_REQUEST, NULL);
         return false;
     }
-    if (str_is(r->head.target.raw, "*")) { /* of OPTIONS alone */
-        path = buf_str(&r->path);
-    } else if (!routes_strip(buf_str(&r->path), prefix, &path)) {
+    if (!strip_path(r, &path)) {
         reply_error(r, ERR_NOT_FOUND, NULL);
         return false;
     }
@@ -251,7 +269,10 @@ admission_check(struct request *r, struct shard **owner_out)
     if (r->route->class == NETWORK) {
         return check_network(r);
     }
-    return (r->route->class != USER && r->route->class != ADMIN) ||
+    if (r->route->class == LINK && file_out_has_signature(r)) {
+        return true;
+    }
+    return r->route->class == NONE || r->route->class == SOCKET ||
            admission_user(r, owner_out);
 }
 
@@ -304,7 +325,9 @@ admission_limit(struct request *r)
     case PROBE_BUCKET:
         return limit_address(r, set->probe_addresses, "probe");
     case USER_BUCKET:
-        return limit_user(r, r->gate->user_limit, "user_http");
+        return r->identity != NULL
+                   ? limit_user(r, r->gate->user_limit, "user_http")
+                   : limit_address(r, set->public_addresses, "public");
     case ADMIN_BUCKET:
         return limit_user(r, r->gate->admin_limit, "admin");
     case NO_BUCKET:

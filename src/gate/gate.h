@@ -20,6 +20,7 @@ struct conn;
 struct gate;
 struct shard;
 struct store;
+struct upload;
 
 /* A network in CIDR form; an IPv4 one is kept as IPv4-mapped IPv6. */
 struct gate_network {
@@ -68,6 +69,7 @@ struct gate_settings {
     bool tls; /* we speak TLS ourselves: our own scheme is https */
     size_t max_message_bytes;
     size_t max_request_bytes; /* at the OpenAI door */
+    const struct upload *upload;
     size_t output_limit_bytes;
     uint64_t ping_period_ms;
     uint64_t pong_wait_ms;

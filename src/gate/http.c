@@ -10,23 +10,19 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
-#include "codec/http1_body.h"
-#include "codec/http1_write.h"
 #include "gate/admission.h"
-#include "gate/gate_state.h"
+#include "gate/http_body.h"
+#include "gate/http_parts.h"
 #include "gate/reply.h"
 #include "gate/routes.h"
-#include "loop/shard.h"
 #include "net/conn.h"
 
 #include <string.h>
 
 #define HEAD_MS 10000
-#define BODY_MS 30000
 #define IDLE_MS 75000
 #define UNREAD_MS 30000
 #define LINGER_MS 2000
-#define SPREAD_MS 1000 /* slow peers who came together end apart */
 
 /* Of one answer: a page of messages of the largest size, escaped. */
 #define OUTPUT_BYTES ((size_t)256 << 20)
@@ -34,34 +30,6 @@
 /* No further request is begun while more than this waits to be read by the
  * client, who may send many requests and read no answer. */
 #define BACKLOG_BYTES CONN_HIGH_WATER
-
-enum state {
-    HEAD_STATE, /* waits for a head, or is in it */
-    BODY_STATE, /* the request is allowed, its body is read */
-    BUSY_STATE, /* a handler has the request */
-    MOVE_STATE, /* on its way to another shard */
-    GONE_STATE  /* closing */
-};
-
-struct http {
-    struct list link;  /* gate->https */
-    struct gate *gate; /* NULL in MOVE_STATE: it is of no shard then */
-    struct conn *conn;
-    struct request *request;         /* from BODY_STATE on, until answered */
-    void (*then)(struct request *r); /* behind MOVE_STATE or with new keys */
-    struct timer timer;
-    struct http1_scan scan;
-    struct http1_body body;
-    size_t unread; /* of a long answer, when its timer was started */
-    enum state state;
-    bool begun; /* at least one byte of this head has come */
-};
-
-static struct timers *
-timers_of(struct http *h)
-{
-    return &h->gate->shard->timers;
-}
 
 /* --- requests ----------------------------------------------------------- */
 
@@ -87,8 +55,8 @@ request_new(struct http *h)
 static void
 finish_conn(struct http *h)
 {
-    timer_cancel(timers_of(h), &h->timer);
-    h->state = GONE_STATE;
+    timer_cancel(http_timers(h), &h->timer);
+    h->state = HTTP_GONE;
     conn_finish(h->conn, LINGER_MS);
 }
 
@@ -100,18 +68,18 @@ close_idle(struct http *h)
         finish_conn(h);
         return;
     }
-    timer_cancel(timers_of(h), &h->timer);
-    h->state = GONE_STATE;
+    timer_cancel(http_timers(h), &h->timer);
+    h->state = HTTP_GONE;
     conn_abort(h->conn);
 }
 
 static void
 expect_head(struct http *h)
 {
-    h->state = HEAD_STATE;
+    h->state = HTTP_HEAD;
     h->scan = (struct http1_scan){0};
     h->begun = false;
-    timer_start(timers_of(h), &h->timer, IDLE_MS);
+    timer_start(http_timers(h), &h->timer, IDLE_MS);
     if (conn_queued(h->conn) > BACKLOG_BYTES) {
         conn_pause(h->conn); /* on_drain goes on */
     } else {
@@ -122,7 +90,7 @@ expect_head(struct http *h)
 static bool
 backlogged(const struct http *h)
 {
-    return h->state == HEAD_STATE && conn_queued(h->conn) > BACKLOG_BYTES;
+    return h->state == HTTP_HEAD && conn_queued(h->conn) > BACKLOG_BYTES;
 }
 
 enum err
@@ -159,7 +127,7 @@ http_cut(struct request *r)
     request_free(r);
     if (h != NULL) {
         h->request = NULL;
-        h->state = GONE_STATE;
+        h->state = HTTP_GONE;
         conn_abort(h->conn);
     }
 }
@@ -180,7 +148,7 @@ http_wait(struct request *r, void (*go_on)(struct request *r))
         return false;
     }
     r->go_on = go_on; /* on_drain */
-    timer_start(timers_of(h), &h->timer, UNREAD_MS);
+    timer_start(http_timers(h), &h->timer, UNREAD_MS);
     return true;
 }
 
@@ -191,84 +159,12 @@ refuse(struct http *h, enum err e)
     struct request *r = request_new(h);
 
     h->request = r;
-    h->state = BUSY_STATE;
+    h->state = HTTP_BUSY;
     log_info(EVENT_HTTP_REFUSED, "a malformed request",
              log_int("conn", (int64_t)conn_id(h->conn)),
              log_cstr("request_id", r->id), log_cstr("client", r->client_text),
              log_int("status", err_info(e)->http));
     reply_error(r, e, NULL);
-}
-
-/* --- the body ----------------------------------------------------------- */
-
-/* "Content-Length: 0" is as good as none: no byte of it will ever come. */
-static bool
-has_body(const struct http1_head *head)
-{
-    return head->framing == HTTP1_CHUNKED || head->content_length > 0;
-}
-
-static void
-run_handler(struct http *h)
-{
-    h->state = BUSY_STATE;
-    h->request->whole = true;
-    timer_cancel(timers_of(h), &h->timer);
-    h->request->route->handle(h->request);
-}
-
-/* Takes what belongs to the body; returns how much. */
-static size_t
-take_body(struct http *h, char *bytes, size_t n)
-{
-    struct str in = {bytes, n}, data;
-    struct request *r = h->request;
-    enum err e;
-
-    do {
-        e = http1_body_feed(&h->body, &in, &data);
-        buf_put_str(&r->body, data);
-    } while (e == ERR_AGAIN && in.n > 0);
-    if (e == ERR_OK) {
-        run_handler(h);
-    } else if (e != ERR_AGAIN) {
-        h->state = BUSY_STATE;
-        reply_error(r, e, NULL);
-    } else {
-        timer_start_spread(timers_of(h), &h->timer, BODY_MS, SPREAD_MS);
-    }
-    return n - in.n;
-}
-
-/* The request is allowed: its body comes next. */
-static void
-begin_body(struct http *h)
-{
-    struct request *r = h->request;
-    uint64_t limit = request_body_limit(r);
-    enum err e = http1_body_init(&h->body, &r->head, limit);
-    struct buf interim;
-
-    buf_init(&r->body, limit);
-    if (e != ERR_OK) {
-        reply_error(r, e, NULL);
-        return;
-    }
-    if (!has_body(&r->head)) {
-        run_handler(h);
-        return;
-    }
-    if (r->head.expect_continue) {
-        buf_init(&interim, 256);
-        http1_write_continue(&interim);
-        if (conn_write(h->conn, interim.p, interim.n) != ERR_OK) {
-            r->last = true;
-        }
-        buf_fini(&interim);
-    }
-    h->state = BODY_STATE;
-    timer_start_spread(timers_of(h), &h->timer, BODY_MS, SPREAD_MS);
-    conn_resume(h->conn);
 }
 
 /* --- who may pass ------------------------------------------------------- */
@@ -282,7 +178,7 @@ on_arrive(struct shard *here, void *user)
     h->request->gate = here->gate;
     list_push_back(&h->gate->requests, &h->request->link);
     list_push_back(&h->gate->https, &h->link);
-    h->state = BUSY_STATE;
+    h->state = HTTP_BUSY;
     h->then(h->request);
 }
 
@@ -292,10 +188,10 @@ http_move(struct request *r, struct shard *to, void (*then)(struct request *r))
     struct http *h = r->http;
     struct gate *g = h->gate;
 
-    timer_cancel(timers_of(h), &h->timer);
+    timer_cancel(http_timers(h), &h->timer);
     conn_pause(h->conn);
     h->then = then;
-    h->state = MOVE_STATE;
+    h->state = HTTP_MOVE;
     h->gate = r->gate = NULL;
     list_remove(&r->link);
     list_remove(&h->link);
@@ -308,7 +204,7 @@ static void
 go_on(struct request *r)
 {
     if (admission_limit(r)) {
-        begin_body(r->http);
+        http_body_begin(r->http);
     }
 }
 
@@ -360,8 +256,8 @@ begin_request(struct http *h)
     struct request *r = h->request;
     struct shard *owner;
 
-    h->state = BUSY_STATE;
-    timer_cancel(timers_of(h), &h->timer);
+    h->state = HTTP_BUSY;
+    timer_cancel(http_timers(h), &h->timer);
     if (admission_check(r, &owner)) {
         go_to(h, owner);
     }
@@ -388,7 +284,7 @@ take_head(struct http *h, const char *bytes, size_t n, size_t *consumed)
         return false;
     }
     r->last = !r->head.keep_alive;
-    r->whole = !has_body(&r->head);
+    r->whole = !http_body_comes(&r->head);
     h->request = r;
     return true;
 }
@@ -403,7 +299,7 @@ feed_head(struct http *h, char *bytes, size_t n)
 
     if (!h->begun) {
         h->begun = true;
-        timer_start_spread(timers_of(h), &h->timer, HEAD_MS, SPREAD_MS);
+        timer_start_spread(http_timers(h), &h->timer, HEAD_MS, HTTP_SPREAD_MS);
     }
     if (memmem(bytes, n, "\r\n\r\n", 4) != NULL &&
         take_head(h, bytes, n, &consumed)) {
@@ -424,18 +320,17 @@ on_bytes(void *user, char *bytes, size_t n)
     struct http *h = user;
     size_t used = 0;
 
-    while (used < n && h->state <= BODY_STATE && !backlogged(h)) {
-        size_t step = h->state == HEAD_STATE
+    while (used < n && h->state <= HTTP_BODY && !backlogged(h)) {
+        size_t step = h->state == HTTP_HEAD
                           ? feed_head(h, bytes + used, n - used)
-                          : take_body(h, bytes + used, n - used);
+                          : http_body_take(h, bytes + used, n - used);
 
         used += step;
         if (step == 0) {
             break;
         }
     }
-    if ((h->state == BUSY_STATE &&
-         (used < n || !request_watched(h->request))) ||
+    if ((h->state == HTTP_BUSY && (used < n || !request_watched(h->request))) ||
         backlogged(h)) {
         conn_pause(h->conn);
     }
@@ -452,7 +347,7 @@ on_unread(struct http *h)
 
     if (queued < h->unread) {
         h->unread = queued;
-        timer_start(timers_of(h), &h->timer, UNREAD_MS);
+        timer_start(http_timers(h), &h->timer, UNREAD_MS);
     } else {
         conn_abort(h->conn);
     }
@@ -463,11 +358,10 @@ on_timeout(struct timer *timer)
 {
     struct http *h = CONTAINER_OF(timer, struct http, timer);
 
-    if (h->state == BUSY_STATE) {
+    if (h->state == HTTP_BUSY) {
         on_unread(h);
-    } else if (h->state == BODY_STATE) {
-        h->state = BUSY_STATE;
-        reply_error(h->request, ERR_REQUEST_TIMEOUT, NULL);
+    } else if (h->state == HTTP_BODY) {
+        http_body_refuse(h->request, ERR_REQUEST_TIMEOUT, NULL);
     } else if (h->begun) {
         refuse(h, ERR_REQUEST_TIMEOUT);
     } else {
@@ -481,13 +375,13 @@ on_eof(void *user)
     struct http *h = user;
 
     /* An answer under way is still sent; nothing else can come. */
-    if (h->state == BUSY_STATE && h->request->on_gone != NULL) {
+    if (h->state == HTTP_BUSY && h->request->on_gone != NULL) {
         h->request->on_gone(h->request);
-    } else if (h->state == BUSY_STATE) {
+    } else if (h->state == HTTP_BUSY) {
         h->request->last = true;
-    } else if (h->state == HEAD_STATE && h->begun) {
+    } else if (h->state == HTTP_HEAD && h->begun) {
         refuse(h, ERR_BAD_REQUEST);
-    } else if (h->state != GONE_STATE && h->state != MOVE_STATE) {
+    } else if (h->state != HTTP_GONE && h->state != HTTP_MOVE) {
         finish_conn(h);
     }
 }
@@ -496,7 +390,7 @@ static void
 http_free(struct http *h)
 {
     if (h->gate != NULL) {
-        timer_cancel(timers_of(h), &h->timer);
+        timer_cancel(http_timers(h), &h->timer);
     }
     list_remove(&h->link);
     xfree(h);
@@ -510,7 +404,7 @@ on_closed(void *user, enum conn_end why)
     struct request *waiting = NULL;
 
     (void)why;
-    if (h->request != NULL && h->state == BUSY_STATE) {
+    if (h->request != NULL && h->state == HTTP_BUSY) {
         h->request->http = NULL; /* its handler frees it with the answer */
         waiting = h->request;
     } else if (h->request != NULL) {
@@ -532,10 +426,10 @@ on_drain(void *user)
 {
     struct http *h = user;
 
-    if (h->state == HEAD_STATE) {
+    if (h->state == HTTP_HEAD) {
         conn_resume(h->conn);
-    } else if (h->state == BUSY_STATE && h->request->go_on != NULL) {
-        timer_cancel(timers_of(h), &h->timer);
+    } else if (h->state == HTTP_BUSY && h->request->go_on != NULL) {
+        timer_cancel(http_timers(h), &h->timer);
         request_go_on(h->request);
     }
 }
@@ -552,7 +446,7 @@ http_start(struct shard *s, struct conn *c)
     h->conn = c;
     list_push_back(&h->gate->https, &h->link);
     timer_init(&h->timer, on_timeout);
-    timer_start_spread(&s->timers, &h->timer, HEAD_MS, SPREAD_MS);
+    timer_start_spread(&s->timers, &h->timer, HEAD_MS, HTTP_SPREAD_MS);
     conn_set_limit(c, OUTPUT_BYTES);
     conn_attach(c, &events, h);
 }
@@ -577,7 +471,7 @@ http_drain(struct gate *g)
     LIST_FOREACH (it, &g->https) {
         struct http *h = CONTAINER_OF(it, struct http, link);
 
-        if (h->state == HEAD_STATE && !h->begun) {
+        if (h->state == HTTP_HEAD && !h->begun) {
             close_idle(h);
         }
     }
@@ -589,11 +483,10 @@ http_refuse_rest(struct gate *g)
     LIST_FOREACH (it, &g->https) {
         struct http *h = CONTAINER_OF(it, struct http, link);
 
-        if (h->state == HEAD_STATE && h->begun) {
+        if (h->state == HTTP_HEAD && h->begun) {
             refuse(h, ERR_SERVICE_UNAVAILABLE);
-        } else if (h->state == BODY_STATE) {
-            h->state = BUSY_STATE;
-            reply_error(h->request, ERR_SERVICE_UNAVAILABLE, NULL);
+        } else if (h->state == HTTP_BODY) {
+            http_body_refuse(h->request, ERR_SERVICE_UNAVAILABLE, NULL);
         }
     }
 }

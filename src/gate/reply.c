@@ -99,23 +99,41 @@ reply_content(struct request *r, int status, const struct reply_content *what)
 
 /* --- in parts ----------------------------------------------------------- */
 
-enum err
-reply_begin(struct request *r, int status, const struct reply_content *what)
+static enum err
+begin_parts(struct request *r, int status, const struct reply_content *what,
+            enum framing framing)
 {
     struct buf head;
     enum err e;
 
     r->status = status;
-    r->chunked = r->head.minor > 0;
+    r->chunked = framing == BY_CHUNKS;
     if (r->http == NULL) {
         return ERR_IO;
     }
     buf_init(&head, HEAD_BYTES);
-    put_head(r, &head, what, r->chunked ? BY_CHUNKS : BY_CLOSE);
+    put_head(r, &head, what, framing);
     CHECK(!head.failed);
     e = http_write(r->http, buf_str(&head));
     buf_fini(&head);
     return e;
+}
+
+enum err
+reply_begin(struct request *r, int status, const struct reply_content *what)
+{
+    return begin_parts(r, status, what,
+                       r->head.minor > 0 ? BY_CHUNKS : BY_CLOSE);
+}
+
+enum err
+reply_begin_sized(struct request *r, int status,
+                  const struct reply_content *what, uint64_t length)
+{
+    struct reply_content sized = *what;
+
+    sized.body.n = (size_t)length; /* of which put_head wants the length */
+    return begin_parts(r, status, &sized, BY_LENGTH);
 }
 
 enum err

@@ -35,6 +35,11 @@ enum err reply_begin(struct request *r, int status,
 enum err reply_part(struct request *r, struct str bytes) MUST_CHECK;
 void reply_end(struct request *r);
 
+/* The same, but of known length: nothing marks the parts. */
+enum err reply_begin_sized(struct request *r, int status,
+                           const struct reply_content *what,
+                           uint64_t length) MUST_CHECK;
+
 /* reply_begin with 200, for an event stream that nobody on the way may hold
  * back. */
 enum err reply_begin_events(struct request *r) MUST_CHECK;

@@ -8,14 +8,21 @@
 #include "gate/gate_state.h"
 #include "gate/routes.h"
 #include "gate/watch.h"
+#include "upload/upload.h"
 
 #include <stdio.h>
+
+/* What stands around a file in its form. */
+#define FORM_BYTES 65536
 
 void
 request_free(struct request *r)
 {
     struct gate *g = r->gate;
 
+    if (r->on_free != NULL) {
+        r->on_free(r);
+    }
     if (r->identity != NULL) {
         xwipe(r->identity, sizeof(*r->identity));
         xfree(r->identity);
@@ -68,7 +75,11 @@ request_gone(struct request *r)
 uint64_t
 request_body_limit(const struct request *r)
 {
-    return r->route->body_limit == DOOR_BODY
-               ? r->gate->settings->max_request_bytes
-               : r->route->body_limit;
+    const struct gate_settings *set = r->gate->settings;
+
+    if (r->route->body_limit == FILE_BODY) {
+        return set->upload->max_bytes + FORM_BYTES;
+    }
+    return r->route->body_limit == DOOR_BODY ? set->max_request_bytes
+                                             : r->route->body_limit;
 }

@@ -37,7 +37,12 @@ struct request {
     const char *own_csp;       /* instead of the strictest one, or NULL */
     void (*go_on)(struct request *r);   /* what http_wait calls, or NULL */
     void (*on_gone)(struct request *r); /* see http_watch; or NULL */
-    void *parts;  /* of the handler that answers in parts */
+    /* The body as it comes, instead of into body; may refuse the request
+     * (http_body_refuse), which is gone then. NULL: into body. */
+    void (*on_body)(struct request *r, struct str data);
+    void (*on_free)(struct request *r); /* before it goes; or NULL */
+    void *parts;  /* of the handler that answers in parts, or of on_body's */
+    bool held;    /* no more of the body for now: http_body_hold */
     bool chunked; /* as the answer's head says */
     uint64_t begun_us;
     int status;  /* of the answer; 0: not answered */

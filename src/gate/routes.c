@@ -7,6 +7,8 @@
 #include "gate/admin.h"
 #include "gate/api.h"
 #include "gate/audit.h"
+#include "gate/file_in.h"
+#include "gate/file_out.h"
 #include "gate/health.h"
 #include "gate/openai_door.h"
 #include "gate/openai_models.h"

@@ -12,7 +12,7 @@
 /* The table of routes (routes.def), and which of them a path means. */
 struct request;
 
-enum route_class { NONE, USER, ADMIN, NETWORK, SOCKET };
+enum route_class { NONE, USER, ADMIN, NETWORK, LINK, SOCKET };
 
 enum route_bucket {
     NO_BUCKET,
@@ -26,6 +26,9 @@ enum route_bucket {
 
 /* As configured, for the OpenAI door. */
 #define DOOR_BODY UINT64_MAX
+
+/* One file of the configured size; taken while it comes (file_in.h). */
+#define FILE_BODY (UINT64_MAX - 1)
 
 struct route {
     enum http1_method method;
