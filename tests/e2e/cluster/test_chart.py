@@ -19,11 +19,10 @@ from support.tokens import SECRET
 
 GOOD = {"JWT_SECRET": SECRET, "LLM_PROVIDER_1_API_KEY": "sk-" + "9f3b1c77" * 4,
         "MONGO_URI": "mongodb://chatbox:f00dcafe@db-0.db,db-1.db/?replicaSet=rs0",
-        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=", "S3_SECRET_ACCESS_KEY": "9f3b1c77" * 5}
+        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "="}
 # What Kubernetes does not have itself, but one of its extensions.
 EXTENSIONS = {"HTTPRoute", "ServiceMonitor", "ExternalSecret", "SealedSecret"}
 VERSIONS = ["1.25.0", "1.28.0", "1.31.0", "1.34.0", "1.37.0"]
-MONGO_KEYS = "secret.keys={JWT_SECRET,MONGO_URI}"
 
 
 @pytest.fixture(params=[*VALUES, "nothing"])
@@ -160,11 +159,12 @@ def test_a_manifest_that_is_wrong_is_noticed(tmp_path):
 
 @pytest.mark.parametrize("pairs,why", [
     (["replicas=2"], "one process has its database alone"),
-    (["replicas=2", "store=mongo", MONGO_KEYS], "one process has its database alone"),
+    (["replicas=2", "store=mongo", "secret.keys={JWT_SECRET,MONGO_URI}"],
+     "one process has its database alone"),
     (["autoscaling.enabled=true"], "there can be one pod only"),
     (["store=mongo"], "secret.keys does not name MONGO_URI"),
-    (["persistence.enabled=false"], "all conversations would go with the pod"),
-    (["persistence.enabled=false", "store=mongo", MONGO_KEYS], "files would go with the pod"),
+    (["config.UPLOAD_STORE=s3"], "config.UPLOAD_STORE is s3"),
+    (["persistence.enabled=false"], "enabled is not allowed"),
     (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "JWT_PUBLIC_KEY in secret.keys"),
     (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "nobody could log in"),
     (["config.SERVER_PORT=9"], "config.SERVER_PORT is the chart's own"),

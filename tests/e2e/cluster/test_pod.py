@@ -15,7 +15,7 @@ from support.tokens import SECRET
 from support.waiting import wait_for
 
 KEYS = {"JWT_SECRET": SECRET, "LLM_PROVIDER_1_API_KEY": API_KEY,
-        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=", "S3_SECRET_ACCESS_KEY": "9f3b1c77" * 5}
+        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "="}
 
 
 @pytest.fixture(params=VALUES)

@@ -50,11 +50,8 @@ DATA_DIR: /var/lib/chatbox
 {{- if .Values.autoscaling.enabled }}
 {{- fail "autoscaling.enabled is set: there can be one pod only, as one process has its database alone; give it more CPU and SERVER_THREADS instead" }}
 {{- end }}
-{{- if and (eq .Values.store "sqlite") (not .Values.persistence.enabled) }}
-{{- fail "persistence.enabled is false: with SQLite all conversations would go with the pod" }}
-{{- end }}
-{{- if and (eq .Values.store "mongo") (not .Values.persistence.enabled) (ne (get .Values.config "UPLOAD_STORE" | default "local") "s3") }}
-{{- fail "persistence.enabled is false: uploaded files would go with the pod; set config.UPLOAD_STORE to s3, or keep the volume" }}
+{{- if eq (get .Values.config "UPLOAD_STORE" | toString | lower) "s3" }}
+{{- fail "config.UPLOAD_STORE is s3, which the server cannot do yet: files are on the volume" }}
 {{- end }}
 {{- if and (eq .Values.store "mongo") (not (has "MONGO_URI" .Values.secret.keys)) }}
 {{- fail "store is mongo, and secret.keys does not name MONGO_URI" }}
@@ -172,10 +169,7 @@ spec:
           {{- end }}
     - name: tmp # SQLite sorts there what is too much for its memory
       emptyDir: {}
-    {{- if not .Values.persistence.enabled }}
-    - name: data
-      emptyDir: {}
-    {{- else if eq .Values.store "mongo" }}
+    {{- if eq .Values.store "mongo" }}
     - name: data
       persistentVolumeClaim:
         claimName: {{ include "chatbox.name" . }}-data
