@@ -156,18 +156,6 @@ add_nameless(struct seal_ring *ring, struct str key)
     (void)!seal_ring_add(ring, str_from(id), bytes);
 }
 
-static int
-check_uploads(const struct config *c)
-{
-    if (c->upload_store == CONFIG_UPLOAD_S3) {
-        log_error(EVENT_CONFIG_ERROR,
-                  "upload.store (UPLOAD_STORE) is s3, which this build cannot "
-                  "do yet: use local");
-        return CLI_BAD_CONFIG;
-    }
-    return CLI_OK;
-}
-
 static void
 make_ring(struct boot_rooms *r, const struct config *c)
 {
@@ -357,9 +345,6 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     }
     if (status == CLI_OK) {
         status = make_tls(r, c);
-    }
-    if (status == CLI_OK) {
-        status = check_uploads(c);
     }
     if (status != CLI_OK) {
         return status;

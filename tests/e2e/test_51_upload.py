@@ -183,7 +183,7 @@ def test_an_upload_that_is_cut_leaves_nothing(server, user):
              "it is being written")
     conn.close()
     wait_for(lambda: kept(server) == before, 10, "nothing of it stays")
-    wait_for(lambda: server.metric('chatbox_uploads_total{end="cut"}') == cut + 1, 5,
+    wait_for(lambda: server.metric('chatbox_uploads_total{end="cut"}') > cut, 5,
              "it is counted")
 
 
@@ -356,7 +356,7 @@ def test_s3_is_refused_until_it_is_built(tmp_path):
     settings = {**minimal_env(), "DATA_DIR": str(tmp_path), "UPLOAD_STORE": "s3",
                 "S3_BUCKET": "b", "S3_ACCESS_KEY_ID": "i",
                 "S3_SECRET_ACCESS_KEY": "k" * 40}
-    for command in ("check", "serve"):
-        result = run_cli(command, env=settings)
-        assert result.returncode == 78, result.all
-        assert "upload.store (UPLOAD_STORE) is s3" in result.all
+    assert run_cli("check", env=settings).returncode == 0, "the settings are right"
+    result = run_cli("serve", env=settings)
+    assert result.returncode == 78, result.all
+    assert "upload.store (UPLOAD_STORE) is s3" in result.all

@@ -28,7 +28,7 @@ LEAF = 13  # the kind of a page with a table's rows
 
 
 def files_of(server):
-    return b"".join(path.read_bytes() for path in Path(server.data).iterdir())
+    return b"".join(path.read_bytes() for path in Path(server.data).glob("chatbox.db*"))
 
 
 def drafts(server):
