@@ -167,6 +167,7 @@ markup(struct str s)
 static enum type
 text(struct str head)
 {
+    static const char blanks[] = " \t\r\n\f";
     struct utf8 u = {0};
 
     if (!file_type_text_feed(&u, head)) {
@@ -175,7 +176,8 @@ text(struct str head)
     if (str_starts(head, STR("\xef\xbb\xbf"))) {
         head = str_from_at(head, 3);
     }
-    while (head.n > 0 && memchr(" \t\r\n\f", head.p[0], 5) != NULL) {
+    while (head.n > 0 &&
+           memchr(blanks, head.p[0], sizeof(blanks) - 1) != NULL) {
         head = str_from_at(head, 1);
     }
     return markup(head);
