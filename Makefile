@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build run test unit e2e browser e2e-real cluster asan tsan faults coverage fuzz soak \
+.PHONY: build run test unit e2e browser e2e-real cluster deploy asan tsan faults coverage fuzz soak \
     bench lint fmt web docs install clean help
 
 build: ## the release program, build/chatbox, with the pages
@@ -21,6 +21,9 @@ unit e2e browser: ## only that suite
 	@tools/suites.py $@
 
 cluster: ## the chart, manifests, alert rules and the board; builds helm
+	@tools/suites.py $@
+
+deploy: ## the container's files, the unit, the package, in Debian in a folder; root
 	@tools/suites.py $@
 
 e2e-real: ## with a LiteLLM proxy as the model; installs 750 MB

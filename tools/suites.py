@@ -195,6 +195,8 @@ SUITES = {
         CHATBOX_TEST_PATIENCE="3")),
     "cluster": needing("cluster", pytest(
         "release", "cluster", "tests/e2e/cluster", CHATBOX_TEST_PATIENCE="2")),
+    "deploy": needing("deploy", pytest(
+        "release", "deploy", "tests/e2e/deploy", CHATBOX_TEST_PATIENCE="2")),
     "property": pytest("release", "property", "tests/property", PROPERTY,
                        how=workers(3, by="load")),
     "browser": node("tests/browser", "browser",
@@ -241,7 +243,7 @@ GROUPS = {
     "cov": ["cov-unit", "cov-corpus", "cov-property", "cov-e2e", "coverage"],
     "soak": ["soak-crash", "soak-turns", "soak-property",
              *(["soak-long"] if long_forms() else [])],
-    "ci": ["tidy", "e2e-real", "cluster", "asan", "tsan", "faults", "fuzzing", "tree"],
+    "ci": ["tidy", "e2e-real", "cluster", "deploy", "asan", "tsan", "faults", "fuzzing", "tree"],
 }
 
 

@@ -103,10 +103,11 @@ def run_cli(*args, env=None, cwd=None, timeout=20, stdin=None):
 
 
 class Server:
-    """One `chatbox` process. `settings` are environment variables; None removes."""
+    """One `chatbox` process. `settings` are environment variables; None removes.
+    `program`: how it is started, where that is not the binary alone."""
 
     def __init__(self, settings=None, command=("serve",), data=None, limits=True,
-                 cwd=None, wait=True):
+                 cwd=None, wait=True, program=(BINARY,)):
         self.own_data = data is None
         self.data = data or tempfile.mkdtemp(prefix="chatbox-e2e-")
         self.kept = reserve_port()
@@ -123,7 +124,7 @@ class Server:
         self.port = int(self.env.get("SERVER_PORT", 8080))
         self.prefix = self.env.get("CHATBOX_PATH_PREFIX", "/chatbox").rstrip("/")
         self.scheme = "https" if "TLS_CERT_FILE" in self.env else "http"
-        self.command = list(command)
+        self.command = [*program, *command]
         self.cwd = cwd
         self.process = None
         self.start(wait=wait)
@@ -136,7 +137,7 @@ class Server:
         self.lines = []
         self.stdout = []
         self.process = subprocess.Popen(
-            [BINARY, *self.command], env={**base_env(), **self.env}, cwd=self.cwd,
+            self.command, env={**base_env(), **self.env}, cwd=self.cwd,
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True, errors="backslashreplace")
         self.readers = [

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: MIT
+"""The unit, by a real systemd that has booted in a Debian of its own, and by what
+`systemd-analyze` finds in it."""
+
+import json
+import re
+import shutil
+import socket
+import subprocess
+
+import pytest
+
+from support import debian
+from support.booted import System
+from support.server import BINARY, ROOT, free_port
+from support.tlsmodel import HERE, Authority
+from support.tokens import SECRET
+from support.waiting import wait_for
+from support.ws import Chat
+
+FOLDER = ROOT / "deploy/systemd"
+UNIT = FOLDER / "chatbox.service"
+KEY = "k1:" + "A" * 43 + "="
+
+
+@pytest.fixture(scope="module")
+def booted(place):
+    """The unit and the program as docs/deployment/systemd.md installs them."""
+    root = place / "booted"
+    root.mkdir()
+    debian.unpack(root)
+    shutil.copy(BINARY, root / "usr/bin/chatbox")
+    shutil.copy(UNIT, root / "etc/systemd/system")
+    (root / "etc/chatbox/secrets").mkdir(mode=0o700, parents=True)
+    with System(root) as system:
+        yield system
+
+
+class Service:
+    """chatbox.service there, with a settings file, drop-ins and secrets of a test's own.
+    What a Chat wants of a server is here as well."""
+
+    prefix, scheme = "/chatbox", "http"
+
+    def __init__(self, system):
+        self.system, self.port = system, free_port()
+        self.etc = system.root / "etc/chatbox"
+        self.configure()
+        self.secret("jwt-secret", SECRET)
+        self.dropins = system.root / "etc/systemd/system/chatbox.service.d"
+        self.dropins.mkdir(exist_ok=True)
+        self.dropin("test.conf", "[Service]\nEnvironment=LLM_PROVIDER_1_MODEL=demo-brief")
+
+    def configure(self, old="port: 8080", new=None):
+        text = (FOLDER / "chatbox.yaml").read_text()
+        assert old in text
+        text = text.replace(old, new or f"port: {self.port}")
+        (self.etc / "chatbox.yaml").write_text(text)
+
+    def secret(self, name, value):
+        (self.etc / "secrets" / name).write_text(value)
+
+    def dropin(self, name, text):
+        (self.dropins / name).write_text(text)
+        self.system.ctl("daemon-reload")
+
+    def start(self):
+        """Whether it is up."""
+        done = self.system.ctl("start", "chatbox", check=False)
+        if done.returncode == 0:
+            wait_for(self.settled, 15, "it listens, or has ended")
+        return done.returncode == 0 and self.state() == "active"
+
+    def state(self):
+        return self.system.show("chatbox", "ActiveState")
+
+    def settled(self):
+        if self.state() != "active":
+            return True
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", self.port)) == 0
+
+    def url(self, path):
+        return f"http://127.0.0.1:{self.port}{self.prefix}{path}"
+
+    def status(self):
+        return int(self.system.show("chatbox", "ExecMainStatus"))
+
+    def errors(self):
+        """What the program has said to be wrong since it was last started."""
+        lines = []
+        for line in self.system.journal("chatbox").splitlines():
+            if line.startswith("Start"):
+                lines = []
+            elif line.startswith("{") and json.loads(line)["level"] == "error":
+                lines.append(json.loads(line)["msg"])
+        return lines
+
+    def remove(self):
+        self.system.ctl("stop", "chatbox", check=False)
+        self.system.ctl("reset-failed", "chatbox", check=False)
+        shutil.rmtree(self.dropins)
+        self.system.ctl("daemon-reload")
+
+
+@pytest.fixture
+def service(booted):
+    one = Service(booted)
+    yield one
+    one.remove()
+
+
+# --- the file
+
+def test_the_unit_is_well_formed():
+    done = subprocess.run(["systemd-analyze", "verify", "--man=no", UNIT], check=False,
+                          capture_output=True, text=True)
+    said = [line for line in (done.stdout + done.stderr).splitlines()
+            if "is not executable" not in line]
+    assert said == []
+
+
+def test_the_unit_is_hardened():
+    """What systemd-analyze holds to be the exposure, of 10."""
+    done = subprocess.run(["systemd-analyze", "security", "--offline=true", UNIT],
+                          capture_output=True, text=True, check=False)
+    figure = re.search(r"Overall exposure level for chatbox.service: ([\d.]+)", done.stdout)
+    assert float(figure[1]) <= 1.5, done.stdout
+
+
+# --- running
+
+def test_the_unit_starts_from_the_shipped_files_and_answers_a_chat(service, booted):
+    assert service.start(), booted.journal("chatbox")
+    chat = Chat(service)
+    assert chat.turn("hello").finish == "stop"
+    chat.close()
+    probe = booted.run("chatbox", "health", "--config", "/etc/chatbox/chatbox.yaml")
+    assert probe.stdout.startswith("healthy: ")
+
+
+def test_what_was_stored_is_there_after_a_restart(service, booted):
+    assert service.start()
+    chat = Chat(service)
+    chat.turn("hello")
+    chat.close()
+    booted.ctl("restart", "chatbox")
+    wait_for(service.settled, 15, "it listens again")
+    again = Chat(service, chat.user, session_id=chat.session)
+    assert again.session == chat.session
+    again.close()
+
+
+def test_a_stop_is_clean_and_a_reload_is_taken(service, booted):
+    assert service.start()
+    booted.ctl("reload", "chatbox")
+    wait_for(lambda: '"event":"reload"' in booted.journal("chatbox"), 10, "it has reloaded")
+    booted.ctl("stop", "chatbox")
+    assert (service.status(), booted.show("chatbox", "Result")) == (0, "success")
+
+
+def test_the_process_is_nobody_and_has_its_data_alone(service, booted):
+    assert service.start()
+    pid = booted.show("chatbox", "MainPID")
+    status = dict(line.split(":\t", 1) for line in
+                  booted.run("cat", f"/proc/{pid}/status").stdout.splitlines())
+    assert int(status["Uid"].split()[0]) >= 61184, "a dynamic user"
+    assert int(status["CapBnd"], 16) == 0 and status["Seccomp"] == "2"
+    folder = booted.run("stat", "--format=%a", "/var/lib/private/chatbox").stdout
+    assert folder.strip() == "700"
+    assert booted.run("stat", "--format=%a", "/var/lib/private/chatbox/chatbox.db"
+                      ).stdout.strip() == "600"
+
+
+def test_more_secrets_come_by_the_shipped_drop_in(service, booted):
+    service.secret("encryption-keys", KEY)
+    service.secret("llm-api-key", "sk-9f3b1c77d2e84a06")
+    service.configure()
+    service.dropin("secrets.conf", (FOLDER / "secrets.conf").read_text())
+    service.dropin("data.conf", "[Service]\nStateDirectory=chatbox-sealed\n"
+                   "Environment=DATA_DIR=%S/chatbox-sealed")
+    assert service.start(), booted.journal("chatbox")
+    pid = booted.show("chatbox", "MainPID")
+    environment = booted.run("cat", f"/proc/{pid}/environ").stdout
+    assert SECRET not in environment and KEY not in environment
+    assert "ENCRYPTION_KEYS_FILE=/run/credentials/chatbox.service/" in environment
+
+
+def test_commands_on_the_storage_run_as_its_user(service, booted):
+    """The line of docs/deployment/systemd.md, beside the running server."""
+    page = (ROOT / "docs/deployment/systemd.md").read_text()
+    command = re.search(r"`(systemd-run .* backup [^`]*)`", page)[1].split()
+    assert service.start()
+    done = booted.run(*command)
+    assert "sessions: " in done.stdout, done
+    assert booted.run("stat", "--format=%a", "/var/lib/chatbox/copy.db").stdout.strip() == "600"
+
+
+# --- not running
+
+def fails(service, booted, status, *words):
+    """It ends with that status, says one sentence, and stays down."""
+    booted.ctl("start", "chatbox", check=False)
+    wait_for(lambda: service.state() == "failed", 15, "it has failed for good")
+    assert service.status() == status, booted.journal("chatbox")
+    errors = service.errors()
+    assert errors and all(word in errors[-1] for word in words), errors
+    assert len(set(errors)) == 1, errors
+
+
+@pytest.mark.parametrize("value,why", [
+    ("weak", "is shorter"), ("REPLACE_WITH_one_of_32_bytes_or_more_please", "a placeholder"),
+    ("", "is required")], ids=["weak", "placeholder", "empty"])
+def test_a_secret_that_is_no_good_is_named_and_not_tried_again(service, booted, value, why):
+    """Req 6.4: and it is not shown."""
+    service.secret("jwt-secret", value)
+    fails(service, booted, 78, "JWT_SECRET", why)
+    assert booted.show("chatbox", "NRestarts") == "0"
+
+
+def test_a_secret_that_is_missing_is_named(service, booted):
+    """Req 6.4."""
+    (service.etc / "secrets/jwt-secret").unlink()
+    fails(service, booted, 78, "JWT_SECRET", "does not exist")
+
+
+def test_a_newline_behind_a_secret_is_not_part_of_it(service):
+    service.secret("jwt-secret", SECRET + "\n")
+    assert service.start()
+    Chat(service).close()
+
+
+def test_a_port_that_is_taken_is_told(service, booted):
+    service.dropin("once.conf", "[Service]\nRestart=no")
+    with socket.create_server(("127.0.0.1", service.port)):
+        fails(service, booted, 1, str(service.port))
+
+
+def test_a_database_that_is_away_is_told(service, booted):
+    away = f"127.0.0.1:{free_port()}"
+    service.dropin("once.conf", "[Service]\nRestart=no\nEnvironment=MONGO_CONNECT_TIMEOUT=1s "
+                   f"MONGO_URI=mongodb://{away}/?replicaSet=rs0")
+    fails(service, booted, 1, away)
+
+
+def test_a_data_folder_that_cannot_be_written_is_told(service, booted):
+    service.dropin("once.conf", "[Service]\nRestart=no\nReadOnlyPaths=%S/private/chatbox\n")
+    fails(service, booted, 1, "/var/lib/chatbox")
+
+
+def test_a_certificate_with_another_key_is_told(service, booted, tmp_path):
+    for name in ("fullchain.pem", "privkey.pem"):
+        service.secret(name, Authority(tmp_path).pair(HERE).read_text())
+    service.dropin("tls.conf", "[Service]\n"
+                   "Environment=TLS_CERT_FILE=%d/chatbox_fullchain.pem\n"
+                   "Environment=TLS_KEY_FILE=%d/chatbox_privkey.pem\n")
+    fails(service, booted, 78, "/run/credentials/chatbox.service/chatbox_privkey.pem")
