@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "chat/asking.h"
 #include "chat/bill.h"
+#include "chat/carry.h"
 #include "guard/pseudonym.h"
 #include "loop/shard.h"
 #include "provider/estimate.h"
@@ -26,6 +27,9 @@ struct exchange {
     uint64_t prompt_tokens; /* by estimate */
     uint64_t quarters;      /* of tokens that have come, by estimate */
     struct usage usage;     /* as the provider says */
+    struct buf text;        /* what was shown, if it may be gone on with */
+    struct carry *carry;    /* NULL before the first break */
+    uint16_t writer;        /* whose text of those before is shown last */
     struct budget_claim *claim;
     char entry_id[RAND_ID_CHARS + 1];
     int64_t put_at_ms;    /* the entry's time, wall clock; 0: none was put */
@@ -40,16 +44,60 @@ struct exchange {
 
 /* --- what it cost ------------------------------------------------------- */
 
+/* Of an answer that is gone on with, its beginning is part of what is asked. */
+static uint64_t
+prompt_of(const struct exchange *x)
+{
+    struct str shown = str_trim_end(buf_str(&x->text));
+
+    return x->prompt_tokens +
+           (x->carry != NULL ? estimate_message_tokens(shown) : 0);
+}
+
+/* Of the provider that is asked now. */
 static struct usage
-usage_of(const struct exchange *x)
+usage_of_part(const struct exchange *x)
 {
     struct usage u = x->usage;
 
     if (!u.present) {
-        u = bill_estimate(x->prompt_tokens, (x->quarters + 3) / 4);
+        u = bill_estimate(prompt_of(x), (x->quarters + 3) / 4);
     }
     bill_settle(&u, &asking_provider(&x->asking)->price);
     return u;
+}
+
+/* Who only failed has used nothing that is known. */
+static bool
+has_part(const struct exchange *x)
+{
+    return x->asking.spoken || x->usage.present;
+}
+
+/* Of all. */
+static struct usage
+usage_of(const struct exchange *x)
+{
+    struct usage part = usage_of_part(x), sum;
+
+    if (x->carry == NULL) {
+        return part;
+    }
+    sum = x->carry->used;
+    if (has_part(x)) {
+        carry_add(&sum, &part);
+    }
+    return sum;
+}
+
+/* Whose entry it is: the last one's whose text was shown. */
+static const struct provider_config *
+writer_of(const struct exchange *x)
+{
+    bool new = x->carry == NULL || carry_has_share(x->carry, buf_str(&x->text));
+
+    return new ? asking_provider(&x->asking)
+               : &x->asking.terms->settings->providers[x->writer];
 }
 
 static void
@@ -78,7 +126,7 @@ put_entry(struct exchange *x, const struct usage *u, struct budget_claim *claim)
     e = &job->review->entry;
     memcpy(e->id, x->entry_id, sizeof(e->id));
     e->user_id = str_dup(x->user_id);
-    e->model_id = xstrdup(asking_provider(&x->asking)->id);
+    e->model_id = xstrdup(writer_of(x)->id);
     e->was_ms = x->put_at_ms;
     e->at_ms = x->put_at_ms = clock_wall_ms();
     e->usage = *u;
@@ -115,10 +163,12 @@ count(struct exchange *x)
     const struct asking *a = &x->asking;
     const struct provider_slots *slots = &a->terms->slots[a->provider];
     uint64_t now = shard_now_ms(a->terms->chat->shard);
-    struct usage u = usage_of(x);
+    struct usage part = usage_of_part(x), u = usage_of(x);
 
     if (a->spoken) {
-        bill_count(&u, slots);
+        bill_count(&part, slots);
+    }
+    if (a->spoken || x->carry != NULL) {
         budget_settle(x->claim, &u);
         keep_entry(x, &u);
         metric_observe_at(METRIC_LLM_LATENCY, slots->latency,
@@ -134,6 +184,11 @@ exchange_free(struct exchange *x)
     list_remove(&x->link);
     timer_cancel(&c->shard->timers, &x->refusal);
     budget_free(x->claim);
+    buf_fini(&x->text);
+    if (x->carry != NULL) {
+        carry_fini(x->carry);
+        xfree(x->carry);
+    }
     asking_cancel(&x->asking);
     asking_fini(&x->asking);
     xfree(x);
@@ -141,6 +196,19 @@ exchange_free(struct exchange *x)
 }
 
 /* --- events ------------------------------------------------------------- */
+
+static const struct asking_events events, going_on;
+
+/* What it is sent counts; whether a budget allows it is seen at its first
+ * chunk. */
+static void
+go_on(struct exchange *x, struct provider_turn *prompt)
+{
+    const struct provider_usage sent = {.prompt_tokens = (int64_t)prompt_of(x)};
+
+    prompt->partial = str_trim_end(buf_str(&x->text));
+    (void)!budget_spend(x->claim, &sent, &asking_provider(&x->asking)->price);
+}
 
 static void
 on_ask(void *cookie, struct provider_turn *prompt)
@@ -153,6 +221,9 @@ on_ask(void *cookie, struct provider_turn *prompt)
     x->quarters = 0;
     x->finish = PROVIDER_STOP;
     x->events->on_ask(x->cookie, p, prompt);
+    if (x->carry != NULL) {
+        go_on(x, prompt);
+    }
     if (p->ops->keeps_log ||
         (prompt->wishes != NULL && prompt->wishes->names_user)) {
         pseudonym_make(store_secret(c->store), str_from(p->id), x->user_id,
@@ -190,12 +261,33 @@ take(struct exchange *x, struct str text)
     }
 }
 
+/* What is not wholly known, or no mere text, cannot be gone on with. */
+static void
+stay(struct exchange *x, bool whole)
+{
+    if (!whole) {
+        x->asking.events = &events;
+    }
+}
+
+static void
+show(struct exchange *x, struct str text)
+{
+    if (text.n > 0) {
+        if (exchange_goes_on(x)) {
+            buf_put_str(&x->text, text);
+            stay(x, !x->text.failed);
+        }
+        x->events->on_text(x->cookie, text);
+    }
+}
+
 static void
 on_text(void *cookie, struct str text)
 {
     struct exchange *x = cookie;
 
-    x->events->on_text(x->cookie, text);
+    show(x, x->carry != NULL ? carry_text(x->carry, text) : text);
     take(x, text);
 }
 
@@ -204,6 +296,7 @@ on_call(void *cookie, unsigned at, const struct provider_call *call)
 {
     struct exchange *x = cookie;
 
+    stay(x, false);
     x->events->on_call(x->cookie, at, call);
     if (call->name.n > 0) {
         take(x, call->name);
@@ -239,7 +332,9 @@ on_raw(void *cookie, const struct provider_raw *raw)
 {
     struct exchange *x = cookie;
 
-    x->events->on_raw(x->cookie, raw);
+    if (x->carry == NULL) {
+        x->events->on_raw(x->cookie, raw);
+    }
 }
 
 /* What a provider says about the request is the client's to know if the request
@@ -258,9 +353,36 @@ refusal_of(const struct exchange *x, const struct upstream_failure *why)
 }
 
 static void
-on_end(void *cookie, const struct upstream_failure *why)
+on_break(void *cookie, const struct upstream_failure *why)
 {
     struct exchange *x = cookie;
+    struct usage part = usage_of_part(x);
+
+    (void)why;
+    if (x->carry == NULL) {
+        x->carry = xcalloc(1, sizeof(*x->carry));
+        carry_init(x->carry, x->text.n);
+        x->events->on_break(x->cookie);
+    }
+    bill_count(&part, &x->asking.terms->slots[x->asking.provider]);
+    if (carry_has_share(x->carry, buf_str(&x->text))) {
+        x->writer = x->asking.provider;
+    }
+    carry_break(x->carry, buf_str(&x->text), &part);
+}
+
+/* The last of the text first, if there is any. */
+static void
+show_rest(struct exchange *x)
+{
+    if (x->carry != NULL) {
+        show(x, carry_rest(x->carry));
+    }
+}
+
+static void
+tell_end(struct exchange *x, const struct upstream_failure *why)
+{
     struct exchange_end end = {
         .complete = why->end == UPSTREAM_COMPLETE,
         .timeout = why->end == UPSTREAM_TIMEOUT,
@@ -274,6 +396,13 @@ on_end(void *cookie, const struct upstream_failure *why)
     count(x);
     x->events->on_end(x->cookie, &end);
     exchange_free(x);
+}
+
+static void
+on_end(void *cookie, const struct upstream_failure *why)
+{
+    show_rest(cookie);
+    tell_end(cookie, why);
 }
 
 static void
@@ -291,6 +420,19 @@ on_refusal(struct timer *timer)
 static const struct asking_events events = {
     on_ask,          on_text, on_call, on_usage, on_finish,
     on_conversation, on_raw,  NULL,    on_end};
+
+static const struct asking_events going_on = {
+    on_ask,          on_text, on_call,  on_usage, on_finish,
+    on_conversation, on_raw,  on_break, on_end};
+
+bool
+exchange_goes_on(const struct exchange *x)
+{
+    const struct asking *a = &x->asking;
+
+    return a->events == &going_on &&
+           a->terms->settings->providers[a->chosen].continue_on_failure;
+}
 
 /* --- its life ----------------------------------------------------------- */
 
@@ -340,7 +482,9 @@ exchange_start(struct chat *c, const struct exchange_request *request,
     x->put_ms = shard_now_ms(c->shard);
     list_push_back(&c->exchanges, &x->link);
     chat_turn_begun(c);
-    asking_init(&x->asking, c->terms, (uint16_t)request->model, &events, x);
+    buf_init(&x->text, c->terms->settings->max_answer_bytes);
+    asking_init(&x->asking, c->terms, (uint16_t)request->model,
+                request->goes_on ? &going_on : &events, x);
     x->asking.relays_only = request->relays_only;
     x->asking.pictures = request->pictures;
     x->asking.calls = request->calls;

@@ -38,6 +38,10 @@ struct exchange_events {
                    struct provider_turn *out);
     /* An event as the provider sent it, if it relays; then what it means. */
     void (*on_raw)(void *cookie, const struct provider_raw *raw);
+    /* Whoever spoke failed, and another one goes on: on_ask comes next, but
+     * what was said stays, and there are no on_raw any more. Only with
+     * request.goes_on. */
+    void (*on_break)(void *cookie);
     void (*on_text)(void *cookie, struct str text);
     void (*on_call)(void *cookie, unsigned at,
                     const struct provider_call *call);
@@ -55,6 +59,9 @@ struct exchange_request {
     bool relays_only;       /* others than those that relay are of no use */
     bool calls;             /* nor are those that take no tools */
     bool embeds;            /* embeddings, of this model alone */
+    bool goes_on;           /* it is a stream of mere text: whoever breaks it
+                               off may be followed by another one, if its model
+                               is to be so (continue_on_failure) */
     uint64_t prompt_tokens; /* by estimate */
 };
 
@@ -70,6 +77,9 @@ void exchange_cancel(struct exchange *x);
 
 /* Shutdown: all that are left fail now. */
 void exchange_cut_all(struct chat *c);
+
+/* Whether on_break may come. */
+bool exchange_goes_on(const struct exchange *x);
 
 /* The client cannot take more now; it can again. */
 void exchange_pause(struct exchange *x);

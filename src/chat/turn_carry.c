@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: MIT */
-/* See turn_carry.h. A part is what one provider does for the answer: from its
- * being asked to its failure, or to the answer's end. */
+/* See turn_carry.h; carry.h has what does not need a conversation. */
 #include "chat/turn_carry.h"
 
 #include "base/xalloc.h"
 #include "chat/bill.h"
+#include "chat/carry.h"
 #include "codec/json.h"
-#include "codec/overlap.h"
 #include "provider/estimate.h"
 
 /* As of any value of metadata (protocol.md 2.3). */
 #define NAMES_BYTES 1000
 
 struct turn_carry {
-    struct overlap overlap;  /* of what was shown and the running part */
-    struct usage used;       /* of the parts before */
+    struct carry parts;
     struct buf names;        /* of those whose text is shown, with commas */
     unsigned count;          /* of names */
-    size_t from;             /* bytes of text when the running part began */
-    size_t said;             /* bytes that it has said */
     char *model_id;          /* of the last one in names … */
     char *conversation;      /* … and the answer's there */
     enum turn_ending ending; /* how that one broke off */
@@ -26,22 +22,11 @@ struct turn_carry {
 
 /* --- usage -------------------------------------------------------------- */
 
-/* What was said again is not in the text twice, but was said: it is what that
- * ended with when the part began. */
 static uint64_t
 tokens_said(const struct turn *t)
 {
-    struct str text = buf_str(&t->text), before;
-    size_t from = t->carry != NULL ? t->carry->from : 0;
-    size_t again = 0;
-
-    if (t->carry != NULL) {
-        again = t->carry->said - (text.n - from);
-    }
-    before = (struct str){text.p, from};
-    again = again < from ? again : from;
-    return estimate_tokens(str_from_at(text, from)) +
-           estimate_tokens(str_from_at(before, from - again));
+    return t->carry != NULL ? carry_tokens(&t->carry->parts, buf_str(&t->text))
+                            : estimate_tokens(buf_str(&t->text));
 }
 
 static struct usage
@@ -62,19 +47,6 @@ count_part(const struct turn *t, const struct usage *u)
     bill_count(u, &t->asking.terms->slots[t->asking.provider]);
 }
 
-static void
-add_usage(struct usage *to, const struct usage *u)
-{
-    to->prompt_tokens += u->prompt_tokens;
-    to->completion_tokens += u->completion_tokens;
-    to->total_tokens += u->total_tokens;
-    to->cached_tokens += u->cached_tokens;
-    to->reasoning_tokens += u->reasoning_tokens;
-    to->cost_nanos += u->cost_nanos;
-    to->estimated = to->estimated || u->estimated;
-    to->present = true;
-}
-
 /* --- parts -------------------------------------------------------------- */
 
 static struct turn_carry *
@@ -82,7 +54,7 @@ carry_of(struct turn *t)
 {
     if (t->carry == NULL) {
         t->carry = xcalloc(1, sizeof(*t->carry));
-        t->carry->said = t->text.n;
+        carry_init(&t->carry->parts, t->text.n);
         buf_init(&t->carry->names, NAMES_BYTES);
     }
     return t->carry;
@@ -92,7 +64,7 @@ carry_of(struct turn *t)
 static bool
 has_share(const struct turn *t)
 {
-    return t->text.n > t->carry->from;
+    return carry_has_share(&t->carry->parts, buf_str(&t->text));
 }
 
 static void
@@ -125,16 +97,12 @@ turn_carry_break(struct turn *t, enum turn_ending ending)
     struct turn_carry *c = carry_of(t);
     struct usage u = usage_of_part(t);
 
-    add_usage(&c->used, &u);
     count_part(t, &u);
     if (has_share(t)) {
         c->ending = ending;
         keep_share(t);
     }
-    c->from = t->text.n;
-    c->said = 0;
-    overlap_fini(&c->overlap);
-    overlap_init(&c->overlap, buf_str(&t->text));
+    carry_break(&c->parts, buf_str(&t->text), &u);
     t->paused = t->behind = false; /* the next one does not wait yet */
 }
 
@@ -150,17 +118,13 @@ turn_carry_prompt(struct turn *t, struct provider_turn *prompt)
 struct str
 turn_carry_text(struct turn *t, struct str text)
 {
-    if (t->carry == NULL) {
-        return text;
-    }
-    t->carry->said += text.n;
-    return overlap_feed(&t->carry->overlap, text);
+    return t->carry != NULL ? carry_text(&t->carry->parts, text) : text;
 }
 
 struct str
 turn_carry_rest(struct turn *t)
 {
-    return t->carry != NULL ? overlap_end(&t->carry->overlap) : STR("");
+    return t->carry != NULL ? carry_rest(&t->carry->parts) : STR("");
 }
 
 /* --- the end ------------------------------------------------------------ */
@@ -192,7 +156,7 @@ put_metadata(struct turn *t)
 static bool
 has_part(const struct turn *t)
 {
-    return t->carry->said > 0 || t->answer.usage.present ||
+    return t->carry->parts.said > 0 || t->answer.usage.present ||
            t->ending == TURN_END_STOP || t->ending == TURN_END_LENGTH ||
            t->ending == TURN_END_CONTENT_FILTER;
 }
@@ -201,10 +165,10 @@ static void
 settle_parts(struct turn *t)
 {
     struct turn_carry *c = t->carry;
-    struct usage sum = c->used, last = usage_of_part(t);
+    struct usage sum = c->parts.used, last = usage_of_part(t);
 
     if (has_part(t)) {
-        add_usage(&sum, &last);
+        carry_add(&sum, &last);
         count_part(t, &last);
     }
     t->answer.usage = sum;
@@ -237,7 +201,7 @@ void
 turn_carry_free(struct turn *t)
 {
     if (t->carry != NULL) {
-        overlap_fini(&t->carry->overlap);
+        carry_fini(&t->carry->parts);
         buf_fini(&t->carry->names);
         xfree(t->carry->model_id);
         xfree(t->carry->conversation);

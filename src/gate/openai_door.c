@@ -15,6 +15,7 @@
 #include "gate/openai_calls.h"
 #include "gate/openai_models.h"
 #include "gate/openai_place.h"
+#include "gate/openai_refusal.h"
 #include "gate/openai_replay.h"
 #include "gate/openai_request.h"
 #include "gate/openai_session.h"
@@ -39,6 +40,7 @@ struct door {
     struct buf held; /* stream: events before the head; else the whole */
     struct buf json; /* scratch for one chunk */
     struct openai_calls calls; /* of a whole answer */
+    struct buf theirs;         /* id and model that the stream was begun with */
     bool begun;                /* the head has been sent */
     bool relays;               /* what comes is in OpenAI's form already */
     bool foreign; /* what is asked has another one, also for errors */
@@ -56,6 +58,7 @@ door_free(struct door *d)
     buf_fini(&d->body);
     buf_fini(&d->held);
     buf_fini(&d->json);
+    buf_fini(&d->theirs);
     openai_calls_fini(&d->calls);
     xfree(d);
 }
@@ -160,7 +163,7 @@ on_ask(void *cookie, const struct provider_config *provider,
     d->foreign = !provider->ops->relays;
     buf_reset(&d->held, FRAME_BYTES);
     openai_calls_fini(&d->calls);
-    if (d->replay != NULL) {
+    if (d->replay != NULL && !d->begun) {
         openai_replay_restart(d->replay);
     }
     if (provider->ops->relays) {
@@ -171,9 +174,50 @@ on_ask(void *cookie, const struct provider_config *provider,
     }
 }
 
+/* Appends a text and a NUL; false: it is none. */
+static bool
+take_word(struct buf *b, struct str json, const char *name)
+{
+    struct json_text text;
+
+    if (!openai_value_text(openai_value_member(json, str_from(name)), &text)) {
+        return false;
+    }
+    json_unescape(&text, b);
+    buf_putc(b, '\0');
+    return true;
+}
+
+/* Who may go on with the answer goes on in its name: clients take a stream for
+ * one completion. */
+static void
+learn_name(struct door *d, struct str json)
+{
+    if (d->theirs.n > 0 || !exchange_goes_on(d->exchange)) {
+        return;
+    }
+    if (!take_word(&d->theirs, json, "id") ||
+        !take_word(&d->theirs, json, "model") || d->theirs.failed) {
+        buf_reset(&d->theirs, FRAME_BYTES);
+    }
+}
+
+static void
+on_break(void *cookie)
+{
+    struct door *d = cookie;
+
+    if (d->theirs.n > 0) {
+        d->answer.id = d->theirs.p;
+        d->answer.model = str_from(d->theirs.p + strlen(d->theirs.p) + 1);
+    }
+    d->spoken = d->begun;
+}
+
 static void
 relay_event(struct door *d, const struct provider_raw *raw)
 {
+    learn_name(d, raw->json);
     d->counted |= raw->counts_only;
     if (!raw->counts_only || d->in.include_usage) {
         put_event(d, raw->json);
@@ -278,81 +322,18 @@ end_whole(struct door *d, const struct exchange_end *end)
     answer_whole(d, 200, buf_str(d->relays ? &d->held : &d->json), -1);
 }
 
-/* What the provider says about a request that it does not like is about the
- * client's, and told as it is, unless its form is another. */
-static bool
-is_clients_fault(const struct exchange_end *end)
-{
-    static const int statuses[] = {400, 413, 422};
-
-    for (size_t i = 0; i < COUNT_OF(statuses); i++) {
-        if (end->status == statuses[i]) {
-            return json_valid(end->refusal, JSON_DEPTH_MAX) &&
-                   str_contains_nocase(end->refusal, STR("\"error\""));
-        }
-    }
-    return false;
-}
-
-/* The same in OpenAI's form, with the provider's sentence. */
-static void
-put_foreign(struct door *d, const struct exchange_end *end)
-{
-    struct openai_error error = {.err = ERR_BAD_REQUEST, .status = end->status};
-    struct str theirs = openai_value_member(end->refusal, STR("error"));
-    struct json_text text;
-    struct buf sentence;
-
-    buf_init(&sentence, FRAME_BYTES);
-    if (openai_value_text(openai_value_member(theirs, STR("message")), &text)) {
-        json_unescape(&text, &sentence);
-    }
-    buf_putc(&sentence, '\0');
-    error.message = sentence.n > 1 && !sentence.failed ? sentence.p : NULL;
-    openai_error_put(&d->json, &error);
-    buf_fini(&sentence);
-}
-
-static enum err
-error_of(const struct exchange_end *end, struct openai_error *out)
-{
-    *out = (struct openai_error){.err = ERR_LLM_UNAVAILABLE, .status = 502};
-    if (end->refused != ERR_OK) {
-        *out = (struct openai_error){.err = end->refused};
-    } else if (end->timeout) {
-        *out = (struct openai_error){.err = ERR_LLM_TIMEOUT};
-    } else if (end->status == 429) {
-        out->status = 503;
-    }
-    return out->err;
-}
-
 static void
 refuse(struct door *d, const struct exchange_end *end)
 {
-    struct openai_error error;
-    int status = end->status;
-    bool theirs = is_clients_fault(end);
+    int status = openai_refusal_put(&d->json, end, d->foreign);
 
-    if (theirs && d->foreign) {
-        put_foreign(d, end);
-    } else if (theirs) {
-        buf_put_str(&d->json, end->refusal);
-    } else {
-        (void)error_of(end, &error);
-        status = openai_error_status(&error);
-        openai_error_put(&d->json, &error);
-    }
     answer_whole(d, status, buf_str(&d->json), end->retry_after_ms);
 }
 
 static void
 break_off(struct door *d, const struct exchange_end *end)
 {
-    struct openai_error error;
-
-    (void)error_of(end, &error);
-    openai_error_put(&d->json, &error);
+    openai_refusal_put_own(&d->json, end);
     put_own(d);
     end_events(d, false);
 }
@@ -378,8 +359,8 @@ on_end(void *cookie, const struct exchange_end *end)
     door_free(d);
 }
 
-static const struct exchange_events events = {on_ask, on_raw, on_text, on_call,
-                                              on_end};
+static const struct exchange_events events = {on_ask,  on_raw,  on_break,
+                                              on_text, on_call, on_end};
 
 /* --- requests ----------------------------------------------------------- */
 
@@ -392,6 +373,7 @@ door_new(struct request *r)
     d->r = r;
     buf_init(&d->held, 8 * max + FRAME_BYTES);
     buf_init(&d->json, 8 * max + FRAME_BYTES);
+    buf_init(&d->theirs, FRAME_BYTES);
     d->calls.max_bytes = max;
     snprintf(d->id, sizeof(d->id), "chatcmpl-%s", r->id);
     d->answer.id = d->id;
@@ -442,6 +424,7 @@ ask(struct door *d, unsigned model, struct str key)
         .pictures = d->in.picture_count > 0,
         .relays_only = d->in.relays_only != NULL,
         .calls = d->in.calls_only != NULL,
+        .goes_on = d->in.stream && d->in.beyond_text == NULL,
         .embeds = d->in.embeds,
         .prompt_tokens = d->in.prompt_tokens,
     };

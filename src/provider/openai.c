@@ -92,6 +92,13 @@ put_seen(struct buf *b, const struct provider_message *m)
 }
 
 static void
+put_partial(struct buf *b, struct str partial)
+{
+    put_message(b, "assistant", partial);
+    put_message(b, "user", provider_go_on());
+}
+
+static void
 put_messages(struct buf *b, const struct provider_config *config,
              const struct provider_turn *turn)
 {
@@ -111,8 +118,7 @@ put_messages(struct buf *b, const struct provider_config *config,
         }
     }
     if (turn->partial.n > 0) {
-        put_message(b, "assistant", turn->partial);
-        put_message(b, "user", provider_go_on());
+        put_partial(b, turn->partial);
     }
     buf_putc(b, ']');
 }
@@ -145,10 +151,21 @@ is_ours(const struct json_text *name)
            json_text_is(name, STR("stream_options"));
 }
 
+/* The client's messages, and behind them the answer so far. */
+static void
+put_begun(struct buf *b, struct str messages, struct str partial)
+{
+    json_put_key(b, "messages");
+    buf_put(b, messages.p, messages.n - 1); /* but for its bracket */
+    put_partial(b, partial);
+    buf_putc(b, ']');
+}
+
 static void
 put_relayed(struct buf *b, const struct provider_config *config,
-            const struct provider_relay *relay)
+            const struct provider_turn *turn)
 {
+    const struct provider_relay *relay = turn->relay;
     struct params_scan scan;
     struct params_member m;
 
@@ -156,7 +173,9 @@ put_relayed(struct buf *b, const struct provider_config *config,
     json_put_member(b, "model", str_from(config->model));
     params_scan_init(&scan, relay->object);
     while (params_scan_next(&scan, &m)) {
-        if (!is_ours(&m.name)) {
+        if (turn->partial.n > 0 && json_text_is(&m.name, STR("messages"))) {
+            put_begun(b, m.value, turn->partial);
+        } else if (!is_ours(&m.name)) {
             params_put_member(&m, b);
         }
     }
@@ -183,7 +202,7 @@ build(const struct provider_config *config, const struct provider_turn *turn,
     if (relay == NULL) {
         put_body(&r->body, config, turn);
     } else {
-        put_relayed(&r->body, config, relay);
+        put_relayed(&r->body, config, turn);
         params_put_beside(config, relay->object, &r->body);
         buf_putc(&r->body, '}');
     }
@@ -216,7 +235,7 @@ build_embeddings(const struct provider_config *config,
 {
     put_embeddings_url(r, str_from(config->endpoint));
     put_headers(r, config, false);
-    put_relayed(&r->body, config, turn->relay);
+    put_relayed(&r->body, config, turn);
     buf_putc(&r->body, '}');
     return provider_request_seal(r);
 }

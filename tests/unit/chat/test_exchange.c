@@ -8,6 +8,7 @@
 static struct {
     struct buf text;
     size_t asked;
+    size_t broken;
     size_t ended;
     struct exchange_end end;
 } seen;
@@ -34,6 +35,13 @@ on_raw(void *cookie, const struct provider_raw *raw)
 }
 
 static void
+on_break(void *cookie)
+{
+    (void)cookie;
+    seen.broken++;
+}
+
+static void
 on_text(void *cookie, struct str text)
 {
     (void)cookie;
@@ -56,8 +64,8 @@ on_end(void *cookie, const struct exchange_end *end)
     seen.end = *end;
 }
 
-static const struct exchange_events events = {on_ask, on_raw, on_text, on_call,
-                                              on_end};
+static const struct exchange_events events = {on_ask,  on_raw,  on_break,
+                                              on_text, on_call, on_end};
 
 static struct exchange *
 begin(struct house *h, struct exchange_request more)

@@ -576,6 +576,24 @@ a_clients_own_request_is_passed_on(void **state)
                    "\"k\":null,\"max_completion_tokens\":1}");
 }
 
+/* Behind the client's own messages, which stay as they were written. */
+static void
+a_clients_own_request_is_gone_on_with(void **state)
+{
+    static const struct provider_relay relay = {
+        .object = STR("{\"messages\" : [ {\"x\":1.0} ],\"a\":[]}"),
+        .stream = true};
+    struct provider_config config = request_config(ops, "http://h/v1", "");
+    struct provider_turn turn = {.relay = &relay, .partial = STR("so \"far")};
+
+    (void)state;
+    request_body_is(&config, &turn,
+                    "{'model': 'm-\\'4', 'a': [], 'stream': true,"
+                    " 'messages': [{'x': 1.0},"
+                    " {'role': 'assistant', 'content': 'so \\'far'},"
+                    " {'role': 'user', 'content': '" GO_ON "'}]}");
+}
+
 int
 main(void)
 {
@@ -594,6 +612,7 @@ main(void)
         cmocka_unit_test(refuses_what_does_not_fit_and_line_ends_in_headers),
         cmocka_unit_test(events_are_shown_as_they_came),
         cmocka_unit_test(a_clients_own_request_is_passed_on),
+        cmocka_unit_test(a_clients_own_request_is_gone_on_with),
     };
 
     return cmocka_run_group_tests_name("provider/openai", tests, setup, NULL);
