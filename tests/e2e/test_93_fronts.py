@@ -9,8 +9,10 @@ from support.answer import Answer
 from support.checks import assert_error
 from support.fronts import HAProxy, Nginx
 from support.official import documents
+from support.rawhttp import RawConn
 from support.server import demo_env, provider_env
 from support.tokens import token
+from support.uploads import form_head, png, uploaded
 from support.ws import Chat, fresh
 
 BEHIND = {"TRUSTED_PROXIES": "127.0.0.1"}
@@ -92,6 +94,23 @@ def test_a_stream_at_the_openai_door_arrives_event_by_event(front, fake, questio
     said = [d["choices"][0]["delta"].get("content") or ""
             for d in documents(text.encode()) if d.get("choices")]
     assert "".join(said) == "".join(words)
+
+
+@pytest.mark.parametrize("path", ["/chatbox/upload", "/api/upload"])
+def test_a_file_goes_through_and_comes_back(front, path):
+    """A larger one than a proxy keeps in memory."""
+    data = png(3 << 20, seed=path.encode())
+    with front.user(fresh()) as http:
+        made = uploaded(http, data, path=front.url("/").replace("/chatbox/", path))
+        back = http.get(front.url("/").replace("/chatbox/", made["file_url"]))
+    assert back.status_code == 200 and back.content == data
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_sent(front):
+    head, _ = form_head(front, fresh(), 200 << 20)
+    with RawConn(front, tls=True) as conn:
+        conn.send(head)
+        assert conn.read_response().status == 413
 
 
 def test_plain_http_is_sent_to_https_and_metrics_stay_inside(front):

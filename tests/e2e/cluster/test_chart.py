@@ -261,13 +261,16 @@ def test_ports_and_names_meet(chart):
     assert offered["targetPort"] == port["name"]
     ingress, route = of_kind(chart, "Ingress"), of_kind(chart, "HTTPRoute")
     if ingress:
-        [path] = ingress["spec"]["rules"][0]["http"]["paths"]
-        assert path["backend"]["service"] == {"name": "chatbox", "port": {"name": "http"}}
-        assert path["path"] == env["CHATBOX_PATH_PREFIX"] and path["pathType"] == "Prefix"
+        paths = ingress["spec"]["rules"][0]["http"]["paths"]
+        assert [(path["pathType"], path["path"]) for path in paths] \
+            == [("Prefix", env["CHATBOX_PATH_PREFIX"]), ("Exact", "/api/upload")]
+        assert all(path["backend"]["service"] == {"name": "chatbox", "port": {"name": "http"}}
+                   for path in paths)
     if route:
         [rule] = route["spec"]["rules"]
         assert rule["backendRefs"] == [{"name": "chatbox", "port": offered["port"]}]
-        assert rule["matches"][0]["path"]["value"] == env["CHATBOX_PATH_PREFIX"]
+        assert [(each["path"]["type"], each["path"]["value"]) for each in rule["matches"]] \
+            == [("PathPrefix", env["CHATBOX_PATH_PREFIX"]), ("Exact", "/api/upload")]
 
 
 def test_streams_are_neither_buffered_nor_cut(chart):
@@ -335,8 +338,8 @@ def test_no_manifest_holds_a_secret():
 def test_the_servers_own_check_takes_what_the_pod_is_given(store, tmp_path):
     documents = plain(store)
     check, serve = containers(documents)
-    assert check["command"] == ["chatbox", "check"] and check["name"] == "check"
-    assert serve["command"] == ["chatbox", "serve"]
+    assert check["command"] == ["/usr/bin/chatbox", "check"] and check["name"] == "check"
+    assert serve["command"] == ["/usr/bin/chatbox", "serve"]
     env = environment(documents, check, tmp_path)
     assert env == environment(documents, serve, tmp_path), "what is checked is what runs"
     put(tmp_path, mounted(documents))

@@ -126,11 +126,11 @@ spec:
       type: RuntimeDefault
   initContainers:
     - name: check
-      command: [chatbox, check]
+      command: [/usr/bin/chatbox, check]
       {{- include "chatbox.container" . | nindent 6 }}
   containers:
     - name: chatbox
-      command: [chatbox, serve]
+      command: [/usr/bin/chatbox, serve]
       {{- include "chatbox.container" . | nindent 6 }}
       ports:
         - name: http
