@@ -3,6 +3,7 @@
 of theirs is given."""
 
 import functools
+import json
 import re
 import shutil
 import subprocess
@@ -113,6 +114,14 @@ def validate_extensions(*files):
                              ROOT / ".tools/crds", *files], capture_output=True,
                             text=True, check=True, timeout=120)
     return [tuple(line.split(" ", 1)) for line in result.stdout.splitlines()]
+
+
+def judged_as_restricted(templates):
+    """"allowed", or what is forbidden, of each pod template, by Kubernetes' own code."""
+    result = subprocess.run([ROOT / ".tools/go/bin/restricted"], input=json.dumps(templates),
+                            capture_output=True, text=True, check=False, timeout=60)
+    assert result.returncode == 0, result.stderr
+    return result.stdout.splitlines()
 
 
 def validate(version, *files):
