@@ -203,8 +203,8 @@ def fails(service, booted, status, *words):
     booted.ctl("start", "chatbox", check=False)
     wait_for(lambda: service.state() == "failed", 15, "it has failed for good")
     assert service.status() == status, booted.journal("chatbox")
-    errors = service.errors()
-    assert errors and all(word in errors[-1] for word in words), errors
+    errors = wait_for(service.errors, 10, "the journal has it")
+    assert all(word in errors[-1] for word in words), errors
     assert len(set(errors)) == 1, errors
 
 
