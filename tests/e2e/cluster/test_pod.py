@@ -10,7 +10,7 @@ import pytest
 from support.charts import (VALUES, containers, environment, mounted, pod, rendered,
                             settings)
 from support.mongoserver import MongoServer
-from support.server import API_KEY, free_port
+from support.server import API_KEY, free_port, run_cli
 from support.tokens import SECRET
 from support.waiting import wait_for
 
@@ -52,7 +52,8 @@ def test_a_pod_answers_a_chat_and_its_probes(spawn, connect, documents, secrets,
     probes = {name: serve[f"{name}Probe"]["httpGet"]["path"].removeprefix(server.prefix)
               for name in ("startup", "liveness", "readiness")}
     assert [server.http.get(path).status_code for path in probes.values()] == [200] * 3
-    one = connect(server)
+    made = run_cli("token", "--user", "ann", env=env)  # by `kubectl exec`
+    one = connect(server, "ann", bearer=made.stdout.strip())
     assert one.turn("hello").finish == "stop"
     server.signal(signal.SIGTERM)
     wait_for(lambda: server.http.get(probes["readiness"]).status_code == 503, 5,
