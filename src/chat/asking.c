@@ -333,10 +333,16 @@ on_raw(void *cookie, const struct provider_raw *raw)
 {
     struct asking *a = cookie;
 
-    if (a->events->on_raw != NULL) {
-        a->spoken = a->spoken || raw->speaks;
-        a->events->on_raw(a->cookie, raw);
+    if (a->events->on_raw == NULL ||
+        (!a->spoken && asking_rival_keeps(a, raw))) {
+        return;
     }
+    if (!a->spoken) {
+        asking_rival_lost(a);
+        asking_rival_tell(a);
+        a->spoken = raw->speaks;
+    }
+    a->events->on_raw(a->cookie, raw);
 }
 
 static void
@@ -348,6 +354,7 @@ on_end(void *cookie, const struct upstream_failure *why)
     timer_cancel(timers_of(a), &a->hedge);
     if (why->end == UPSTREAM_COMPLETE) {
         asking_rival_lost(a);
+        asking_rival_tell(a);
     } else if (a->rival != NULL) {
         asking_log_failure(a, why);
         asking_rival_won(a);
@@ -403,6 +410,7 @@ void
 asking_fini(struct asking *a)
 {
     CHECK(a->upstream == NULL && a->rival == NULL);
+    asking_rival_fini(a);
     terms_release(a->terms);
     a->terms = NULL;
 }
@@ -421,6 +429,7 @@ asking_send(struct asking *a)
 
     choose(a);
     a->attempts++;
+    buf_reset(&a->opening, 0);
     metric_count_at(METRIC_LLM_REQUESTS, slots_of(a)->requests);
     a->events->on_ask(a->cookie, &prompt);
     a->resumed = prompt.conversation.n > 0;

@@ -41,6 +41,9 @@ struct asking {
     struct log_field who[2];   /* names its log lines; borrowed for its life */
     struct upstream *upstream; /* NULL while none is open */
     struct upstream *rival;    /* asked beside it; NULL: nobody */
+    struct buf opening; /* while a race is on: events that come before the
+                           first word, as they are to be told */
+    struct buf rivals_opening; /* likewise, the rival's */
     struct timer again;        /* when the next one is asked */
     struct timer hedge;        /* when one is asked beside it */
     struct timer deadline;     /* llm.stream_timeout */

@@ -39,4 +39,11 @@ void asking_rival_lost(struct asking *a);
 /* The rival takes its place: a->upstream is over. */
 void asking_rival_won(struct asking *a);
 
+/* Whether the event, of a's provider, has to wait until the race is decided;
+ * it is kept then, and told by asking_rival_tell with all like it. */
+bool asking_rival_keeps(struct asking *a, const struct provider_raw *raw);
+void asking_rival_tell(struct asking *a);
+
+void asking_rival_fini(struct asking *a);
+
 #endif

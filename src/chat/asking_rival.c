@@ -19,6 +19,55 @@ timers_of(const struct asking *a)
     return &a->terms->chat->shard->timers;
 }
 
+/* --- events before the first word ---------------------------------------- */
+
+/* Whoever opens an answer with more than this has something to say. */
+#define OPENING_BYTES 65536
+
+/* Each with its kind in front, and a NUL behind, which no JSON has. */
+#define COUNTS '1'
+#define OTHER '0'
+
+static bool
+keep(struct buf *opening, const struct provider_raw *raw)
+{
+    buf_putc(opening, raw->counts_only ? COUNTS : OTHER);
+    buf_put_str(opening, raw->json);
+    buf_putc(opening, '\0');
+    return !opening->failed;
+}
+
+bool
+asking_rival_keeps(struct asking *a, const struct provider_raw *raw)
+{
+    bool race = a->rival != NULL || timer_armed(&a->hedge);
+
+    return race && !raw->speaks && keep(&a->opening, raw);
+}
+
+void
+asking_rival_tell(struct asking *a)
+{
+    struct str rest = buf_str(&a->opening), one;
+
+    while (rest.n > 1 && str_split(&rest, '\0', &one)) {
+        struct provider_raw raw = {.json = str_from_at(one, 1),
+                                   .counts_only = one.p[0] == COUNTS};
+
+        a->events->on_raw(a->cookie, &raw);
+    }
+    buf_reset(&a->opening, 0);
+}
+
+void
+asking_rival_fini(struct asking *a)
+{
+    buf_fini(&a->opening);
+    buf_fini(&a->rivals_opening);
+}
+
+/* --- the race ------------------------------------------------------------ */
+
 /* What comes from here on is the first one's. */
 static void
 listen_alone(struct asking *a)
@@ -44,6 +93,10 @@ asking_rival_lost(struct asking *a)
 void
 asking_rival_won(struct asking *a)
 {
+    struct buf lost = a->opening;
+
+    a->opening = a->rivals_opening;
+    a->rivals_opening = lost;
     a->upstream = a->rival;
     a->rival = NULL;
     a->fallbacks = a->rivals;
@@ -105,8 +158,14 @@ on_rival_conversation(void *cookie, struct str id)
 static void
 on_rival_raw(void *cookie, const struct provider_raw *raw)
 {
-    (void)cookie;
-    (void)raw; /* likewise where somebody listens to it */
+    struct asking *a = cookie;
+
+    if (a->events->on_raw == NULL ||
+        (a->rival != NULL && !raw->speaks && keep(&a->rivals_opening, raw))) {
+        return;
+    }
+    win(a);
+    asking_heard.on_raw(a, raw);
 }
 
 static void
@@ -146,6 +205,7 @@ start_rival(struct asking *a, size_t n)
 
     a->rivals = (uint16_t)n;
     a->provider = asking_nth(a, n);
+    buf_reset(&a->rivals_opening, 0);
     log_warn(EVENT_LLM_HEDGE, "asking another provider beside it", a->who[0],
              a->who[1],
              log_cstr("provider", settings_of(a)->providers[first].id),
@@ -174,20 +234,22 @@ on_hedge(struct timer *timer)
 void
 asking_rival_init(struct asking *a)
 {
+    buf_init(&a->opening, OPENING_BYTES);
+    buf_init(&a->rivals_opening, OPENING_BYTES);
     timer_init(&a->hedge, on_hedge);
 }
 
 /* Only where nothing that comes before the first text matters (a conversation
- * at the provider, or events that are passed on as they are), and not to go on
- * with an answer, which costs the whole of it once more. */
+ * at the provider), and not to go on with an answer, which costs the whole of
+ * it once more. */
 void
 asking_rival_plan(struct asking *a)
 {
     uint64_t wait = settings_of(a)->hedge_after_ms;
 
     timer_cancel(timers_of(a), &a->hedge);
-    if (wait > 0 && a->bytes == 0 && a->events->on_raw == NULL &&
-        !asking_provider(a)->ops->keeps_log && asking_next(a) > 0) {
+    if (wait > 0 && a->bytes == 0 && !asking_provider(a)->ops->keeps_log &&
+        asking_next(a) > 0) {
         timer_start(timers_of(a), &a->hedge, wait);
     }
 }
