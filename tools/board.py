@@ -13,7 +13,8 @@ CHOSEN = 'instance=~"$instance"'
 # A figure stands in the first row whose pattern its name has.
 ROWS = [("Models", "_llm_|_tokens_"), ("Budgets", "_budget_"), ("Storage", "_store_|_drafts_"),
         ("Answers and sessions", "_turns_|session"),
-        ("Files", "_upload|_file"), ("Limits and refusals", "ratelimit|refused|jwks|tls|accept"), ("Connections", "")]
+        ("Files", "_upload|_file"),
+        ("Limits and refusals", "ratelimit|refused|jwks|tls|accept"), ("Connections", "")]
 # What is looked at first: (title, unit, [(query, legend)]).
 FIRST = [
     ("Is it there", "short", [(f"up{{job=\"chatbox\",{CHOSEN}}}", "{{instance}}")]),

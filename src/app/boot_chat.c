@@ -17,7 +17,6 @@ struct own {
     struct provider_config *providers;
     struct budget_row *budgets;
     char *system_prompt;
-    char *file_prefix;
 };
 
 /* --- freeing ------------------------------------------------------------ */
@@ -57,7 +56,6 @@ destroy(struct chat_settings *settings)
     xfree(own->budgets);
     xfree(own->providers);
     xfree(own->system_prompt);
-    xfree(own->file_prefix);
     xfree(own);
 }
 
@@ -230,7 +228,7 @@ boot_chat_new(const struct config *c, struct boot_rooms *rooms, unsigned refs)
     s->destroy = destroy;
     s->population = &rooms->population;
     fill(s, c);
-    s->own_file_prefix = own->file_prefix = xstrdup(rooms->file_prefix);
+    s->upload = &rooms->upload;
     s->system_prompt = own->system_prompt = str_dup(c->llm_system_prompt);
     s->providers = own->providers = make_providers(c, rooms->breakers);
     breakers_sweep(rooms->breakers, on_closed);

@@ -91,7 +91,7 @@ static void
 put_message(struct export *x, const struct message_record *m)
 {
     buf_putc(&x->out, '{');
-    shape_message_members(&x->out, m);
+    shape_message_members(&x->out, NULL, m);
     if (m->conversation != NULL) {
         json_put_member(&x->out, "conversation_id", str_from(m->conversation));
     }

@@ -77,6 +77,21 @@ asking_after(const struct asking *a, size_t n)
     return 0;
 }
 
+/* One that keeps the log itself takes links only. */
+bool
+asking_sees(const struct asking *a)
+{
+    for (size_t n = 0; n == 0 || (n = asking_after(a, n - 1)) > 0; n++) {
+        const struct provider_config *p =
+            &settings_of(a)->providers[asking_nth(a, n)];
+
+        if (p->vision && !p->ops->keeps_log) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Turns to the n-th, n > a->fallbacks. */
 static void
 turn_to(struct asking *a, size_t n)

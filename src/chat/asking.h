@@ -76,6 +76,10 @@ void asking_begin(struct asking *a);
 /* Asks; after asking_begin, once. */
 void asking_send(struct asking *a);
 
+/* Whether who was asked for, or one that may be asked instead, is given the
+ * bytes of pictures. */
+bool asking_sees(const struct asking *a);
+
 /* Whether on_break may still come. */
 bool asking_may_break(const struct asking *a);
 

@@ -19,6 +19,7 @@
 struct budget_row;
 struct chat;
 struct shard;
+struct upload;
 
 /* Sessions in memory of all shards: the one number that they share, as
  * session.warn_count is the process's. */
@@ -46,7 +47,7 @@ struct chat_settings {
     uint64_t message_window_ms;
     size_t limit_max_keys;
     uint64_t limit_cleanup_interval_ms;
-    const char *own_file_prefix; /* a file_url that begins so is ours */
+    const struct upload *upload; /* a file_url with its prefix is ours */
 
     const struct provider_config *providers; /* in configuration order */
     size_t provider_count;                   /* >= 1 */

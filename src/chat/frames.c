@@ -6,10 +6,14 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "store/usage.h"
+#include "upload/upload.h"
 
 #include <stdio.h>
 
 #define USAGE_BYTES 512
+
+/* A stored one, or a path prefix, an id and a signature. */
+#define URL_BYTES 16384
 
 static struct chat *
 chat_of(const struct session *s)
@@ -217,6 +221,19 @@ put_text(struct buf *b, const struct message_record *m)
     }
 }
 
+static void
+put_file(struct buf *b, const struct chat *c, const struct message_record *m)
+{
+    struct buf url;
+
+    buf_init(&url, URL_BYTES);
+    upload_put_shown(c->settings->upload, m->file_id, m->file_url, &url);
+    proto_put_optional(b, PROTO_FILE_ID, str_from(m->file_id));
+    proto_put_optional(b, PROTO_FILE_URL, buf_str(&url));
+    CHECK(!url.failed);
+    buf_fini(&url);
+}
+
 struct str
 frame_message(const struct session *s, const struct message_record *m,
               bool replay)
@@ -230,8 +247,7 @@ frame_message(const struct session *s, const struct message_record *m,
     if (m->content_n > 0 || m->unreadable) {
         put_text(b, m);
     }
-    proto_put_optional(b, PROTO_FILE_ID, str_from(m->file_id));
-    proto_put_optional(b, PROTO_FILE_URL, str_from(m->file_url));
+    put_file(b, c, m);
     proto_put_text(b, PROTO_MESSAGE_ID, str_from(m->id));
     proto_put_int(b, PROTO_SEQ, m->seq);
     proto_put_optional(b, PROTO_CLIENT_ID, str_from(m->client_id));

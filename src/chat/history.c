@@ -5,8 +5,10 @@
  * answers that were regenerated, and what is stored and does not open. */
 #include "chat/history.h"
 
+#include "base/log.h"
 #include "base/map.h"
 #include "base/xalloc.h"
+#include "chat/album.h"
 #include "chat/conversation.h"
 #include "chat/session.h"
 #include "provider/estimate.h"
@@ -25,15 +27,15 @@ struct history {
     struct session *session;
     struct terms *terms; /* prompt.system_prompt is theirs */
     const struct message_record *question;
-    void (*done)(void *cookie, enum err e);
-    void *cookie;
+    struct history_wish wish;
     struct message_record *records; /* newest first */
     size_t count;
     size_t *chosen; /* of the records, as history_choose gives them; NULL
                        when there are none */
     size_t chosen_n;
     struct provider_message *messages;
-    struct picture picture; /* the question's */
+    struct picture picture; /* the question's, when it is a link */
+    struct album album;     /* uploaded ones, of all messages */
     struct provider_turn prompt;
     uint64_t tokens;
     bool reading;
@@ -182,6 +184,7 @@ history_free(struct history *h)
     drop_records(h);
     xfree(h->chosen);
     xfree(h->messages);
+    album_fini(&h->album);
     terms_release(h->terms);
     xfree(h);
 }
@@ -215,7 +218,7 @@ put_message(struct history *h, size_t at, const struct message_record *m)
 /* Of the question only: a link that leads nowhere any more would make each of
  * the later questions fail. */
 static void
-put_picture(struct history *h, struct provider_message *m)
+put_link(struct history *h, struct provider_message *m)
 {
     if (picture_read_link(str_from(h->question->file_url), &h->picture)) {
         m->pictures = &h->picture;
@@ -235,7 +238,7 @@ compose(struct history *h, size_t *chosen, size_t n)
         put_message(h, i, &h->records[chosen[i]]);
     }
     put_message(h, n, h->question);
-    put_picture(h, &h->messages[n]);
+    put_link(h, &h->messages[n]);
     h->prompt = (struct provider_turn){
         .system_prompt = str_from(h->terms->settings->system_prompt),
         .messages = h->messages,
@@ -291,13 +294,92 @@ recall(struct history *h)
     return enough;
 }
 
-static void read_page(struct history *h);
-
 static void
 finish(struct history *h, enum err e)
 {
-    h->done(h->cookie, e);
+    h->wish.done(h->wish.cookie, e);
 }
+
+/* --- pictures ----------------------------------------------------------- */
+
+/* What was uploaded stays, so it goes with later questions, too. */
+static void
+put_pictures(struct history *h)
+{
+    for (size_t i = 0; i < h->album.count; i++) {
+        const struct album_picture *p = &h->album.pictures[i];
+
+        if (p->result == ERR_OK) {
+            h->messages[p->message].pictures = &p->picture;
+            h->messages[p->message].picture_count = 1;
+            continue;
+        }
+        log_warn(EVENT_PICTURE_LEFT_OUT, "a model is not shown a picture",
+                 log_cstr("session_id", h->session->id),
+                 log_cstr("why", p->result == ERR_TOO_BIG     ? "too large"
+                                 : p->result == ERR_NOT_FOUND ? "gone"
+                                                              : "unreadable"));
+    }
+}
+
+static struct history *
+history_of(struct work *w)
+{
+    return CONTAINER_OF(w, struct history, album.work);
+}
+
+static void
+on_pictures(struct work *w)
+{
+    struct history *h = history_of(w);
+    struct session *s = h->session;
+
+    h->reading = false;
+    if (h->cancelled) {
+        history_free(h);
+    } else {
+        put_pictures(h);
+        finish(h, ERR_OK);
+    }
+    session_job_end(s);
+}
+
+/* Nobody is there any more: whoever started it was told to cancel. */
+static void
+on_destroy(struct work *w)
+{
+    history_free(history_of(w));
+}
+
+/* The question's first, then the newest. False: there is none. */
+static bool
+read_pictures(struct history *h)
+{
+    if (!h->wish.pictures) {
+        return false;
+    }
+    (void)album_note(&h->album, h->question->file_id, h->chosen_n);
+    for (size_t i = h->chosen_n; i-- > 0;) {
+        const struct message_record *m = &h->records[h->chosen[i]];
+
+        if (m->sender == SENDER_USER) {
+            (void)album_note(&h->album, m->file_id, i);
+        }
+    }
+    if (h->album.count == 0) {
+        return false;
+    }
+    h->album.work = (struct work){
+        .run = album_read, .done = on_pictures, .destroy = on_destroy};
+    h->reading = true;
+    session_job_begin(h->session);
+    work_start(chat_of(h)->shard, &h->album.work);
+    return true;
+}
+
+/* --- pages -------------------------------------------------------------- */
+
+static void read_page(struct history *h);
 
 /* More is read until the budget is full, the log is at its end, or enough was
  * read. */
@@ -320,7 +402,9 @@ take_page(struct history *h, struct store_job *job)
         read_page(h);
     } else {
         compose(h, chosen, n);
-        finish(h, ERR_OK);
+        if (!read_pictures(h)) {
+            finish(h, ERR_OK);
+        }
     }
 }
 
@@ -360,23 +444,25 @@ read_page(struct history *h)
 }
 
 struct history *
-history_start(struct session *s, const struct message_record *question,
-              void (*done)(void *cookie, enum err e), void *cookie, bool *ready)
+history_start(struct session *s, const struct history_wish *wish, bool *ready)
 {
     struct history *h = xcalloc(1, sizeof(*h));
 
     h->session = s;
     h->terms = terms_hold(s->user->chat->terms);
-    h->question = question;
-    h->done = done;
-    h->cookie = cookie;
-    *ready = question->seq == 1;
+    h->question = wish->question;
+    h->wish = *wish;
+    album_init(&h->album, h->terms->settings->upload);
+    *ready = wish->question->seq == 1;
     if (*ready) {
         compose(h, NULL, 0);
-    } else if (recall(h)) {
-        *ready = true;
     } else {
+        *ready = recall(h);
+    }
+    if (!*ready) {
         read_page(h);
+    } else {
+        *ready = !read_pictures(h);
     }
     return h;
 }

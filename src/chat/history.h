@@ -12,14 +12,20 @@
  * back than the budget reaches. */
 struct history;
 
-/* Reads for question (borrowed until done or cancel), which is stored. done
- * runs once, later, with OK or DATABASE_ERROR; unless nothing stands before
- * the question, or what does is remembered (recall.h): then all is there at
- * once, and *ready. */
+struct history_wish {
+    const struct message_record *question; /* stored; borrowed until done or
+                                              cancel */
+    bool pictures; /* somebody sees: uploaded ones are read (album.h) */
+    void (*done)(void *cookie, enum err e);
+    void *cookie;
+};
+
+/* Borrows wish. done runs once, later, with OK or DATABASE_ERROR; unless
+ * nothing stands before the question, or what does is remembered (recall.h),
+ * and there is no picture to be read: then all is there at once, and *ready. A
+ * picture that cannot be had is left out, and logged. */
 struct history *history_start(struct session *s,
-                              const struct message_record *question,
-                              void (*done)(void *cookie, enum err e),
-                              void *cookie, bool *ready);
+                              const struct history_wish *wish, bool *ready);
 
 /* Valid when it is ready, or after done with OK, until history_cancel. */
 const struct provider_turn *history_prompt(const struct history *h);

@@ -21,6 +21,7 @@ copy_of(const struct message_record *m)
     copy.content =
         m->content != NULL ? xmemdup(m->content, m->content_n) : NULL;
     copy.reply_to = m->reply_to != NULL ? xstrdup(m->reply_to) : NULL;
+    copy.file_id = m->file_id != NULL ? xstrdup(m->file_id) : NULL;
     if (m->conversation != NULL && m->model_id != NULL) {
         copy.conversation = xstrdup(m->conversation);
         copy.model_id = xstrdup(m->model_id);
@@ -34,6 +35,7 @@ cost_of(const struct message_record *m)
 {
     size_t n = m->conversation != NULL ? strlen(m->conversation) : 0;
 
+    n += m->file_id != NULL ? strlen(m->file_id) : 0;
     return sizeof(*m) + m->content_n + n;
 }
 

@@ -222,6 +222,13 @@ ask_again(struct regenerate *r, struct store_job *job)
     finish(r);
 }
 
+/* A file that was shown is no question. */
+static bool
+is_asked(const struct message_record *m)
+{
+    return m->type == NULL || strcmp(m->type, "user_message") == 0;
+}
+
 static void
 on_found(struct store_job *job)
 {
@@ -233,7 +240,7 @@ on_found(struct store_job *job)
     } else if (job->result != ERR_OK) {
         refuse(r, job->result == ERR_NOT_FOUND ? ERR_NOT_FOUND
                                                : ERR_DATABASE_ERROR);
-    } else if (m->sender == SENDER_USER) {
+    } else if (m->sender == SENDER_USER && is_asked(m)) {
         ask_again(r, job);
     } else if (m->sender == SENDER_AI && m->reply_to != NULL &&
                r->replaces == NULL) {

@@ -9,11 +9,14 @@
 #include "base/metrics.h"
 #include "base/xalloc.h"
 #include "chat/errand.h"
+#include "chat/file_post.h"
 #include "chat/frames.h"
 #include "chat/repeat.h"
 #include "chat/session.h"
 #include "chat/turn.h"
 #include "proto/message.h"
+#include "upload/file_id.h"
+#include "upload/upload.h"
 
 #include <stdio.h>
 
@@ -109,15 +112,23 @@ model_of(struct outlet *o, const struct proto_message *m)
     return model;
 }
 
-/* Uploads do not exist in this version, so no file_id can be the user's own.
- */
+/* The upload that a message names, by its id or by a link of ours; empty when
+ * it names none. False: it is not the user's own, who has been told. */
 static bool
-files_ok(struct outlet *o, const struct proto_message *m)
+find_file(struct outlet *o, const struct proto_message *m, struct str *id_out)
 {
-    if (m->field[PROTO_FILE_ID].n == 0) {
+    const struct upload *u = o->user->chat->settings->upload;
+    struct str url = m->field[PROTO_FILE_URL];
+    bool named = m->field[PROTO_FILE_ID].n > 0;
+
+    *id_out = named ? m->field[PROTO_FILE_ID] : upload_id_in(u, url);
+    if (!named && !str_starts(url, str_from(u->prefix))) {
+        return true; /* none, or somebody else's link */
+    }
+    if (file_id_is_of(u->key, *id_out, user_id(o->user))) {
         return true;
     }
-    refuse_simply(o, m, ERR_NOT_FOUND, "file_id");
+    refuse_simply(o, m, ERR_NOT_FOUND, named ? "file_id" : "file_url");
     return false;
 }
 
@@ -136,9 +147,10 @@ refuse_full(struct outlet *o, const struct proto_message *m)
     refuse(o, m, &what);
 }
 
+/* A link of ours is not stored: it is made of the id, whenever it is shown. */
 static void
 record_of(const struct outlet *o, const struct proto_message *m,
-          struct message_record *out)
+          struct str file_id, struct message_record *out)
 {
     struct str content = m->field[PROTO_CONTENT];
 
@@ -150,7 +162,9 @@ record_of(const struct outlet *o, const struct proto_message *m,
         .content = str_dup(content),
         .content_n = content.n,
         .client_id = optional_dup(m->field[PROTO_CLIENT_ID]),
-        .file_url = optional_dup(m->field[PROTO_FILE_URL]),
+        .file_id = optional_dup(file_id),
+        .file_url =
+            file_id.n > 0 ? NULL : optional_dup(m->field[PROTO_FILE_URL]),
         .metadata = m->metadata != NULL ? xstrdup(m->metadata) : NULL,
         .duration_ms = -1,
         .ttft_ms = -1,
@@ -177,17 +191,18 @@ on_user_message(struct outlet *o, const struct proto_message *m)
 {
     struct chat *c = o->user->chat;
     struct message_record question;
+    struct str file_id;
     int model;
 
     if (!within_limit(o, m, c->messages, user_id(o->user), "message") ||
-        !files_ok(o, m) || (model = model_of(o, m)) < 0) {
+        !find_file(o, m, &file_id) || (model = model_of(o, m)) < 0) {
         return;
     }
     if (!has_room(o)) {
         on_full(o, m);
         return;
     }
-    record_of(o, m, &question);
+    record_of(o, m, file_id, &question);
     turn_begin(o->session, o, &question, (uint16_t)model);
 }
 
@@ -341,7 +356,20 @@ on_help_request(struct outlet *o, const struct proto_message *m)
 static void
 on_file(struct outlet *o, const struct proto_message *m)
 {
-    (void)files_ok(o, m);
+    struct chat *c = o->user->chat;
+    struct message_record file;
+    struct str file_id;
+
+    if (!within_limit(o, m, c->messages, user_id(o->user), "message") ||
+        !find_file(o, m, &file_id)) {
+        return;
+    }
+    if (c->draining) {
+        refuse_full(o, m);
+        return;
+    }
+    record_of(o, m, file_id, &file);
+    file_post(o, &file);
 }
 
 static void
@@ -473,7 +501,7 @@ router_on_frame(struct outlet *o, struct str text)
     struct proto_rules rules = {
         .max_content_chars = c->settings->max_content_chars,
         .now_ms = clock_wall_ms(),
-        .file_prefix = str_from(c->settings->own_file_prefix),
+        .file_prefix = str_from(c->settings->upload->prefix),
     };
     struct proto_message m;
     struct proto_fault fault;

@@ -96,7 +96,13 @@ turn_ask_read(struct turn *t)
     t->begun_ms = now_ms(t);
     session_broadcast(s, NULL, frame_loading(s, t->answer.id, t->question.id));
     asking_begin(&t->asking);
-    t->history = history_start(s, &t->question, on_history, t, &ready);
+    t->history = history_start(
+        s,
+        &(struct history_wish){.question = &t->question,
+                               .pictures = asking_sees(&t->asking),
+                               .done = on_history,
+                               .cookie = t},
+        &ready);
     if (ready) {
         reserve(t);
     }

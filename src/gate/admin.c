@@ -17,6 +17,7 @@
 #include "gate/input.h"
 #include "gate/reply.h"
 #include "gate/shape.h"
+#include "loop/shard.h"
 #include "store/store.h"
 
 #include <string.h>
@@ -184,7 +185,8 @@ put_transcript(struct buf *out, const struct store_job *job,
     buf_putc(out, '{');
     shape_item_members(out, &job->session);
     shape_connections(out, counts[0]);
-    shape_page(out, job->messages, job->count, job->more);
+    shape_page(out, job->home->gate->settings->upload, job->messages,
+               job->count, job->more);
     buf_putc(out, '}');
 }
 

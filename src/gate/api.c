@@ -373,7 +373,8 @@ put_page(struct buf *out, const struct store_job *job)
     json_put_member(out, "session_id", str_from(job->session.sid));
     json_put_member(out, "name", str_from(job->session.name));
     json_put_member(out, "model_id", str_from(job->session.model_id));
-    shape_page(out, job->messages, job->count, job->more);
+    shape_page(out, job->home->gate->settings->upload, job->messages,
+               job->count, job->more);
     buf_putc(out, '}');
 }
 

@@ -5,6 +5,10 @@
 #include "base/clock.h"
 #include "codec/json.h"
 #include "store/usage.h"
+#include "upload/upload.h"
+
+/* A stored one, or a path prefix, an id and a signature. */
+#define URL_BYTES 16384
 
 void
 shape_time(struct buf *out, const char *name, int64_t at_ms)
@@ -123,8 +127,27 @@ put_unreadable(struct buf *out)
     buf_putc(out, '}');
 }
 
+static void
+put_file_url(struct buf *out, const struct upload *u,
+             const struct message_record *m)
+{
+    struct buf url;
+
+    buf_init(&url, URL_BYTES);
+    if (u != NULL) {
+        upload_put_shown(u, m->file_id, m->file_url, &url);
+    } else {
+        buf_put_str(&url, str_from(m->file_url));
+    }
+    if (url.n > 0) {
+        json_put_member(out, "file_url", buf_str(&url));
+    }
+    buf_fini(&url);
+}
+
 void
-shape_message_members(struct buf *out, const struct message_record *m)
+shape_message_members(struct buf *out, const struct upload *u,
+                      const struct message_record *m)
 {
     json_put_member(out, "message_id", str_from(m->id));
     json_put_member_i64(out, "seq", m->seq);
@@ -139,7 +162,7 @@ shape_message_members(struct buf *out, const struct message_record *m)
     put_optional(out, "client_id", m->client_id);
     put_optional(out, "model_id", m->model_id);
     put_optional(out, "file_id", m->file_id);
-    put_optional(out, "file_url", m->file_url);
+    put_file_url(out, u, m);
     if (m->metadata != NULL) {
         json_put_key(out, "metadata");
         buf_puts(out, m->metadata);
@@ -148,22 +171,23 @@ shape_message_members(struct buf *out, const struct message_record *m)
 }
 
 void
-shape_message(struct buf *out, const struct message_record *m)
+shape_message(struct buf *out, const struct upload *u,
+              const struct message_record *m)
 {
     buf_putc(out, '{');
-    shape_message_members(out, m);
+    shape_message_members(out, u, m);
     buf_putc(out, '}');
 }
 
 void
-shape_page(struct buf *out, const struct message_record *messages, size_t count,
-           bool more)
+shape_page(struct buf *out, const struct upload *u,
+           const struct message_record *messages, size_t count, bool more)
 {
     json_put_key(out, "messages");
     buf_putc(out, '[');
     for (size_t i = 0; i < count; i++) {
         json_put_comma(out);
-        shape_message(out, &messages[i]);
+        shape_message(out, u, &messages[i]);
     }
     buf_putc(out, ']');
     if (more && count > 0) {
@@ -178,5 +202,5 @@ shape_shared_message(struct buf *out, const struct message_record *m)
 
     shown.client_id = shown.metadata = shown.replaces = NULL;
     shown.file_id = shown.file_url = NULL;
-    shape_message(out, &shown);
+    shape_message(out, NULL, &shown);
 }

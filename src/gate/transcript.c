@@ -106,7 +106,7 @@ put_export(struct buf *out, const struct transcript *t,
            const struct message_record *m)
 {
     put_comma(out, t);
-    shape_message(out, m);
+    shape_message(out, t->r->gate->settings->upload, m);
 }
 
 static void

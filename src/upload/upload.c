@@ -3,6 +3,7 @@
 #include "upload/upload.h"
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "upload/file_id.h"
 
 void
@@ -13,6 +14,19 @@ upload_put_url(const struct upload *u, struct str id, int64_t now_ms,
     buf_put_str(out, id);
     buf_putc(out, '?');
     file_id_sign(u->key, id, (now_ms + u->url_ttl_ms + 999) / 1000, out);
+}
+
+void
+upload_put_shown(const struct upload *u, const char *id, const char *url,
+                 struct buf *out)
+{
+    unsigned type;
+
+    if (file_id_read(str_from(id), &type)) {
+        upload_put_url(u, str_from(id), clock_wall_ms(), out);
+    } else {
+        buf_put_str(out, str_from(url));
+    }
 }
 
 struct str

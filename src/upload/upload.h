@@ -25,6 +25,11 @@ struct upload {
 void upload_put_url(const struct upload *u, struct str id, int64_t now_ms,
                     struct buf *out);
 
+/* The link that something stored with this id and link is shown with, either
+ * may be NULL: anew for a file of ours, else as it is stored; maybe nothing. */
+void upload_put_shown(const struct upload *u, const char *id, const char *url,
+                      struct buf *out);
+
 /* The id in a link of ours, whatever stands behind it; empty: it is none.
  * Points into url. */
 struct str upload_id_in(const struct upload *u, struct str url);

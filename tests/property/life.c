@@ -8,6 +8,7 @@
 #include "base/xalloc.h"
 #include "chat/turn_parts.h"
 #include "chat/user.h"
+#include "upload/upload.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,8 @@
 static const struct provider_ops nobody_ops = {.type = "nobody"};
 static const struct provider_config nobody = {
     .ops = &nobody_ops, .id = "nobody", .name = "Nobody"};
+
+static const struct upload no_uploads = {.prefix = "/"};
 
 struct life *
 life_open(const char *dir)
@@ -34,7 +37,7 @@ life_open(const char *dir)
         .message_window_ms = 1000,
         .limit_max_keys = 10,
         .limit_cleanup_interval_ms = 1000,
-        .own_file_prefix = "/",
+        .upload = &no_uploads,
         .providers = &nobody,
         .provider_count = 1,
         .system_prompt = "",

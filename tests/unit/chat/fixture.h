@@ -15,6 +15,7 @@
 #include "loop/shard.h"
 #include "net/conn.h"
 #include "store/store.h"
+#include "upload/upload.h"
 
 #include <jansson.h>
 #include <setjmp.h>
@@ -26,6 +27,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* Nobody has a file. */
+static const struct upload no_uploads = {.folder = "/nowhere",
+                                         .key = {"0123456789abcdef", 16},
+                                         .prefix = "/chatbox/files/"};
 
 /* --- the provider ------------------------------------------------------- */
 
@@ -181,7 +187,7 @@ house_open(struct house *h)
         .message_window_ms = 1000,
         .limit_max_keys = 1000,
         .limit_cleanup_interval_ms = 1000,
-        .own_file_prefix = "/chatbox/files/",
+        .upload = &no_uploads,
         .providers = providers,
         .provider_count = COUNT_OF(providers),
         .system_prompt = "",

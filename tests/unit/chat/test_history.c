@@ -287,6 +287,15 @@ on_never(void *cookie, enum err e)
     fail_msg("a cancelled history must be silent");
 }
 
+static struct history *
+start(struct recorder *r, const struct message_record *question, bool *ready)
+{
+    struct history_wish wish = {
+        .question = question, .pictures = true, .done = on_never};
+
+    return history_start(r->outlet.session, &wish, ready);
+}
+
 static void
 one_cancelled_while_it_reads_frees_itself_silently(void **state)
 {
@@ -298,8 +307,7 @@ one_cancelled_while_it_reads_frees_itself_silently(void **state)
     (void)state;
     house_open(&h);
     recorder_join(&h, &r, "anna");
-    history_cancel(
-        history_start(r.outlet.session, &question, on_never, NULL, &ready));
+    history_cancel(start(&r, &question, &ready));
     assert_false(ready);
     history_cancel(NULL);
     WAIT_FOR(&h, r.outlet.session->jobs == 0);
@@ -321,7 +329,7 @@ the_first_question_of_a_session_needs_no_reading(void **state)
     question.content_n = strlen(question.content);
     house_open(&h);
     recorder_join(&h, &r, "anna");
-    it = history_start(r.outlet.session, &question, on_never, NULL, &ready);
+    it = start(&r, &question, &ready);
     assert_true(ready);
     assert_int_equal(r.outlet.session->jobs, 0);
     assert_int_equal(history_prompt(it)->count, 1);

@@ -17,6 +17,7 @@
 #include "net/conn.h"
 #include "net/net.h"
 #include "store/store.h"
+#include "upload/upload.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -32,6 +33,11 @@
 #include <unistd.h>
 
 #include <cmocka.h>
+
+/* Nobody has a file. */
+static const struct upload no_uploads = {.folder = "/nowhere",
+                                         .key = {"0123456789abcdef", 16},
+                                         .prefix = "/chatbox/files/"};
 
 #define SECRET "k3V9xQ2mZ7bT4nW8rY1cL6hJ5gF0dSzP"
 
@@ -181,7 +187,7 @@ house_prepare(struct house *h)
         .message_window_ms = 1000,
         .limit_max_keys = 1000,
         .limit_cleanup_interval_ms = 1000,
-        .own_file_prefix = "/chatbox/files/",
+        .upload = &no_uploads,
         .providers = providers,
         .provider_count = 2,
         .system_prompt = "",
@@ -201,6 +207,7 @@ house_prepare(struct house *h)
         .admin_roles = admin_roles,
         .token_in_query = true,
         .max_message_bytes = 1 << 20,
+        .upload = &no_uploads,
         .output_limit_bytes = 1 << 20,
         .ping_period_ms = 54000,
         .pong_wait_ms = 60000,

@@ -118,7 +118,7 @@ assert_page(const struct message_record *m, size_t count, bool more,
     struct buf b;
 
     buf_init(&b, 65536);
-    shape_page(&b, m, count, more);
+    shape_page(&b, NULL, m, count, more);
     assert_true(str_starts(buf_str(&b), STR("\"messages\":[")));
     if (!str_ends(buf_str(&b), str_from(end))) {
         fail_msg("%.*s does not end in %s", STR_ARG(buf_str(&b)), end);
@@ -147,7 +147,7 @@ assert_message(const struct message_record *m, const char *expected)
     struct buf b;
 
     buf_init(&b, 65536);
-    shape_message(&b, m);
+    shape_message(&b, NULL, m);
     assert_text(&b, expected);
     buf_fini(&b);
 }
