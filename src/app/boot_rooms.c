@@ -330,6 +330,7 @@ boot_rooms_init_store(struct boot_rooms *r, const struct config *c)
 {
     *r = (struct boot_rooms){.keys = NULL};
     make_ring(r, c);
+    make_folder(r, c);
     fill_store(r, c);
 }
 

@@ -46,7 +46,8 @@ struct boot_rooms {
 int boot_rooms_init(struct boot_rooms *r, const struct config *c);
 void boot_rooms_fini(struct boot_rooms *r);
 
-/* Only what a command on the storage needs: the keys and r->store. c was loaded
+/* Only what a command on the storage needs: the keys, r->store and
+ * r->upload_folder. c was loaded
  * with store_only; the rest as above. */
 void boot_rooms_init_store(struct boot_rooms *r, const struct config *c);
 

@@ -14,6 +14,7 @@
 #include "store/backup.h"
 #include "store/store.h"
 #include "store/tool.h"
+#include "upload/folder.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -29,6 +30,7 @@ struct work {
     const struct options *options;
     struct buf *out;
     struct store_link *link; /* NULL unless opened */
+    char *secret;            /* the storage's, for whose a file is; or NULL */
     char why[WHY_BYTES];
 };
 
@@ -69,6 +71,10 @@ run(const struct config *c, const struct options *o, struct buf *out,
     process_hide();
     boot_rooms_init_store(&w.rooms, c);
     status = command(&w);
+    if (w.secret != NULL) {
+        xwipe(w.secret, strlen(w.secret));
+    }
+    xfree(w.secret);
     store_tool_close(w.link);
     boot_rooms_fini(&w.rooms);
     metrics_fini();
@@ -215,27 +221,58 @@ export_user(struct work *w)
 
 /* -- erasing -- */
 
+/* The user's files; with `erase` they go. */
+static enum err
+uploads(struct work *w, bool erase_all, struct folder_sum *out)
+{
+    enum err e = ERR_OK;
+
+    *out = (struct folder_sum){0, 0};
+    if (w->secret == NULL) {
+        e = store_tool_secret(w->link, &w->secret);
+    }
+    if (e != ERR_OK) {
+        store_tool_explain(w->link, w->why, sizeof(w->why));
+        return e;
+    }
+    if (w->secret == NULL) {
+        return ERR_OK;
+    }
+    e = folder_of_user(w->rooms.upload_folder, str_from(w->secret),
+                       str_from(w->options->word), erase_all, out);
+    if (e != ERR_OK) {
+        snprintf(w->why, sizeof(w->why),
+                 "Files of the user in %.500s cannot be %s.",
+                 w->rooms.upload_folder, erase_all ? "removed" : "read");
+    }
+    return e;
+}
+
 static void
-put_counts(struct buf *out, const struct erase *e)
+put_counts(struct buf *out, const struct erase *e,
+           const struct folder_sum *files)
 {
     buf_printf(out,
                "sessions: %" PRIu64 "\n"
                "messages: %" PRIu64 "\n"
                "audit events: %" PRIu64 "\n"
-               "usage entries: %" PRIu64 "\n",
-               e->sessions, e->messages, e->events, e->entries);
+               "usage entries: %" PRIu64 "\n"
+               "files: %" PRIu64 "\n",
+               e->sessions, e->messages, e->events, e->entries, files->files);
 }
 
 /* The person types the name once more. */
 static bool
-confirms(const struct work *w, const struct erase *e)
+confirms(const struct work *w, const struct erase *e,
+         const struct folder_sum *files)
 {
     char line[LINE_BYTES];
 
     fprintf(stderr,
             "This erases all of \"%s\" for good: sessions: %" PRIu64
-            ", messages: %" PRIu64 ".\nType the user's id to go on: ",
-            e->user_id, e->sessions, e->messages);
+            ", messages: %" PRIu64 ", files: %" PRIu64
+            ".\nType the user's id to go on: ",
+            e->user_id, e->sessions, e->messages, files->files);
     if (fgets(line, sizeof(line), stdin) == NULL) {
         line[0] = '\0';
     }
@@ -246,12 +283,18 @@ confirms(const struct work *w, const struct erase *e)
 static int
 erase_now(struct work *w, struct erase *e)
 {
+    struct folder_sum files;
+
     if (store_tool_erase(w->link, e) != ERR_OK) {
         store_tool_explain(w->link, w->why, sizeof(w->why));
         (void)say(w->why);
         return say("What was erased so far is gone; run it again.");
     }
-    put_counts(w->out, e);
+    if (uploads(w, true, &files) != ERR_OK) {
+        (void)say(w->why);
+        return say("What was erased so far is gone; run it again.");
+    }
+    put_counts(w->out, e, &files);
     if (e->remains) {
         return say("It is deleted, but somebody reads the database all the "
                    "time (a backup?), and its log file may still have it: run "
@@ -274,20 +317,24 @@ erase_nobody(struct work *w, struct erase *e)
 static int
 erase(struct work *w)
 {
+    struct folder_sum files;
     struct erase e = {0};
     enum err result = open_link(w);
 
     if (result == ERR_OK) {
         result = count(w, &e);
     }
+    if (result == ERR_OK) {
+        result = uploads(w, false, &files);
+    }
     if (result != ERR_OK) {
         return judge(w, result);
     }
-    if (!erase_found(&e)) {
+    if (!erase_found(&e) && files.files == 0) {
         return erase_nobody(w, &e);
     }
     if (w->options->dry_run) {
-        put_counts(w->out, &e);
+        put_counts(w->out, &e, &files);
         return CLI_OK;
     }
     if (e.before) {
@@ -295,7 +342,7 @@ erase(struct work *w)
                    "one (chatbox.db.before-restore) and may have the user, "
                    "too: remove it first.");
     }
-    if (!w->options->yes && !confirms(w, &e)) {
+    if (!w->options->yes && !confirms(w, &e, &files)) {
         return say("Nothing was erased.");
     }
     return erase_now(w, &e);

@@ -229,17 +229,25 @@ open_links(struct store *s, const struct store_settings *settings, char *why,
 }
 
 /* Two ids are 256 random bits. */
-static enum err
-keep_secret(struct store *s, char *why, size_t why_size)
+enum err
+store_tool_secret(struct store_link *link, char **out)
 {
-    struct store_link *first = s->writers[0].link;
     char fresh[2 * RAND_ID_CHARS + 1];
     enum err e;
 
     rand_id(fresh);
     rand_id(fresh + RAND_ID_CHARS);
-    e = s->backend->secret(first, "users", fresh, &s->secret);
+    e = link->backend->secret(link, "users", fresh, out);
     xwipe(fresh, sizeof(fresh));
+    return e;
+}
+
+static enum err
+keep_secret(struct store *s, char *why, size_t why_size)
+{
+    struct store_link *first = s->writers[0].link;
+    enum err e = store_tool_secret(first, &s->secret);
+
     if (e == ERR_OK && s->secret == NULL) {
         snprintf(why, why_size, "The secret for users' names is not there.");
         return ERR_DATABASE_ERROR;

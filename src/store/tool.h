@@ -28,6 +28,9 @@ enum err store_tool_read(struct store_link *link,
 /* One sentence about the last ERR_DATABASE_ERROR. */
 void store_tool_explain(struct store_link *link, char *why, size_t why_size);
 
+/* store_secret's; gives (wipe it). */
+enum err store_tool_secret(struct store_link *link, char **out) MUST_CHECK;
+
 /* What there is; changes nothing. */
 enum err store_tool_count(struct store_link *link, struct erase *e) MUST_CHECK;
 

@@ -12,6 +12,7 @@ import pytest
 from support.answer import Answer
 from support.server import BINARY, base_env, provider_env, run_cli
 from support.stored import storage
+from support.uploads import relative, uploaded
 from support.waiting import PATIENCE, wait_for
 from support.ws import fresh
 
@@ -142,7 +143,8 @@ def test_an_export_goes_to_a_file_of_its_owner(spawn, connect, fake, tmp_path):
 # --- erase
 
 def test_an_erased_user_is_nowhere_while_the_server_runs_on(spawn, connect, fake):
-    """Sessions, messages, names, links; the others and the server do not notice."""
+    """Sessions, messages, names, links, files; the others and the server do not
+    notice."""
     server = spawn(provider_env(fake))
     canary, user = fresh("canary"), fresh("erased-user")
     other = connect(server)
@@ -158,10 +160,15 @@ def test_an_erased_user_is_nowhere_while_the_server_runs_on(spawn, connect, fake
     link = me.post(f"/sessions/{chats[0].session}/share").json()["share_token"]
     assert canary in server.http.get(f"/shared/{link}").text
     assert me.get(f"/sessions/{chats[1].session}/export").status_code == 200
+    file = uploaded(me, f"a file with the {canary}".encode())
+    kept = uploaded(server.user(other.user))
     told = counts(run(server, "erase-user", user, "--yes"))
     assert told == {"sessions": 2, "messages": 48, "audit events": 1,
-                    "usage entries": 24}
+                    "usage entries": 24, "files": 1}
     nowhere(server, canary)
+    assert me.get(f"/files/{file['file_id']}").status_code == 404
+    assert server.http.get(relative(server, file["file_url"])).status_code == 404
+    assert server.http.get(relative(server, kept["file_url"])).status_code == 200
     nowhere(server, user)
     assert server.http.get(f"/shared/{link}").status_code == 404
     assert me.get("/sessions").json()["sessions"] == []
@@ -210,7 +217,8 @@ def test_the_audit_keeps_what_was_done_and_not_whose_it_was(spawn, connect, fake
     two.turn("hello")
     assert me.delete(f"/sessions/{two.session}").status_code == 204
     told = counts(run(server, "erase-user", one.user, "--yes"))
-    assert told == {"sessions": 1, "messages": 2, "audit events": 2, "usage entries": 2}
+    assert told == {"sessions": 1, "messages": 2, "audit events": 2,
+                    "usage entries": 2, "files": 0}
     events = boss.get("/admin/audit").json()["events"]
     by = {event["action"]: event for event in events}
     assert by["transcript_read"]["actor"] == "boss"
@@ -227,7 +235,9 @@ def test_erasing_asks_first_and_counts_without_harm(spawn, connect, fake):
     server = spawn(provider_env(fake))
     one = connect(server)
     one.turn("hello")
-    there = {"sessions": 1, "messages": 2, "audit events": 0, "usage entries": 1}
+    uploaded(server.user(one.user))
+    there = {"sessions": 1, "messages": 2, "audit events": 0, "usage entries": 1,
+             "files": 1}
     assert counts(run(server, "erase-user", one.user, "--dry-run")) == there
     for answer in ("", "y\n", "yes\n", f"{one.user}x\n"):
         done = run(server, "erase-user", one.user, stdin=answer)
@@ -239,6 +249,14 @@ def test_erasing_asks_first_and_counts_without_harm(spawn, connect, fake):
         assert run(server, command, one.user).returncode == 1
         assert run(server, command).returncode == 2
         assert run(server, command, "a", "b", "c").returncode == 2
+
+
+def test_a_user_with_files_alone_is_erased(spawn, fake, user):
+    server = spawn(provider_env(fake))
+    file = uploaded(server.user(user))
+    assert counts(run(server, "erase-user", user, "--yes"))["files"] == 1
+    assert server.user(user).get(f"/files/{file['file_id']}").status_code == 404
+    assert run(server, "erase-user", user, "--yes").returncode == 1
 
 
 def test_a_user_nobody_knows_is_told_in_one_sentence(spawn, connect, fake):
