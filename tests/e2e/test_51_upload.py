@@ -13,7 +13,8 @@ from support.disk import limited, small_disk
 from support.rawhttp import RawConn
 from support.server import minimal_env, provider_env, run_cli
 from support.tokens import token
-from support.uploads import (SAMPLES, folder, form_head, kept, png, post, relative, uploaded)
+from support.uploads import (SAMPLES, folder, form_head, kept, png, post, relative,
+                             settled, uploaded)
 from support.waiting import PATIENCE, wait_for
 
 MAX = 1 << 20
@@ -105,7 +106,7 @@ def test_files_outlive_the_server(server, client):
                                   b"<html><script>", b"<svg onload=x>", b"PK\3\4",
                                   b"a" * 2000 + b"\0", b"a" * 2000 + b"\xc3"])
 def test_types_that_are_not_allowed_are_refused(server, client, data):
-    before = kept(server)
+    before = settled(server)
     assert_error(post(client, data, declared="image/png"), 415, "UNSUPPORTED_MEDIA_TYPE",
                  "file")
     wait_for(lambda: kept(server) == before, 5, "nothing of it stays")
@@ -127,7 +128,7 @@ def test_an_empty_file_is_refused(client):
 
 
 def test_a_file_that_is_too_large_is_refused(server, client):
-    before = kept(server)
+    before = settled(server)
     assert_error(post(client, png(MAX + 1)), 413, "PAYLOAD_TOO_LARGE")
     assert_error(post(client, png(MAX + 100000)), 413, "PAYLOAD_TOO_LARGE")
     assert uploaded(client, png(MAX))["size"] == MAX
@@ -151,14 +152,14 @@ def test_a_file_that_is_too_large_is_refused(server, client):
 ])
 def test_what_is_no_form_with_a_file_is_refused(server, client, kind, body, status):
     headers = {"Content-Type": kind} if kind else {}
-    before = kept(server)
+    before = settled(server)
     assert_error(client.post("/upload", content=body, headers=headers), status)
     wait_for(lambda: kept(server) == before, 5, "nothing of it stays")
 
 
 def test_a_few_uploads_of_a_user_at_one_time(server, client, user):
     """The fifth waits for one of the four."""
-    before, held = len(kept(server)), []
+    before, held = len(settled(server)), []
     for _ in range(4):
         conn = RawConn(server)
         conn.send(form_head(server, user, 900000)[0] + png(500000))
@@ -175,7 +176,7 @@ def test_a_few_uploads_of_a_user_at_one_time(server, client, user):
 # --- cut
 
 def test_an_upload_that_is_cut_leaves_nothing(server, user):
-    before, cut = kept(server), server.metric('chatbox_uploads_total{end="cut"}')
+    before, cut = settled(server), server.metric('chatbox_uploads_total{end="cut"}')
     head, _ = form_head(server, user, 900000)
     conn = RawConn(server)
     conn.send(head + png(500000))
@@ -244,7 +245,7 @@ def test_a_full_disk_is_told_and_loses_nothing(spawn, fake, user, tmp_path, kind
         disk.watch(server)
         client = server.user(user)
         body = uploaded(client)
-        names = kept(server)
+        names = settled(server)
         with disk:
             assert_error(post(client, png(500000)), 503, "SERVICE_UNAVAILABLE")
             assert client.get(f"/files/{body['file_id']}").content == png()

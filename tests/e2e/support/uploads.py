@@ -6,6 +6,7 @@ import zlib
 from pathlib import Path
 
 from .tokens import token
+from .waiting import wait_for
 
 
 def png(size=0, seed=b"p"):
@@ -55,6 +56,14 @@ def folder(server):
 def kept(server):
     """The names of the files that the server keeps."""
     return sorted(path.name for path in folder(server).iterdir())
+
+
+def settled(server):
+    """The same, once nothing is being written or taken back."""
+    def names():
+        there = kept(server)
+        return None if any(name.endswith(".partial") for name in there) else (there,)
+    return wait_for(names, 10, "nothing is being written")[0]
 
 
 def form_head(server, user, length, boundary="xYz", declared="image/png"):
