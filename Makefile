@@ -2,7 +2,7 @@
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
 .PHONY: build run test unit e2e browser e2e-real cluster deploy asan tsan faults coverage fuzz soak \
-    bench lint fmt web docs install clean help
+    bench lint fmt web docs install dist deb sbom clean help
 
 build: ## the release program, build/chatbox, with the pages
 	@tools/setup build
@@ -73,6 +73,18 @@ docs: ## writes the generated pages, the example file and the web's types
 
 install: build ## build/chatbox to the prefix (DESTDIR is honoured)
 	@meson install -C build --no-rebuild --tags runtime
+
+dist: ## build/chatbox-VERSION.tar.gz, which builds without Node and network
+	@tools/setup build
+	@tools/dist
+
+deb: ## build/deb/chatbox_VERSION_ARCH.deb, for Debian 12
+	@tools/setup deb
+	@tools/deb
+
+sbom: ## build/chatbox.spdx.json: what the program is made of (SPDX)
+	@tools/build release chatbox
+	@tools/sbom >build/chatbox.spdx.json
 
 clean: ## removes what was built, not what was installed
 	@rm -rf build build-asan build-tsan build-faults build-fuzz build-cov web/dist

@@ -153,6 +153,11 @@ HOUSES = ["unshare", "--mount", "--pid", "--fork", "--cgroup", "sh", "-c",
           " && rmdir $d"]
 
 
+def packed(suite):
+    """With the tarball and the package, built in a folder of their own."""
+    return suite._replace(builds=[*suite.builds, ["tools/deb"]])
+
+
 def node(where, name, command, env=None):
     junit = OUT / f"{name}.xml"
     run = ["sh", "-c", f"cd {where} && ../{'../' * where.count('/')}"
@@ -202,8 +207,8 @@ SUITES = {
         CHATBOX_TEST_PATIENCE="3")),
     "cluster": needing("cluster", pytest(
         "release", "cluster", "tests/e2e/cluster", CHATBOX_TEST_PATIENCE="2")),
-    "deploy": needing("deploy", pytest(
-        "release", "deploy", "tests/e2e/deploy", CHATBOX_TEST_PATIENCE="2")),
+    "deploy": needing("deploy", packed(pytest(
+        "release", "deploy", "tests/e2e/deploy", CHATBOX_TEST_PATIENCE="2"))),
     "property": pytest("release", "property", "tests/property", PROPERTY,
                        how=workers(3, by="load")),
     "browser": node("tests/browser", "browser",
