@@ -53,15 +53,15 @@ struct exchange_events {
 struct exchange_request {
     struct str id; /* of the HTTP request, for the log */
     struct str user_id;
-    struct str roles;       /* the token's (budget.h) */
-    unsigned model;         /* an index of chat_settings_of */
-    bool pictures;          /* who does not see is of no use */
-    bool relays_only;       /* others than those that relay are of no use */
-    bool calls;             /* nor are those that take no tools */
-    bool embeds;            /* embeddings, of this model alone */
-    bool goes_on;           /* it is a stream of mere text: whoever breaks it
-                               off may be followed by another one, if its model
-                               is to be so (continue_on_failure) */
+    struct str roles; /* the token's (budget.h) */
+    unsigned model;   /* an index of chat_settings_of */
+    bool pictures;    /* who does not see is of no use */
+    bool relays_only; /* others than those that relay are of no use */
+    bool calls;       /* nor are those that take no tools */
+    bool embeds;      /* embeddings, of this model alone */
+    bool goes_on; /* it is mere text: whoever breaks it off may be followed by
+                     another one, if its model is to be so (continue_on_failure)
+                   */
     uint64_t prompt_tokens; /* by estimate */
 };
 

@@ -46,6 +46,7 @@ struct door {
     bool foreign; /* what is asked has another one, also for errors */
     bool spoken;  /* a delta of ours was sent */
     bool counted; /* the usage was passed on */
+    bool broken;  /* somebody goes on with what another one has said */
     char id[RAND_ID_CHARS + 16];
 };
 
@@ -161,7 +162,9 @@ on_ask(void *cookie, const struct provider_config *provider,
 
     d->relays = d->counted = false;
     d->foreign = !provider->ops->relays;
-    buf_reset(&d->held, FRAME_BYTES);
+    if (!d->broken) {
+        buf_reset(&d->held, FRAME_BYTES);
+    }
     openai_calls_fini(&d->calls);
     if (d->replay != NULL && !d->begun) {
         openai_replay_restart(d->replay);
@@ -212,6 +215,7 @@ on_break(void *cookie)
         d->answer.model = str_from(d->theirs.p + strlen(d->theirs.p) + 1);
     }
     d->spoken = d->begun;
+    d->broken = true;
 }
 
 static void
@@ -424,7 +428,7 @@ ask(struct door *d, unsigned model, struct str key)
         .pictures = d->in.picture_count > 0,
         .relays_only = d->in.relays_only != NULL,
         .calls = d->in.calls_only != NULL,
-        .goes_on = d->in.stream && d->in.beyond_text == NULL,
+        .goes_on = d->in.beyond_text == NULL,
         .embeds = d->in.embeds,
         .prompt_tokens = d->in.prompt_tokens,
     };

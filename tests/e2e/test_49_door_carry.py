@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""A streamed answer of the OpenAI door that one provider begins and another one goes on
+"""An answer of the OpenAI door that one provider begins and another one goes on
 with (`llm.providers[].continue_on_failure`; decision 0046): the client sees one
 completion, nothing of its text twice and none of it missing."""
 
 import json
 
-import openai
 import pytest
 
 from support.answer import Answer, chunk, event, failure, plain
-from support.door import PATH, ask, body_of, post
+from support.door import PATH, ask, body_of, completion, post
 from support.fakellm import FakeLLM
 from support.messages import Message
 from support.official import check_anthropic_request, check_openai, documents, door_client
@@ -123,6 +122,34 @@ def test_an_answer_goes_on_with_another_provider(server, client, user, fake, oth
         f"{second}-b", told.total_tokens, told.prompt_tokens)
     assert entry["cost"] == (1_000_000 * told.prompt_tokens
                              + 2_000_000 * told.completion_tokens)
+
+
+@pytest.mark.parametrize("second", KINDS)
+def test_a_whole_answer_goes_on_too(client, fake, other, question, second):
+    """A model of OpenAI's form may give the rest in one piece."""
+    fake.when(question, begin("anthropic", TEXT[:5], TEXT[5:HALF]).rst())
+    again = TEXT[TEXT.index("brown"):]
+    answer, _ = completion(again, usage=(3, 4))
+    other.when(question, answer if second == "openai" else rest(second, again))
+    got = ask(client, question, f"anthropic-{second}")
+    assert got.choices[0].message.content == TEXT
+    assert got.choices[0].finish_reason == "stop" and got.model == f"anthropic-{second}"
+    asked, = other.asked(question)
+    assert asked.partial == TEXT[:HALF].rstrip()
+    assert got.usage.completion_tokens > 4
+
+
+def test_an_answer_of_which_not_all_is_known_is_not_gone_on_with(spawn, user, fake, other,
+                                                                question):
+    """One that is longer than LLM_MAX_ANSWER_SIZE; as long as that it is."""
+    server = spawn({**provider_env(fake, ID="a", FALLBACK="b", CONTINUE_ON_FAILURE="true"),
+                    **provider_env(other, 2, ID="b"), "LLM_MAX_ANSWER_SIZE": "1KiB"})
+    for n, size in enumerate((1024, 1025)):
+        this = f"{question} {n}"
+        fake.when(this, begin("openai", "x" * 1000, "y" * (size - 1000)).rst())
+        other.when(this, rest("openai", " the end"))
+        got = post(server, user, body_of(this, model="a", stream=True))
+        assert bool(other.asked(this)) == ("[DONE]" in got.text) == (size == 1024)
 
 
 def test_wherever_it_breaks_off_and_begins_again(client, fake, other, question):
@@ -250,11 +277,11 @@ def test_a_budget_counts_all_parts(server, user, fake, other, question):
 
 
 def test_it_is_counted(server, user, fake, other, question):
-    name = 'chatbox_llm_continued_total{provider="anthropic-anthropic"}'
     fake.when(question, begin("anthropic", "Hel").rst())
     other.when(question, rest("anthropic", "lo"))
-    with door_client(server, token(user)) as one, pytest.raises(openai.APIError):
-        ask(one, question, "anthropic-anthropic")  # whole: nothing is shown yet
-    stream_ = post(server, user, body_of(question, model="anthropic-anthropic", stream=True))
-    assert "[DONE]" in stream_.text
+    got = post(server, user, body_of(question, model="anthropic-anthropic", stream=True))
+    assert "[DONE]" in got.text
+    name = 'chatbox_llm_continued_total{provider="anthropic-anthropic"}'
     assert server.metrics()[name] == 1
+    line, = server.logged("llm_continue")
+    assert line["provider"] == "anthropic-anthropic" and line["user_id"] == user
