@@ -3,10 +3,12 @@
 writes them that nobody here has written, with answers that it invents, and with
 those of a fake model behind it, which can wait and fail in the middle."""
 
+import json
+
 import openai
 import pytest
 
-from support.answer import Answer, failure, plain
+from support.answer import Answer, chunk, event, failure, plain
 from support.litellm import BEHIND_KEY, KEY, LiteLLM, behind, invented
 from support.messages import Message, message
 from support.official import check_anthropic, check_openai, documents, door_client
@@ -309,3 +311,73 @@ def test_no_key_is_in_the_log_of_any_of_it(server):
     assert server.logged("llm_error")
     for key in (KEY, BEHIND_KEY):
         assert key not in server.log_text()
+
+
+# --- tools at the OpenAI door: our translation into Anthropic's form, and LiteLLM's back
+
+TOOL = {"type": "function", "function": {
+    "name": "weather", "description": "Tells it.", "parameters": {
+        "type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]}}}
+
+
+def called(*pieces):
+    """A stream of OpenAI's form that calls the tool."""
+    answer = Answer().role().raw(event(chunk({"tool_calls": [
+        {"index": 0, "id": "call_1", "type": "function",
+         "function": {"name": "weather", "arguments": ""}}]})))
+    for piece in pieces:
+        answer.raw(event(chunk({"tool_calls": [{"index": 0, "function": {
+            "arguments": piece}}]})))
+    return answer.finish("tool_calls", (9, 3))
+
+
+@pytest.mark.parametrize("model", ["chat", "claude-behind"])
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_loop_with_a_tool_comes_through_it(server, user, fake, question, model, stream):
+    """Whatever form the model behind it has, it is asked what the client asked, and the
+    client reads what it called."""
+    pieces = ('{"city": "Kö', 'ln"}')
+    fake.when(question, Message().start().tool("weather", *pieces, id="call_1").finish("tool_use", (
+        9, 3)) if model == "claude-behind" else called(*pieces))
+    fake.when(f"{question} rain", message("It rains.") if model == "claude-behind" else plain("It rains."))
+    messages = [{"role": "user", "content": question}]
+    ask = {"model": f"anthropic-{model}", "tools": [TOOL], "tool_choice": "auto"}
+    with door_client(server, token(user)) as client:
+        def turn():
+            if not stream:
+                return client.chat.completions.create(messages=messages, **ask).choices[0]
+            with client.chat.completions.stream(messages=messages, **ask) as one:
+                return one.get_final_completion().choices[0]
+        choice = turn()
+        call, = choice.message.tool_calls
+        assert choice.finish_reason == "tool_calls"
+        assert json.loads(call.function.arguments) == {"city": "Köln"}
+        messages += [choice.message.model_dump(exclude_unset=stream),
+                     {"role": "tool", "tool_call_id": call.id, "content": f"{question} rain"}]
+        assert turn().message.content == "It rains."
+    sent = fake.wait_asked(f"{question} rain").json
+    if model == "chat":
+        assert sent["tools"][0]["function"]["parameters"] == TOOL["function"]["parameters"]
+        made, result = sent["messages"][-2:]
+        assert made["tool_calls"][0]["id"] == result["tool_call_id"] == call.id
+        assert json.loads(made["tool_calls"][0]["function"]["arguments"]) == {"city": "Köln"}
+    else:
+        assert sent["tools"][0]["input_schema"] == TOOL["function"]["parameters"]
+        assert sent["messages"][-1]["content"][0]["tool_use_id"] == call.id
+
+
+@pytest.mark.parametrize("model", ["chat", "claude-behind"])
+def test_a_schema_comes_through_it(server, user, fake, question, model):
+    schema = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"],
+              "additionalProperties": False}
+    fake.when(question, (message if model == "claude-behind" else plain)('{"n": 7}'))
+    with door_client(server, token(user)) as client:
+        got = client.chat.completions.create(
+            model=f"anthropic-{model}", messages=[{"role": "user", "content": question}],
+            response_format={"type": "json_schema", "json_schema": {
+                "name": "number", "strict": True, "schema": schema}})
+    assert json.loads(got.choices[0].message.content) == {"n": 7}
+    sent = fake.wait_asked(question).json
+    asked = (sent["output_config"]["format"] if model == "claude-behind"
+             else sent["response_format"]["json_schema"])
+    assert asked["schema"] == schema
