@@ -17,7 +17,8 @@ from support import debian
 from support.booted import System
 from support.composefile import DOCKERFILE, FILES, service
 from support.server import BINARY, ROOT
-from support.service import Service
+from support.pages import follow
+from support.service import Service, at_another_port, knows
 from support.ws import Chat
 
 DEBS = ROOT / "build/deb"
@@ -146,10 +147,10 @@ def test_from_the_installation_to_the_purge(fresh):
     assert (state, fresh.show("chatbox", "ActiveState")) == ("disabled", "inactive")
     folder = fresh.root / "etc/chatbox/secrets"
     assert folder.stat().st_mode & 0o777 == 0o700 and not list(folder.iterdir())
+    knows(at_another_port(fresh), follow(fresh, "debian.md"))
 
-    service = Service(fresh)  # writes a secret, and another port into the settings
+    service = Service(fresh)  # with settings that differ from the package's
     settings = (service.etc / "chatbox.yaml").read_text()
-    fresh.ctl("enable", "chatbox")
     assert service.start(), fresh.journal("chatbox")
     chat = Chat(service)
     assert chat.turn("hello").finish == "stop"

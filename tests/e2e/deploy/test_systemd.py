@@ -12,7 +12,8 @@ import pytest
 from support import debian
 from support.booted import System
 from support.server import BINARY, ROOT, free_port
-from support.service import FOLDER, UNIT, Service
+from support.pages import follow
+from support.service import FOLDER, UNIT, Service, at_another_port, knows
 from support.tlsmodel import HERE, Authority
 from support.tokens import SECRET
 from support.waiting import wait_for
@@ -23,14 +24,17 @@ KEY = "k1:" + "A" * 43 + "="
 
 @pytest.fixture(scope="module")
 def booted(place):
-    """The unit and the program as docs/deployment/systemd.md installs them."""
+    """A Debian in which somebody did what docs/deployment/systemd.md says, line by line,
+    after building; `token` is what the last line printed."""
     root = place / "booted"
     root.mkdir()
     debian.unpack(root)
-    shutil.copy(BINARY, root / "usr/bin/chatbox")
-    shutil.copy(UNIT, root / "etc/systemd/system")
-    (root / "etc/chatbox/secrets").mkdir(mode=0o700, parents=True)
+    shutil.copytree(ROOT / "deploy", root / "src/deploy")
+    (root / "src/build").mkdir()
+    shutil.copy(BINARY, root / "src/build")
     with System(root) as system:
+        system.port = at_another_port(system)
+        system.token = follow(system, "systemd.md", "/src")
         yield system
 
 
@@ -60,6 +64,13 @@ def test_the_unit_is_hardened():
 
 
 # --- running
+
+def test_a_stranger_who_follows_the_page_has_a_token_that_is_good(booted):
+    """Req 6.3: and its service is enabled and runs."""
+    assert booted.ctl("is-enabled", "chatbox").stdout.strip() == "enabled"
+    knows(booted.port, booted.token)
+
+
 
 def test_the_unit_starts_from_the_shipped_files_and_answers_a_chat(service, booted):
     assert service.start(), booted.journal("chatbox")

@@ -5,12 +5,36 @@ import json
 import shutil
 import socket
 
+import httpx
+
 from .server import ROOT, free_port
 from .tokens import SECRET
 from .waiting import wait_for
 
 FOLDER = ROOT / "deploy/systemd"
 UNIT = FOLDER / "chatbox.service"
+
+
+def at_another_port(system):
+    """A drop-in, so that a page's lines do not meet somebody else's server; the port."""
+    port = free_port()
+    folder = system.root / "etc/systemd/system/chatbox.service.d"
+    folder.mkdir()
+    (folder / "port.conf").write_text(f"[Service]\nEnvironment=SERVER_PORT={port}\n")
+    return port
+
+
+def knows(port, bearer):
+    """The server there takes the token."""
+    def answered():
+        try:
+            return httpx.get(f"http://127.0.0.1:{port}/chatbox/sessions", trust_env=False,
+                             headers={"Authorization": f"Bearer {bearer}"})
+        except httpx.TransportError:
+            return None
+    answer = wait_for(answered, 15, "it answers")
+    assert answer.status_code == 200, answer.text
+    assert answer.json()["user_id"] == "me"
 
 
 class Service:
@@ -25,7 +49,9 @@ class Service:
         self.configure()
         self.secret("jwt-secret", SECRET)
         self.dropins = system.root / "etc/systemd/system/chatbox.service.d"
-        self.dropins.mkdir(exist_ok=True)
+        system.ctl("stop", "chatbox")
+        shutil.rmtree(self.dropins, ignore_errors=True)
+        self.dropins.mkdir()
         self.dropin("test.conf", "[Service]\nEnvironment=LLM_PROVIDER_1_MODEL=demo-brief")
 
     def configure(self, old="port: 8080", new=None):
