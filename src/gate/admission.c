@@ -303,15 +303,32 @@ limit_address(struct request *r, struct limit_shared *limit, const char *name)
 }
 
 static bool
-limit_user(struct request *r, struct limit *limit, const char *name)
+limit_key(struct request *r, struct limit *limit, const char *name,
+          struct str key)
 {
     uint64_t wait_ms;
 
-    if (limit_check(limit, str_from(r->identity->user_id), clock_mono_us(),
-                    &wait_ms)) {
+    if (limit_check(limit, key, clock_mono_us(), &wait_ms)) {
         return true;
     }
     return refuse_limited(r, name, wait_ms);
+}
+
+static struct str
+user_of(const struct request *r)
+{
+    return str_from(r->identity->user_id);
+}
+
+/* A page may show many pictures at once: each good link has what a user has.
+ * Only forged ones count against their address. */
+static bool
+limit_link(struct request *r)
+{
+    if (file_out_link_good(r)) {
+        return limit_key(r, r->gate->user_limit, "user_http", r->param);
+    }
+    return limit_address(r, r->gate->policy->public_addresses, "public");
 }
 
 bool
@@ -326,10 +343,10 @@ admission_limit(struct request *r)
         return limit_address(r, set->probe_addresses, "probe");
     case USER_BUCKET:
         return r->identity != NULL
-                   ? limit_user(r, r->gate->user_limit, "user_http")
-                   : limit_address(r, set->public_addresses, "public");
+                   ? limit_key(r, r->gate->user_limit, "user_http", user_of(r))
+                   : limit_link(r);
     case ADMIN_BUCKET:
-        return limit_user(r, r->gate->admin_limit, "admin");
+        return limit_key(r, r->gate->admin_limit, "admin", user_of(r));
     case NO_BUCKET:
         return true;
     }

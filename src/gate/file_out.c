@@ -60,8 +60,8 @@ file_out_has_signature(const struct request *r)
     return has;
 }
 
-static bool
-link_good(const struct request *r)
+bool
+file_out_link_good(const struct request *r)
 {
     struct buf room, other;
     struct str sig, exp;
@@ -84,7 +84,7 @@ static enum err
 may_read(const struct request *r)
 {
     if (r->identity == NULL) {
-        return link_good(r) ? ERR_OK : ERR_FORBIDDEN;
+        return file_out_link_good(r) ? ERR_OK : ERR_FORBIDDEN;
     }
     return file_id_is_of(r->gate->settings->upload->key, r->param,
                          str_from(r->identity->user_id))

@@ -8,8 +8,10 @@
  * owner, whole or one range of them (RFC 9110, 14.2), read in parts. */
 struct request;
 
-/* The query has a signature; whether it is good is not said. */
+/* The query has a signature; and it is one of ours for this file, and not past.
+ */
 bool file_out_has_signature(const struct request *r);
+bool file_out_link_good(const struct request *r);
 
 void file_out_handle(struct request *r);
 

@@ -4,11 +4,11 @@ import { defineConfig } from '@playwright/test';
 export default defineConfig({
   testDir: 'specs',
   testMatch: '*.spec.mjs',
-  // These need what the mock has not: a real restart, tokens that expire,
+  // These need what the mock has not: a real restart, tokens that expire, uploads,
   // models of several providers.
   testIgnore:
     process.env.CHATBOX_MOCK === '1'
-      ? ['survive.spec.mjs', 'models.spec.mjs']
+      ? ['survive.spec.mjs', 'models.spec.mjs', 'pictures.spec.mjs']
       : [],
   workers: 1,
   retries: 0,

@@ -326,6 +326,23 @@ def test_a_range_is_a_part_and_all_else_is_the_whole(client, asked, part):
     assert answer.headers["content-range"] == f"bytes {part[0]}-{part[1] - 1}/100"
 
 
+def test_links_have_a_limit_of_their_own(spawn, fake, user):
+    """A page with many pictures is not refused; forged links count as public."""
+    server = spawn({**provider_env(fake), "PUBLIC_RATE_LIMIT": "30",
+                    "PUBLIC_RATE_WINDOW": "1h", "USER_HTTP_RATE_LIMIT": "40",
+                    "USER_HTTP_RATE_WINDOW": "1h", "ADMIN_RATE_LIMIT": "2",
+                    "ADMIN_RATE_WINDOW": "1h"})
+    client = server.user(user)
+    first, second = (relative(server, uploaded(client)["file_url"]) for _ in range(2))
+    asked = [server.http.get(first).status_code for _ in range(41)]
+    assert set(asked[:35]) == {200}, "more than public requests"
+    assert asked[-1] == 429
+    assert server.http.get(second).status_code == 200
+    forged = [server.http.get(f"{second}0").status_code for _ in range(31)]
+    assert (forged[0], forged[-1]) == (403, 429)
+    assert server.http.get(second).status_code == 200
+
+
 # --- together
 
 def test_many_at_once(server, user):

@@ -33,6 +33,31 @@ describe('the file of a message', () => {
     [{ file_id: 'f3', file_url: 'javascript:alert(1)' }, { name: 'f3', url: undefined }],
     [{ file_url: 'data:text/html,x' }, { name: 'without a name', url: undefined }],
     [{ file_id: 'f4', file_url: 'https://[' }, { name: 'f4', url: undefined }],
+    [
+      {
+        file_id: 'f5',
+        file_url: '/chatbox/files/f5?exp=5&sig=ab',
+        name: 'cat.png',
+        type: 'image/png',
+      },
+      {
+        name: 'cat.png',
+        url: 'https://chat.example/chatbox/files/f5?exp=5&sig=ab',
+        picture: true,
+      },
+    ],
+    [
+      { file_id: 'f6', file_url: 'https://else.example/f6', type: 'image/png' },
+      { name: 'f6', url: 'https://else.example/f6' },
+    ],
+    [
+      { file_url: '/chatbox/x.png', type: 'image/png' },
+      { name: 'x.png', url: 'https://chat.example/chatbox/x.png' },
+    ],
+    [
+      { file_id: 'f7', file_url: '/chatbox/files/f7', type: 'text/html' },
+      { name: 'f7', url: 'https://chat.example/chatbox/files/f7' },
+    ],
   ])('%o is %o', (m, expected) => {
     expect(attachmentOf(m, BASE)).toEqual(expected);
   });

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 // The HTTP calls of the page (protocol 1): sessions and their messages.
+import type { FileRef } from './attachment';
 import type { Usage } from './frame';
 
 export interface Item {
@@ -125,6 +126,15 @@ export class Api {
     await this.call('DELETE', `sessions/${id}/share`);
   }
 
+  /** Gives a file to the server, to be shown in a message. */
+  async upload(file: File): Promise<FileRef> {
+    const form = new FormData();
+    form.append('file', file);
+    const body = await this.call('POST', 'upload', form);
+    const { file_id, file_url, mime_type: type } = body;
+    return { file_id, file_url, name: file.name, type };
+  }
+
   /** What somebody shared; our own token is not needed. */
   async shared(token: string): Promise<Transcript> {
     const path = `shared/${encodeURIComponent(token)}`;
@@ -152,11 +162,12 @@ export class Api {
     const headers: Record<string, string> = {};
     const token = this.token();
     if (token !== undefined) headers.Authorization = `Bearer ${token}`;
-    if (body) headers['Content-Type'] = 'application/json';
+    const form = body instanceof FormData;
+    if (body && !form) headers['Content-Type'] = 'application/json';
     return fetch(new URL(path, this.base), {
       method,
       headers,
-      body: body && JSON.stringify(body),
+      body: form ? body : body && JSON.stringify(body),
       cache: 'no-store',
       credentials: 'omit',
     }).catch(() => {

@@ -4,11 +4,15 @@
 export interface Attachment {
   readonly name: string;
   readonly url?: string; // absent: the server said none that may be followed
+  readonly picture?: true; // one of the server's, to be shown in its place
 }
 
-interface Named {
+/** As the server named it; name and type as whoever sent it did. */
+export interface FileRef {
   file_id?: string;
   file_url?: string;
+  name?: string;
+  type?: string;
 }
 
 /** Whatever the server said, only http and https are links. */
@@ -32,9 +36,16 @@ function lastPart(address: URL | undefined): string {
 }
 
 /** Undefined: the message has no file. */
-export function attachmentOf(m: Named, base: string): Attachment | undefined {
+export function attachmentOf(
+  m: FileRef,
+  base: string,
+): Attachment | undefined {
   if (!m.file_id && !m.file_url) return undefined;
   const address = addressOf(m.file_url, base);
-  const name = lastPart(address) || m.file_id || address?.host;
-  return { name: name ?? 'without a name', url: address?.href };
+  const name = m.name || lastPart(address) || m.file_id || address?.host;
+  const file = { name: name ?? 'without a name', url: address?.href };
+  const ours = m.file_id && address?.origin === new URL(base).origin;
+  return ours && m.type?.startsWith('image/')
+    ? { ...file, picture: true }
+    : file;
 }

@@ -5,6 +5,7 @@
 import type { ClientMessage } from '../generated/protocol';
 import { socketAddress } from './address';
 import { Api, ApiError } from './api';
+import type { FileRef } from './attachment';
 import type { Frame, Model } from './frame';
 import { randomId } from './ids';
 import { Link } from './link';
@@ -123,9 +124,14 @@ export class Conversation extends EventTarget {
     else void this.loadAndConnect();
   }
 
-  send(content: string): void {
+  /** For send; its link is good for a while. */
+  upload(file: File): Promise<FileRef> {
+    return this.api.upload(file);
+  }
+
+  send(content: string, file?: FileRef): void {
     this.ended = false;
-    this.transcript.queue(randomId(), content, Date.now());
+    this.transcript.queue(randomId(), content, Date.now(), file);
     this.flush();
     this.dispatchEvent(new Event('sent'));
   }
@@ -492,7 +498,7 @@ export class Conversation extends EventTarget {
     if (this.posted.has(e.clientId!)) return;
     this.posted.add(e.clientId!);
     const { clientId: client_id, content } = e;
-    this.post({ type: 'user_message', client_id, content });
+    this.post({ type: 'user_message', client_id, content, ...fileMembers(e) });
   }
 
   private post(frame: ClientMessage): boolean {
@@ -508,6 +514,7 @@ export class Conversation extends EventTarget {
     const unsent = this.transcript.queued().map((e) => ({
       clientId: e.clientId!,
       content: e.content,
+      file: e.file,
     }));
     const key = this.queueKey();
     const asNew = key === 'new' && unsent.length > 0;
@@ -524,7 +531,12 @@ export class Conversation extends EventTarget {
   private restoreQueue(key: string): void {
     if (this.transcript.queued().length > 0) return;
     for (const unsent of loadOutbox(this.place(key)))
-      this.transcript.queue(unsent.clientId, unsent.content, Date.now());
+      this.transcript.queue(
+        unsent.clientId,
+        unsent.content,
+        Date.now(),
+        unsent.file,
+      );
     this.keptAsNew ||= key === 'new' && this.transcript.queued().length > 0;
   }
 
@@ -543,6 +555,16 @@ export class Conversation extends EventTarget {
   private announce(text: string): void {
     this.dispatchEvent(new CustomEvent('announce', { detail: text }));
   }
+}
+
+/** The server keeps neither name nor type: they go with the message. */
+function fileMembers({ file }: Entry) {
+  if (!file?.file_id) return {};
+  const metadata = {
+    file_name: (file.name ?? '').slice(0, 200),
+    file_type: file.type ?? '',
+  };
+  return { file_id: file.file_id, metadata };
 }
 
 function loadEpoch(session: string): string | undefined {

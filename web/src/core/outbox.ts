@@ -4,9 +4,12 @@
 // so the server sees a repeat and not a double. All is kept for this tab and
 // under its user: another one who signs in here neither sees nor sends it.
 
+import type { FileRef } from './attachment';
+
 export interface Unsent {
   clientId: string;
   content: string;
+  file?: FileRef;
 }
 
 /** Whose, and of which session; 'new' as long as it has no name. */

@@ -4,6 +4,7 @@
 // HTTP beside a live stream) and shows it once: messages are known by
 // message_id, unacknowledged ones of ours by client_id.
 import type { Msg } from './api';
+import type { FileRef } from './attachment';
 import type { Frame, Usage } from './frame';
 import type { Problem } from './problem';
 
@@ -43,12 +44,6 @@ export interface Entry {
   chunk: number; // last one taken on that connection
 }
 
-/** What attachment.ts makes a link of. */
-export interface FileRef {
-  file_id?: string;
-  file_url?: string;
-}
-
 /** A question with all its answers, or something that stands alone. */
 export interface Turn {
   key: string;
@@ -74,8 +69,10 @@ function textOf(m: Frame | Msg): string | undefined {
 }
 
 function fileOf(m: Frame | Msg): FileRef | undefined {
-  const { file_id, file_url } = m;
-  return file_id || file_url ? { file_id, file_url } : undefined;
+  const { file_id, file_url, metadata } = m;
+  if (!file_id && !file_url) return undefined;
+  const { file_name: name, file_type: type } = metadata ?? {};
+  return { file_id, file_url, name, type };
 }
 
 /** Who wrote an answer that one began and another went on with, in order. */
@@ -147,8 +144,14 @@ export class Transcript {
   }
 
   /** A message of ours that is about to be sent. */
-  queue(clientId: string, content: string, now: number): Entry {
+  queue(
+    clientId: string,
+    content: string,
+    now: number,
+    file?: FileRef,
+  ): Entry {
     const entry = this.add({ role: 'user', content, status: 'queued' });
+    entry.file = file;
     entry.clientId = clientId;
     entry.time = now;
     this.byClient.set(clientId, entry);

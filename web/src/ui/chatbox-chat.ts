@@ -15,7 +15,7 @@ import { endWords, noticeOf, secondsLeft } from '../core/words';
 import type { Notice } from '../core/words';
 import { chatStyles } from './chat-styles';
 import './chatbox-composer';
-import type { ChatboxComposer } from './chatbox-composer';
+import type { ChatboxComposer, Written } from './chatbox-composer';
 import { icon } from './icons';
 import { copyText } from './say';
 import { Stick } from './stick';
@@ -182,7 +182,8 @@ export class ChatboxChat extends LitElement {
         .placeholder=${c.adminName
           ? `Write to ${c.adminName}`
           : 'Write a message'}
-        @chatbox-send=${(e: CustomEvent<string>) => this.onSend(e.detail)}
+        .upload=${(file: File) => c.upload(file)}
+        @chatbox-send=${(e: CustomEvent<Written>) => this.onSend(e.detail)}
         @chatbox-stop=${() => c.stop()}
         @chatbox-model=${(e: CustomEvent<string>) => c.selectModel(e.detail)}
         @chatbox-draft=${(e: CustomEvent<string>) => (c.draft = e.detail)}
@@ -343,8 +344,8 @@ export class ChatboxChat extends LitElement {
     };
   }
 
-  private onSend(text: string): void {
-    this.conversation?.send(text);
+  private onSend({ text, file }: Written): void {
+    this.conversation?.send(text, file);
     this.stick?.follow();
   }
 

@@ -2,6 +2,7 @@
 // Where the person writes: the text, the choice of the model, send and stop.
 import { LitElement, css, html, nothing } from 'lit';
 import { customElement, property, query, state } from 'lit/decorators.js';
+import type { FileRef } from '../core/attachment';
 import type { Model } from '../core/frame';
 import { icon } from './icons';
 import { isComposing } from './shortcuts';
@@ -11,6 +12,20 @@ import { basics } from './styles';
 const USUAL_LIMIT = 10_000;
 const TALLEST_PX = 280;
 
+/** What is sent. */
+export interface Written {
+  text: string;
+  file?: FileRef;
+}
+
+/** A picture that was chosen, on its way to the server or there. */
+interface Chosen {
+  name: string;
+  preview: string; // an object URL
+  ref?: FileRef; // absent: on its way, or it was refused
+  problem?: string;
+}
+
 @customElement('chatbox-composer')
 export class ChatboxComposer extends LitElement {
   @property({ attribute: false }) models: Model[] = [];
@@ -18,9 +33,12 @@ export class ChatboxComposer extends LitElement {
   @property({ type: Boolean }) running = false;
   @property({ type: Boolean }) disabled = false;
   @property() placeholder = 'Write a message';
+  @property({ attribute: false }) upload?: (file: File) => Promise<FileRef>;
   @state() private length = 0;
+  @state() private chosen?: Chosen;
   @query('textarea') private area!: HTMLTextAreaElement;
   @query('.bar') private bar!: HTMLElement;
+  @query('input') private picker!: HTMLInputElement;
 
   /** Of the bar, which is as wide as the text and does not grow with it. */
   private readonly width = new ResizeObserver(() => this.fit());
@@ -46,10 +64,12 @@ export class ChatboxComposer extends LitElement {
   override disconnectedCallback(): void {
     super.disconnectedCallback();
     this.width.disconnect();
+    this.forget();
   }
 
   protected override render() {
-    const empty = this.length === 0;
+    const empty = this.length === 0 && !this.chosen;
+    const unready = this.chosen && !this.chosen.ref;
     return html`
       <div class="card" @click=${this.onCard}>
         <label class="visually-hidden" for="text">Message</label>
@@ -64,8 +84,11 @@ export class ChatboxComposer extends LitElement {
           ?disabled=${this.disabled}
           @input=${this.onInput}
           @keydown=${this.onKey}
+          @paste=${this.onPaste}
         ></textarea>
+        ${this.chosenTemplate()}
         <div class="bar">
+          ${this.pickerTemplate()}
           ${this.modelTemplate()}
           <span class="hint" id="hint">${this.hint()}</span>
           ${this.running
@@ -84,12 +107,61 @@ export class ChatboxComposer extends LitElement {
                 class="round primary"
                 title="Send (Enter)"
                 aria-label="Send"
-                ?disabled=${empty || this.disabled}
+                ?disabled=${empty || unready || this.disabled}
                 @click=${this.onSend}
               >
                 ${icon('send')}
               </button>`}
         </div>
+      </div>
+    `;
+  }
+
+  private pickerTemplate() {
+    if (!this.upload) return nothing;
+    return html`
+      <input
+        type="file"
+        accept="image/png,image/jpeg,image/gif,image/webp"
+        tabindex="-1"
+        aria-hidden="true"
+        hidden
+        @change=${this.onPicked}
+      />
+      <button
+        class="round attach"
+        title="Attach a picture"
+        aria-label="Attach a picture"
+        ?disabled=${this.disabled}
+        @click=${() => this.picker.click()}
+      >
+        ${icon('picture')}
+      </button>
+    `;
+  }
+
+  private chosenTemplate() {
+    const chosen = this.chosen;
+    if (!chosen) return nothing;
+    return html`
+      <div class="chosen">
+        <img src=${chosen.preview} alt="" />
+        <span role="status">
+          <bdi>${chosen.name}</bdi>
+          ${chosen.problem
+            ? html`<b class="over">${chosen.problem}</b>`
+            : chosen.ref
+              ? nothing
+              : 'is on its way…'}
+        </span>
+        <button
+          class="round attach"
+          title="Remove the picture"
+          aria-label="Remove the picture"
+          @click=${this.onForget}
+        >
+          ${icon('close')}
+        </button>
       </div>
     `;
   }
@@ -169,16 +241,56 @@ export class ChatboxComposer extends LitElement {
 
   private send(): void {
     const text = this.area.value.trim();
-    if (!text || this.disabled) return;
+    const file = this.chosen?.ref;
+    if (this.disabled || (!text && !file) || (this.chosen && !file)) return;
     this.text = '';
-    this.emit('chatbox-send', text);
+    this.forget();
+    this.emit('chatbox-send', { text, file });
+  }
+
+  private onPicked(): void {
+    const file = this.picker.files?.[0];
+    this.picker.value = ''; // the same one may be chosen again
+    if (file) void this.choose(file);
+    this.focusUnlessTouch();
+  }
+
+  private onPaste(event: ClipboardEvent): void {
+    const files = [...(event.clipboardData?.files ?? [])];
+    const picture = files.find((f) => f.type.startsWith('image/'));
+    if (!picture || !this.upload) return;
+    event.preventDefault();
+    void this.choose(picture);
+  }
+
+  private onForget(): void {
+    this.forget();
+    this.focusUnlessTouch();
+  }
+
+  private forget(): void {
+    if (this.chosen) URL.revokeObjectURL(this.chosen.preview);
+    this.chosen = undefined;
+  }
+
+  /** Another one may be chosen, or this one removed, while it is on its way. */
+  private async choose(file: File): Promise<void> {
+    this.forget();
+    const preview = URL.createObjectURL(file);
+    const chosen: Chosen = { name: file.name, preview };
+    this.chosen = chosen;
+    const end: Partial<Chosen> = await this.upload!(file).then(
+      (ref) => ({ ref }),
+      (error: Error) => ({ problem: error.message }),
+    );
+    if (this.chosen === chosen) this.chosen = { ...chosen, ...end };
   }
 
   private onModel(event: Event): void {
     this.emit('chatbox-model', (event.target as HTMLSelectElement).value);
   }
 
-  private emit(type: string, detail?: string): void {
+  private emit(type: string, detail?: string | Written): void {
     this.dispatchEvent(new CustomEvent(type, { detail }));
   }
 
@@ -230,6 +342,43 @@ export class ChatboxComposer extends LitElement {
         align-items: center;
         gap: 0.5rem;
         padding: 0.25rem 0.55rem 0.55rem 0.55rem;
+      }
+
+      .attach {
+        background: transparent;
+        color: var(--muted);
+      }
+
+      .attach:hover {
+        background: var(--hover);
+        color: var(--text);
+      }
+
+      .chosen {
+        display: flex;
+        align-items: center;
+        gap: 0.6rem;
+        padding: 0.35rem 0.55rem 0 1.15rem;
+        font-size: 0.88rem;
+        color: var(--muted);
+      }
+
+      .chosen img {
+        flex: none;
+        width: 2.8rem;
+        height: 2.8rem;
+        border-radius: 0.6rem;
+        object-fit: cover;
+      }
+
+      .chosen span {
+        flex: 1;
+        min-width: 0;
+        overflow-wrap: anywhere;
+      }
+
+      .chosen .over {
+        color: var(--danger);
       }
 
       .hint {

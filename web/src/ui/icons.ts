@@ -10,6 +10,7 @@ const SHAPES = {
   close: svg`<path d="M6 6l12 12M18 6 6 18"/>`,
   more: svg`<path d="M5.5 12h.01M12 12h.01M18.5 12h.01" stroke-width="2.6"/>`,
   send: svg`<path d="M12 19V5.5M6 11l6-6 6 6" stroke-width="2.1"/>`,
+  picture: svg`<rect x="3.5" y="4.5" width="17" height="15" rx="2.5"/><circle cx="9" cy="10" r="1.6"/><path d="m5 17 5-4.5 3.5 3 2.5-2 3.5 3.5"/>`,
   stop: svg`<rect x="5.5" y="5.5" width="13" height="13" rx="2.6" fill="currentColor" stroke="none"/>`,
   down: svg`<path d="M12 5v13M6.5 12.5 12 18l5.5-5.5"/>`,
   chevron: svg`<path d="m7 10 5 5 5-5"/>`,

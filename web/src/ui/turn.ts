@@ -75,6 +75,19 @@ function fileTemplate(entry: Entry, base: string) {
   const file = entry.file && attachmentOf(entry.file, base);
   if (!file) return nothing;
   const name = html`<bdi>${file.name}</bdi>`;
+  if (file.picture)
+    return html`
+      <a
+        class="picture"
+        href=${file.url!}
+        target="_blank"
+        rel="noopener noreferrer"
+        ><img
+          src=${file.url!}
+          alt=${`Picture: ${file.name}`}
+          loading="lazy"
+      /></a>
+    `;
   return html`
     <span class="file">
       File:
@@ -275,6 +288,18 @@ export const turnStyles = css`
   .question .bubble {
     margin-inline-start: 2.5rem;
     border-end-end-radius: 0.35rem;
+  }
+
+  .picture {
+    display: block;
+    margin-top: 0.4rem;
+  }
+
+  .picture img {
+    display: block;
+    max-width: min(100%, 22rem);
+    max-height: 16rem;
+    border-radius: 0.7rem;
   }
 
   .file {
