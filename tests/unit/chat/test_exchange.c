@@ -9,6 +9,7 @@ static struct {
     struct buf text;
     size_t asked;
     size_t broken;
+    size_t raws;
     size_t ended;
     struct exchange_end end;
 } seen;
@@ -32,6 +33,7 @@ on_raw(void *cookie, const struct provider_raw *raw)
 {
     (void)cookie;
     (void)raw;
+    seen.raws++;
 }
 
 static void
@@ -199,6 +201,80 @@ a_drain_waits_and_a_cut_ends(void **state)
     close_house(&h);
 }
 
+/* --- a race --------------------------------------------------------------- */
+
+/* Opens its answer with as many events as there are to be, of which nothing is
+ * a word, and is silent then. */
+static struct {
+    size_t to_give;
+    size_t given;
+} opening;
+
+static void *
+opening_begin(const struct provider_config *config,
+              const struct provider_turn *turn)
+{
+    (void)config;
+    (void)turn;
+    return xcalloc(1, 1);
+}
+
+static void
+opening_next(void *state, struct provider_event *event, uint64_t *delay_ms)
+{
+    static char json[30002];
+
+    (void)state;
+    memset(json, '1', sizeof(json));
+    *delay_ms = 0;
+    *event = (struct provider_event){.kind = PROVIDER_RAW};
+    if (opening.given < opening.to_give) {
+        opening.given++;
+        event->raw.json = (struct str){json, sizeof(json)};
+    } else {
+        event->kind = PROVIDER_USAGE; /* which nobody is told of at once */
+        *delay_ms = 1;
+    }
+}
+
+static const struct provider_ops opening_ops = {.type = "opening",
+                                                .relays = true,
+                                                .begin = opening_begin,
+                                                .next = opening_next,
+                                                .close = xfree};
+
+/* They may be another's to tell in the end; but who has more to say than can be
+ * kept has won. */
+static void
+events_before_the_first_word_wait_while_a_race_may_come(void **state)
+{
+    struct house h;
+    struct exchange *x;
+
+    (void)state;
+    open_house(&h);
+    providers[0].ops = &opening_ops;
+    h.settings.hedge_after_ms = 600000;
+    seen.raws = 0;
+    opening.given = 0;
+    opening.to_give = 2;
+    x = begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, opening.given == 2);
+    house_turn(&h);
+    assert_int_equal(seen.raws, 0);
+    opening.to_give = 3;
+    WAIT_FOR(&h, seen.raws == 3);
+    exchange_cancel(x);
+    h.settings.hedge_after_ms = 0; /* nobody else can come */
+    opening.given = seen.raws = 0;
+    opening.to_give = 1;
+    x = begin(&h, (struct exchange_request){0});
+    WAIT_FOR(&h, seen.raws == 1);
+    exchange_cancel(x);
+    providers[0].ops = &script_ops;
+    close_house(&h);
+}
+
 /* Each user's, in a day and a month. */
 static struct budget_row row;
 
@@ -288,6 +364,8 @@ main(void)
         cmocka_unit_test(who_is_of_no_use_is_not_asked),
         cmocka_unit_test(after_cancel_nobody_is_called),
         cmocka_unit_test(a_drain_waits_and_a_cut_ends),
+        cmocka_unit_test(
+            events_before_the_first_word_wait_while_a_race_may_come),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
