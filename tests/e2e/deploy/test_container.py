@@ -140,6 +140,21 @@ def test_check_accepts_what_a_compose_file_sets(name, container):
     assert missing.returncode == 78, missing.all
 
 
+def test_the_front_of_the_compose_file_is_the_shipped_one():
+    """What is put in for the address of chatbox stands there, once, and so does where the
+    certificate is looked for; chatbox believes that container."""
+    front = service("compose.mongo.yaml", of="nginx")
+    shipped = (ROOT / "deploy/nginx/chatbox.conf").read_text()
+    old, new = re.search("s/(.*?)/(.*?)/", front["command"][2]).groups()
+    assert shipped.count(old) == 1 and new == "server chatbox:8080;"
+    folder = front["volumes"][1].split(":")[1]
+    assert f"ssl_certificate {folder}/" in shipped
+    assert (FOLDER / front["volumes"][0].split(":")[0]).samefile(
+        ROOT / "deploy/nginx/chatbox.conf")
+    chatbox = service("compose.mongo.yaml")["environment"]
+    assert chatbox["TRUSTED_PROXIES"] == front["networks"]["front"]["ipv4_address"]
+
+
 @pytest.mark.parametrize("name", FILES)
 def test_the_container_is_as_closed_as_the_test(name):
     chatbox = service(name)

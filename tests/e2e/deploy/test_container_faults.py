@@ -55,6 +55,18 @@ def test_a_secret_that_the_user_may_not_read_is_named(spawn, container, secret):
     refused(container.start(spawn, wait=False), 78, NAMES[secret], "permission denied")
 
 
+@pytest.mark.parametrize("name", ["LLM_PROVIDER_1_API_KEY", "MONGO_URI"])
+@pytest.mark.parametrize("value,mode,why", [
+    (None, 0, "does not exist"), ("mongodb://REPLACE_WITH_yours", 0o400, "is a placeholder"),
+    ("whatever", 0, "permission denied")], ids=["missing", "placeholder", "unreadable"])
+def test_secrets_of_others_are_named_as_well(spawn, container, name, value, mode, why):
+    """Req 6.4: those that the files' comments add."""
+    if value is not None:
+        container.write("another", value, mode)
+    server = container.start(spawn, wait=False, **{f"{name}_FILE": "/run/secrets/another"})
+    refused(server, 78, name, why)
+
+
 def test_a_newline_behind_a_secret_is_not_part_of_it(spawn, connect, container):
     for secret, value in KEYS.items():
         container.write(secret, value + "\n")

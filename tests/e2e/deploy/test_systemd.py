@@ -5,17 +5,21 @@
 import re
 import shutil
 import socket
+import struct
 import subprocess
+import time
 
+import httpx
 import pytest
 
 from support import debian
 from support.booted import System
 from support.server import BINARY, ROOT, free_port
 from support.pages import follow
+from support.preload import build
 from support.service import FOLDER, UNIT, Service, at_another_port, knows
 from support.tlsmodel import HERE, Authority
-from support.tokens import SECRET
+from support.tokens import SECRET, token
 from support.waiting import wait_for
 from support.ws import Chat
 
@@ -164,6 +168,34 @@ def test_a_secret_that_is_missing_is_named(service, booted):
     """Req 6.4."""
     (service.etc / "secrets/jwt-secret").unlink()
     fails(service, booted, 78, "JWT_SECRET", "does not exist")
+
+
+@pytest.mark.parametrize("secret,name", [
+    ("encryption-keys", "ENCRYPTION_KEYS"), ("llm-api-key", "LLM_PROVIDER_1_API_KEY"),
+    ("mongo-uri", "MONGO_URI")])
+@pytest.mark.parametrize("template,why", [(False, "does not exist"), (True, "a placeholder")],
+                         ids=["missing", "placeholder"])
+def test_secrets_of_a_drop_in_are_named_as_well(service, booted, secret, name, template, why):
+    """Req 6.4, 6.5: the template of each is no secret."""
+    (service.etc / "secrets" / secret).unlink(missing_ok=True)
+    if template:
+        service.secret(secret, (ROOT / "deploy/secrets" / secret).read_text())
+    service.dropin("one.conf", f"[Service]\nEnvironment={name}_FILE=%d/chatbox_{secret}")
+    fails(service, booted, 78, name, why)
+
+
+@pytest.mark.parametrize("days", [-1000, 1000])
+def test_a_clock_that_is_far_off_keeps_it_from_nothing_but_tokens(service, booted, days):
+    """Of the right time, which are not good then."""
+    shutil.copy(build("clockshift"), booted.root / "usr/lib/clockshift.so")
+    (service.etc / "shift").write_bytes(struct.pack("qq", days * 24 * 3600, 0))
+    service.dropin("clock.conf", "[Service]\nEnvironment=LD_PRELOAD=/usr/lib/clockshift.so "
+                   "CLOCK_SHIFT=/etc/chatbox/shift")
+    assert service.start(), booted.journal("chatbox")
+    answer = httpx.get(service.url("/sessions"), trust_env=False, headers={
+        "Authorization": f"Bearer {token('u', nbf=int(time.time()) - 60)}"})
+    assert answer.status_code == 401
+    assert httpx.get(service.url("/readyz"), trust_env=False).status_code == 200
 
 
 def test_a_newline_behind_a_secret_is_not_part_of_it(service):
