@@ -39,7 +39,7 @@ coverage: ## which lines of src the tests run; fails when too few
 	@tools/coverage --fresh
 	@tools/suites.py cov
 
-fuzz: ## every parser's fuzzer, 12 seconds each
+fuzz: ## every parser's fuzzer, 9 seconds each
 	@tools/setup test
 	@tools/suites.py fuzzing
 

@@ -232,7 +232,7 @@ SUITES = {
     "cov-property": pytest("cov", "cov-property", "tests/property", PROPERTY),
     "cov-e2e": pytest("cov", "cov-e2e", CHATBOX_TEST_PATIENCE="2"),
     "coverage": tap("coverage", "tools/coverage"),
-    "fuzzing": tap("fuzzing", "tools/fuzz", "12", prepared=builds("fuzz")),
+    "fuzzing": tap("fuzzing", "tools/fuzz", "9", prepared=builds("fuzz")),
     "tree": tap("tree", "tools/tree"),
     "soak-crash": pytest("release", "soak-crash", "tests/e2e/test_85_crash.py",
                          how=("-n", "2"), CHATBOX_CRASH_ROUNDS="500"),
