@@ -264,10 +264,11 @@ class Sweep:
 
     def disturb(self, name, error, first, every=0):
         what = f"{name} {first}/{every} fails with {errno.errorcode[error]}"
+        aborts = self.aborts()
         self.page.arm(name, error, first, every)
         went = self.talk(1 if every else 8)
         self.page.disarm()
-        if self.server.process.poll() is not None:
+        if self.has_died(aborts):
             assert died_as_designed(self.server, name), (
                 f"{what}: exit {self.server.process.returncode}\n{self.server.tail()}")
             self.server.start()
@@ -277,6 +278,17 @@ class Sweep:
         self.settle(what)
         check(self.server, self.talks[-1])
         self.descriptors = self.descriptors or self.server.descriptors()
+
+    def aborts(self):
+        return self.server.log_text().count("abort called by")
+
+    def has_died(self, aborts):
+        """Also when that takes a moment yet, in which its other threads may answer."""
+        wait_for(lambda: self.server.process.poll() is not None or is_ready(self.server),
+                 20, "an answer, or the end")
+        if self.aborts() > aborts:
+            wait_for(lambda: self.server.process.poll() is not None, 20, "its end")
+        return self.server.process.poll() is not None
 
     def settle(self, what):
         """Ready again, and nothing half kept, without a restart."""
