@@ -12,6 +12,7 @@ from support.checks import assert_error
 from support.preload import preload_env
 from support.server import provider_env
 from support.tokens import token
+from support.uploads import png, relative, uploaded
 from support.waiting import PATIENCE, wait_for
 from support.ws import fresh, upgrade
 
@@ -184,3 +185,18 @@ def test_a_minute_after_it_was_told_a_connection_without_a_new_token_ends(jumpin
     assert one.closed() == 4401
     assert renewed.quiet() == [] == keeps.quiet()
     assert [f["type"] for f in one.frames].count("error") == 1
+
+
+def test_links_to_files_end_by_the_wall_clock(jumping, user):
+    """UPLOAD_URL_TTL: a link of yesterday is refused, one that is made now is good."""
+    server = jumping(UPLOAD_URL_TTL="12h")
+    client = server.client(far(user))
+    body = uploaded(client)
+    link = relative(server, body["file_url"])
+    server.jump(11 * HOUR)
+    assert server.http.get(link).content == png()
+    server.jump(DAY)
+    assert_error(server.http.get(link), 403, "FORBIDDEN")
+    assert client.get(f"/files/{body['file_id']}").content == png()
+    late = relative(server, uploaded(client)["file_url"])
+    assert server.http.get(late).status_code == 200
