@@ -77,7 +77,6 @@ asking_after(const struct asking *a, size_t n)
     return 0;
 }
 
-/* One that keeps the log itself takes links only. */
 bool
 asking_sees(const struct asking *a)
 {
@@ -85,7 +84,7 @@ asking_sees(const struct asking *a)
         const struct provider_config *p =
             &settings_of(a)->providers[asking_nth(a, n)];
 
-        if (p->vision && !p->ops->keeps_log) {
+        if (p->vision) {
             return true;
         }
     }
@@ -424,7 +423,7 @@ asking_init(struct asking *a, struct terms *terms, uint16_t chosen,
 void
 asking_fini(struct asking *a)
 {
-    CHECK(a->upstream == NULL && a->rival == NULL);
+    CHECK(a->upstream == NULL && a->rival == NULL && a->handover == NULL);
     asking_rival_fini(a);
     terms_release(a->terms);
     a->terms = NULL;
@@ -437,6 +436,45 @@ asking_begin(struct asking *a)
     timer_start(timers_of(a), &a->deadline, settings_of(a)->stream_timeout_ms);
 }
 
+static void
+ask(struct asking *a, const struct provider_turn *prompt)
+{
+    a->resumed = prompt->conversation.n > 0;
+    a->upstream =
+        upstream_start(a->terms, a->provider, prompt, &asking_heard, a);
+    asking_rival_plan(a);
+}
+
+static void
+on_handed_over(void *cookie)
+{
+    struct asking *a = cookie;
+    struct provider_turn prompt = {.count = 0};
+
+    a->events->on_ask(a->cookie, &prompt);
+    handover_names(a->handover, &prompt);
+    ask(a, &prompt);
+    handover_free(a->handover);
+    a->handover = NULL;
+}
+
+static void
+on_not_handed_over(void *cookie, const struct upstream_failure *why)
+{
+    struct asking *a = cookie;
+    struct breaker *b = asking_provider(a)->breaker;
+
+    handover_free(a->handover);
+    a->handover = NULL;
+    if (b != NULL) {
+        breaker_give_up(b, now_ms(a));
+    }
+    on_end(a, why);
+}
+
+static const struct handover_events handed = {on_handed_over,
+                                              on_not_handed_over};
+
 void
 asking_send(struct asking *a)
 {
@@ -447,10 +485,12 @@ asking_send(struct asking *a)
     buf_reset(&a->opening, 0);
     metric_count_at(METRIC_LLM_REQUESTS, slots_of(a)->requests);
     a->events->on_ask(a->cookie, &prompt);
-    a->resumed = prompt.conversation.n > 0;
-    a->upstream =
-        upstream_start(a->terms, a->provider, &prompt, &asking_heard, a);
-    asking_rival_plan(a);
+    a->handover = handover_start(
+        &(struct handover_ask){a->terms, a->provider, &prompt, a->who}, &handed,
+        a);
+    if (a->handover == NULL) {
+        ask(a, &prompt);
+    }
 }
 
 void
@@ -459,6 +499,8 @@ asking_cancel(struct asking *a)
     upstream_cancel(a->upstream);
     upstream_cancel(a->rival);
     a->upstream = a->rival = NULL;
+    handover_free(a->handover);
+    a->handover = NULL;
     timer_cancel(timers_of(a), &a->again);
     timer_cancel(timers_of(a), &a->hedge);
     timer_cancel(timers_of(a), &a->deadline);

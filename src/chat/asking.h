@@ -3,6 +3,7 @@
 #define CHATBOX_CHAT_ASKING_H
 
 #include "base/log.h"
+#include "chat/handover.h"
 #include "chat/upstream.h"
 
 /* One answer is asked for: of the model that was chosen, or of its fallbacks,
@@ -41,6 +42,7 @@ struct asking {
     struct log_field who[2];   /* names its log lines; borrowed for its life */
     struct upstream *upstream; /* NULL while none is open */
     struct upstream *rival;    /* asked beside it; NULL: nobody */
+    struct handover *handover; /* pictures on their way before; NULL: none */
     struct buf opening; /* while a race is on: events that come before the
                            first word, as they are to be told */
     struct buf rivals_opening; /* likewise, the rival's */

@@ -7,6 +7,7 @@
  * gets what they mean. */
 #include "base/xalloc.h"
 #include "provider/dify_event.h"
+#include "provider/dify_file.h"
 #include "provider/params.h"
 #include "provider/stream.h"
 
@@ -84,26 +85,36 @@ put_inputs(struct buf *b, struct str system_prompt)
     buf_putc(b, '}');
 }
 
-/* Links only: bytes would have to be uploaded to the app first. */
+static void
+put_file(struct buf *b, bool *any, const char *method, const char *name,
+         struct str value)
+{
+    buf_puts(b, *any ? "," : ",\"files\":[");
+    *any = true;
+    buf_puts(b, "{\"type\":\"image\"");
+    json_put_member(b, "transfer_method", str_from(method));
+    json_put_member(b, name, value);
+    buf_putc(b, '}');
+}
+
+/* What the question's pictures were called when they were handed over; of the
+ * others the links. */
 static void
 put_files(struct buf *b, const struct provider_config *config,
           const struct provider_turn *turn)
 {
     bool any = false;
 
+    for (size_t i = 0; i < turn->file_count; i++) {
+        put_file(b, &any, "local_file", "upload_file_id", turn->files[i]);
+    }
     for (size_t i = 0; i < turn->count; i++) {
         const struct provider_message *m = &turn->messages[i];
 
         for (size_t k = 0; k < provider_pictures(config, m); k++) {
-            if (m->pictures[k].url.n == 0) {
-                continue;
+            if (m->pictures[k].url.n > 0) {
+                put_file(b, &any, "remote_url", "url", m->pictures[k].url);
             }
-            buf_puts(b, any ? "," : ",\"files\":[");
-            any = true;
-            buf_puts(b, "{\"type\":\"image\","
-                        "\"transfer_method\":\"remote_url\"");
-            json_put_member(b, "url", m->pictures[k].url);
-            buf_putc(b, '}');
         }
     }
     buf_puts(b, any ? "]" : "");
@@ -180,21 +191,6 @@ struct answer {
     bool shown;           /* some text went out */
 };
 
-/* What could be anything but an id, in a path or in a log, is none. */
-static bool
-is_id(struct str s)
-{
-    for (size_t i = 0; i < s.n; i++) {
-        char c = s.p[i];
-        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
-
-        if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') {
-            return false;
-        }
-    }
-    return s.n > 0 && s.n <= PROVIDER_ID_MAX;
-}
-
 /* Every event says it; once is enough. */
 static void
 tell_id(bool *told, enum provider_event_kind kind, const struct json_text *id,
@@ -202,7 +198,7 @@ tell_id(bool *told, enum provider_event_kind kind, const struct json_text *id,
 {
     struct provider_event event = {.kind = kind, .text = id->raw};
 
-    if (!*told && is_id(id->raw)) {
+    if (!*told && dify_event_is_id(id->raw)) {
         *told = true;
         sink->on_event(sink->cookie, &event);
     }
@@ -342,5 +338,7 @@ const struct provider_ops dify_ops = {
     .fault = fault,
     .keeps_log = true,
     .stop = stop,
+    .put_file = dify_file_put,
+    .file_id = dify_file_id,
     .close = stream_close,
 };

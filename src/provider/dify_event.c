@@ -95,3 +95,17 @@ dify_event_read(struct str text, struct dify_event *e)
     }
     return json_scan_end(&s);
 }
+
+bool
+dify_event_is_id(struct str s)
+{
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
+
+        if (!letter && !(c >= '0' && c <= '9') && c != '-' && c != '_') {
+            return false;
+        }
+    }
+    return s.n > 0 && s.n <= PROVIDER_ID_MAX;
+}

@@ -22,4 +22,7 @@ struct dify_event {
 /* False when text is not JSON, or has not this form. Borrows. */
 bool dify_event_read(struct str text, struct dify_event *e);
 
+/* What could be anything but an id, in a path or in a log, is none. */
+bool dify_event_is_id(struct str s);
+
 #endif

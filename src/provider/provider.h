@@ -80,6 +80,9 @@ struct provider_turn {
     struct str user;         /* what our user is called there */
     struct str conversation; /* empty: a new one begins; else messages are only
                                 what is not in it yet */
+    const struct str *files; /* what the provider calls the question's pictures
+                                that were handed over before (put_file) */
+    size_t file_count;
     const struct provider_relay *relay; /* NULL: it is a conversation of ours.
                                            Else the others say the same, for
                                            providers that do not relay */
@@ -136,6 +139,15 @@ struct provider_ops {
      * this user. NULL: closing the connection is enough. */
     enum err (*stop)(const struct provider_config *config, struct str task,
                      struct str user, struct provider_request *r);
+    /* Fills r likewise: the request that hands over a picture that is bytes,
+     * ahead of the question it belongs to. ERR_INVALID_FORMAT: it is none.
+     * NULL: bytes go with the question, or the provider takes none. */
+    enum err (*put_file)(const struct provider_config *config,
+                         const struct picture *picture, struct str user,
+                         struct provider_request *r);
+    /* What the provider calls it, by its answer (2xx); false: it does not
+     * say. */
+    bool (*file_id)(struct str answer, char out[static PROVIDER_ID_MAX + 1]);
 
     /* Local. Borrows during the call. Gives. */
     void *(*begin)(const struct provider_config *config,

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
 """A Dify service with some apps, each known by its key: POST /v1/chat-messages,
-streaming, and the stop of a task, as its API reference has them.
+streaming, the stop of a task, and POST /v1/files/upload, as its API reference has them.
 
 It keeps the conversations itself, as the real one does: one that it does not
 have, that is another app's or another user's is `Conversation Not Exists`. What
 it is asked beyond that form is refused, so that no test passes by accident.
 """
 
+import email
+import email.policy
 import json
 import re
 import secrets
@@ -75,6 +77,9 @@ class FakeDify(FakeLLM):
         self.kept = {}  # conversation: (key, user, queries)
         self.tasks = {}  # task: (key, user)
         self.stops = []  # the stops that were asked for, as requests
+        self.files = {}  # id: (key, user, name, type, bytes)
+        self.when_uploaded = lambda n: None  # an answer in place of the n-th one's
+        self.uploads = 0
         self.when_stopped = lambda: failure(200, '{"result": "success"}')
         super().__init__()
         self.default = lambda: Says().text("Hello", " from", " Dify.").end()
@@ -94,7 +99,7 @@ class FakeDify(FakeLLM):
     def asked(self, question):
         """The requests whose message to answer is this, oldest first."""
         return [r for r in list(self.requests)
-                if not is_stop(r) and question_of(r) == question]
+                if not is_stop(r) and not is_upload(r) and question_of(r) == question]
 
     def forget(self, conversation):
         """As if the app's operator had removed it."""
@@ -112,10 +117,14 @@ class FakeDify(FakeLLM):
             return refusal(401, "unauthorized", "Access token is invalid")
         if is_stop(request):
             return self._stop(request, key)
+        if is_upload(request):
+            return self._upload(request, key)
         body = request.json
         if not well_formed(body):
             return refusal(400, "invalid_param", "Arg user must be provided.")
         name, user = body["conversation_id"], body["user"]
+        if not all(self._is_there(one, key, user) for one in body.get("files", [])):
+            return refusal(400, "invalid_param", "Invalid upload file id")
         if name and self.kept.get(name, (None, None))[:2] != (key, user):
             return refusal(*NOT_EXISTS)
         answers = self.scripts.get(question_of(request))
@@ -130,6 +139,29 @@ class FakeDify(FakeLLM):
         request.task, request.conversation = task, name
         return answer.of(task, name)
 
+    def _is_there(self, file, key, user):
+        return file["transfer_method"] == "remote_url" or (
+            self.files.get(file["upload_file_id"], (None, None))[:2] == (key, user))
+
+    def _upload(self, request, key):
+        self.uploads += 1
+        refused = self.when_uploaded(self.uploads)
+        if refused:
+            return refused
+        form = email.message_from_bytes(
+            b"Content-Type: " + request.headers["content-type"].encode() + b"\r\n\r\n"
+            + request.body, policy=email.policy.HTTP)
+        user, file = form.iter_parts()
+        assert user.get_param("name", header="content-disposition") == "user"
+        assert file.get_param("name", header="content-disposition") == "file"
+        name = str(uuid.uuid4())
+        self.files[name] = (key, user.get_payload(decode=True).decode(), file.get_filename(),
+                            file.get_content_type(), file.get_payload(decode=True))
+        return failure(201, json.dumps({
+            "id": name, "name": file.get_filename(), "size": len(self.files[name][4]),
+            "extension": "png", "mime_type": file.get_content_type(),
+            "created_by": str(uuid.uuid4()), "created_at": 1577836800}))
+
     def _stop(self, request, key):
         self.stops.append(request)
         task = urlsplit(request.path).path.split("/")[-2]
@@ -140,6 +172,10 @@ class FakeDify(FakeLLM):
 
 def is_stop(request):
     return re.search(r"/v1/chat-messages/[^/]+/stop(\?|$)", request.path) is not None
+
+
+def is_upload(request):
+    return re.search(r"/v1/files/upload(\?|$)", request.path) is not None
 
 
 def question_of(request):

@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT */
+/* POST /files/upload: a form (RFC 7578) with the user and the file, answered
+ * with a document that has its id. Neighbours: dify.c names the file in the
+ * question, chat/handover sends this before. */
+#include "provider/dify_file.h"
+
+#include "base/rand.h"
+#include "base/xalloc.h"
+#include "codec/base64.h"
+#include "codec/json.h"
+#include "provider/dify_event.h"
+
+#include <string.h>
+
+#define PATH "/files/upload"
+#define CHAT_PATH "/chat-messages"
+
+/* The endpoint may name the question's path. */
+static void
+put_url(struct provider_request *r, struct str endpoint)
+{
+    struct str query = endpoint, base;
+    struct buf root;
+
+    (void)str_split(&query, '?', &base);
+    while (base.n > 0 && base.p[base.n - 1] == '/') {
+        base.n--;
+    }
+    if (str_ends(base, STR(CHAT_PATH))) {
+        base.n -= sizeof(CHAT_PATH) - 1;
+    }
+    buf_init(&root, endpoint.n + 1);
+    buf_put_str(&root, base);
+    if (query.p != NULL) {
+        buf_putc(&root, '?');
+        buf_put_str(&root, query);
+    }
+    provider_request_put_url(r, buf_str(&root), STR(PATH));
+    buf_fini(&root);
+}
+
+static void
+put_headers(struct provider_request *r, const char *api_key,
+            const char *boundary)
+{
+    struct buf type;
+
+    buf_init(&type, 128);
+    buf_printf(&type, "multipart/form-data; boundary=%s", boundary);
+    provider_request_put(r, "Content-Type", buf_str(&type));
+    buf_fini(&type);
+    provider_request_put(r, "Accept", STR("application/json"));
+    if (api_key[0] != '\0') {
+        provider_request_put_bearer(r, str_from(api_key));
+    }
+}
+
+/* "image/png" is a picture.png: the app goes by the name. */
+static void
+put_part_head(struct buf *b, const char *boundary, struct str type)
+{
+    struct str ending = str_from_at(type, sizeof("image/") - 1);
+
+    buf_printf(b,
+               "--%s\r\nContent-Disposition: form-data; name=\"file\"; "
+               "filename=\"picture.%.*s\"\r\nContent-Type: %.*s\r\n\r\n",
+               boundary, STR_ARG(ending), STR_ARG(type));
+}
+
+static enum err
+put_bytes(struct buf *b, struct str base64)
+{
+    size_t room = BASE64_BYTES(base64.n), n = 0;
+    char *bytes = xmalloc(room);
+    enum err e = base64_decode(base64, bytes, room, &n);
+
+    if (e == ERR_OK) {
+        buf_put(b, bytes, n);
+    }
+    xfree(bytes);
+    return e;
+}
+
+enum err
+dify_file_put(const struct provider_config *config,
+              const struct picture *picture, struct str user,
+              struct provider_request *r)
+{
+    char boundary[RAND_ID_CHARS + 1]; /* nobody can put it into a file */
+    enum err e;
+
+    rand_id(boundary);
+    put_url(r, str_from(config->endpoint));
+    put_headers(r, config->api_key, boundary);
+    buf_printf(&r->body,
+               "--%s\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\n"
+               "%.*s\r\n",
+               boundary, STR_ARG(user));
+    put_part_head(&r->body, boundary, picture->type);
+    e = put_bytes(&r->body, picture->base64);
+    buf_printf(&r->body, "\r\n--%s--\r\n", boundary);
+    return e == ERR_OK ? provider_request_seal(r) : e;
+}
+
+bool
+dify_file_id(struct str answer, char out[static PROVIDER_ID_MAX + 1])
+{
+    struct json_text key, id = {.raw = {NULL, 0}};
+    struct json_scan s;
+
+    json_scan_init(&s, answer);
+    (void)json_scan_enter(&s, '{');
+    while (json_scan_member(&s, &key)) {
+        if (json_text_is(&key, STR("id")) && json_scan_peek(&s) == '"') {
+            json_scan_string(&s, &id);
+        } else {
+            json_scan_skip(&s);
+        }
+    }
+    if (!json_scan_end(&s) || id.raw.p == NULL || !dify_event_is_id(id.raw)) {
+        return false;
+    }
+    memcpy(out, id.raw.p, id.raw.n);
+    out[id.raw.n] = '\0';
+    return true;
+}
