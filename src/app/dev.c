@@ -5,6 +5,7 @@
 #include "app/keygen.h"
 #include "app/settings.h"
 #include "base/clock.h"
+#include "base/newfile.h"
 #include "guard/token.h"
 
 #include <errno.h>
@@ -38,20 +39,6 @@ dev_secret_get(struct buf *out, char *why, size_t why_size)
     return true;
 }
 
-static bool
-write_all(int fd, struct str s)
-{
-    while (s.n > 0) {
-        ssize_t n = write(fd, s.p, s.n);
-
-        if (n < 0 && errno != EINTR) {
-            return false;
-        }
-        s = str_from_at(s, n > 0 ? (size_t)n : 0);
-    }
-    return true;
-}
-
 bool
 dev_secret_keep(struct str secret, char *why, size_t why_size)
 {
@@ -67,7 +54,7 @@ dev_secret_keep(struct str secret, char *why, size_t why_size)
     if (fd < 0 && errno == EEXIST) {
         return true;
     }
-    kept = fd >= 0 && write_all(fd, secret);
+    kept = fd >= 0 && newfile_write(fd, secret) == ERR_OK;
     if (!kept) {
         snprintf(why, why_size, "%s cannot be written: %s", SECRET_FILE,
                  strerror(errno));

@@ -158,6 +158,20 @@ give_name(const struct newfile *f, bool replace)
 }
 
 enum err
+newfile_write(int fd, struct str bytes)
+{
+    while (bytes.n > 0) {
+        ssize_t n = write(fd, bytes.p, bytes.n);
+
+        if (n < 0 && errno != EINTR) {
+            return ERR_IO;
+        }
+        bytes = str_from_at(bytes, n > 0 ? (size_t)n : 0);
+    }
+    return ERR_OK;
+}
+
+enum err
 newfile_publish(struct newfile *f, bool replace, char *why, size_t why_size)
 {
     CHECK(f->fd >= 0);

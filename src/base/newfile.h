@@ -3,6 +3,7 @@
 #define CHATBOX_BASE_NEWFILE_H
 
 #include "base/err.h"
+#include "base/str.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -24,6 +25,9 @@ struct newfile {
  * why, and there is nothing to end. */
 enum err newfile_open(struct newfile *f, const char *path, char *why,
                       size_t why_size) MUST_CHECK;
+
+/* All of the bytes, to any file: ERR_IO, and errno says why. */
+enum err newfile_write(int fd, struct str bytes) MUST_CHECK;
 
 /* Syncs, and gives it the name; then syncs the folder. Unless `replace`
  * nothing may have the name: ERR_CONFLICT. On error (ERR_IO, too) one sentence,

@@ -81,7 +81,7 @@ do_write(struct file_in *f)
         e = folder_create(f->upload->folder, str_from(f->id), &f->file, why,
                           sizeof(why));
     }
-    return e == ERR_OK ? folder_write(f->file.fd, buf_str(&f->writing)) : e;
+    return e == ERR_OK ? newfile_write(f->file.fd, buf_str(&f->writing)) : e;
 }
 
 static enum err

@@ -100,20 +100,6 @@ folder_create(const char *folder, struct str id, struct newfile *out, char *why,
 }
 
 enum err
-folder_write(int fd, struct str bytes)
-{
-    while (bytes.n > 0) {
-        ssize_t n = write(fd, bytes.p, bytes.n);
-
-        if (n < 0 && errno != EINTR) {
-            return ERR_IO;
-        }
-        bytes = str_from_at(bytes, n > 0 ? (size_t)n : 0);
-    }
-    return ERR_OK;
-}
-
-enum err
 folder_open(const char *folder, struct str id, int *fd_out, uint64_t *size_out)
 {
     char path[PATH_BYTES];
@@ -180,7 +166,7 @@ overwrite(int fd, uint64_t size)
     while (ok && size > 0) {
         size_t n = size < sizeof(zeros) ? (size_t)size : sizeof(zeros);
 
-        ok = folder_write(fd, (struct str){zeros, n}) == ERR_OK;
+        ok = newfile_write(fd, (struct str){zeros, n}) == ERR_OK;
         size -= n;
     }
     return ok && fsync(fd) == 0;

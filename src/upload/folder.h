@@ -19,10 +19,9 @@
  * error (ERR_IO) one sentence. */
 enum err folder_init(const char *folder, char *why, size_t why_size) MUST_CHECK;
 
-/* A new file for this id, for folder_write and newfile_publish. */
+/* A new file for this id, for newfile_write and newfile_publish. */
 enum err folder_create(const char *folder, struct str id, struct newfile *out,
                        char *why, size_t why_size) MUST_CHECK;
-enum err folder_write(int fd, struct str bytes) MUST_CHECK;
 
 /* ERR_NOT_FOUND, ERR_IO. The caller closes *fd_out. */
 enum err folder_open(const char *folder, struct str id, int *fd_out,

@@ -64,7 +64,7 @@ put(struct place *p, const char *user, struct str bytes,
     assert_int_equal(
         folder_create(p->folder, str_from(id), &f, p->why, sizeof(p->why)),
         ERR_OK);
-    assert_int_equal(folder_write(f.fd, bytes), ERR_OK);
+    assert_int_equal(newfile_write(f.fd, bytes), ERR_OK);
     assert_int_equal(newfile_publish(&f, false, p->why, sizeof(p->why)),
                      ERR_OK);
     newfile_end(&f);
@@ -108,7 +108,7 @@ what_was_cut_goes_at_the_next_start(void **state)
     assert_int_equal(
         folder_create(p->folder, str_from(id), &f, p->why, sizeof(p->why)),
         ERR_OK);
-    assert_int_equal(folder_write(f.fd, STR("half")), ERR_OK);
+    assert_int_equal(newfile_write(f.fd, STR("half")), ERR_OK);
     assert_int_equal(folder_open(p->folder, str_from(id), &fd, &size),
                      ERR_NOT_FOUND);
     partial = strdup(f.partial);
