@@ -118,8 +118,8 @@ def test_a_failure_before_text_is_one_error(chat, server, fake, question, make, 
     assert API_KEY not in json.dumps(turn.frames)
     assert API_KEY not in server.log_text()
     if word:
-        assert [line for line in server.logs
-                if line.get("session_id") == one.session and word in json.dumps(line)]
+        wait_for(lambda: len(server.logged("llm_error", session_id=one.session, reason=word))
+                 == requests, 5, "a line of each attempt in the log")
 
 
 @pytest.mark.parametrize("make", [

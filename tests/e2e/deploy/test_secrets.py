@@ -56,14 +56,15 @@ def b64(count):
 
 
 def letters(count):
-    return "".join(secrets.choice("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") for _ in range(count))
+    """Each another one: the scanner takes what repeats itself for no secret."""
+    return "".join(secrets.SystemRandom().sample("ABCDEFGHIJKLMNOPQRSTUVWXYZ234567", count))
 
 
 def canaries():
     """Made anew each time: a file of a kind each, and what is planted in it."""
     key = secrets.token_hex(20)
     return {
-        "a.yaml": f"data:\n  JWT_SECRET: {b64(32)}\n",
+        "a.yaml": f"data:\n  JWT_SECRET: +{b64(32)[1:]}\n",
         "b.env": f"ENCRYPTION_KEYS=k{secrets.token_hex(4)}:{b64(32)}\n",
         "c.sh": f"export MONGO_URI='mongodb://chat:{key}@db:27017/?replicaSet=rs0'\n",
         "d.py": f"AWS = 'AKIA{letters(16)}'\n",
