@@ -142,6 +142,17 @@ providers(void)
 }
 
 static void
+notifications(void)
+{
+    printf("| event | sentence | when |\n|---|---|---|\n");
+#define NOTIFY_EVENT(ID, word, sentence, meaning)                              \
+    printf("| `" word "` | " sentence);                                        \
+    put_row_end(meaning);
+#include "notify/event.def"
+#undef NOTIFY_EVENT
+}
+
+static void
 steps(void)
 {
     printf("| step | what happens |\n|---|---|\n");
@@ -396,6 +407,7 @@ main(int argc, char **argv)
         {"example", example},
         {"members", members},
         {"metrics", metrics},
+        {"notifications", notifications},
         {"providers", providers},
         {"routes", routes},
         {"server-messages", server_messages},

@@ -31,6 +31,12 @@ text(struct str s)
     return s.p != NULL ? s.p : "";
 }
 
+static const char *
+or_null(struct str s)
+{
+    return s.n > 0 ? s.p : NULL;
+}
+
 static void
 warn(bool configured, const char *sentence)
 {
@@ -43,9 +49,8 @@ void
 boot_rooms_warn(const struct config *c)
 {
     warn(c->notify_emails.count > 0 || c->notify_phones.count > 0 ||
-             c->notify_sms_provider != CONFIG_SMS_NONE ||
-             c->notify_webhook_url.n > 0,
-         "notify is configured: this build sends no notifications yet");
+             c->notify_sms_provider != CONFIG_SMS_NONE,
+         "mail or SMS is configured: this build sends neither yet");
     warn(c->llm_transcription_endpoint.n > 0,
          "llm.transcription is configured: this build transcribes nothing "
          "yet");
@@ -271,7 +276,7 @@ fill_gate(struct boot_rooms *r, const struct config *c)
         .metrics_networks = r->metrics,
         .metrics_network_count = c->metrics_allowed_networks.count,
         .keys = r->keys,
-        .jwks_url = c->auth_jwks_url.n > 0 ? c->auth_jwks_url.p : NULL,
+        .jwks_url = or_null(c->auth_jwks_url),
         .jwks_ca = text(c->auth_jwks_ca),
         .keyed_shards = &r->keyed_shards,
         .token_rules = &r->rules,
@@ -287,6 +292,15 @@ fill_gate(struct boot_rooms *r, const struct config *c)
         .websockets = &r->websockets,
         .draining = &r->draining,
         .closing = &r->closing,
+    };
+}
+
+static void
+fill_notify(struct boot_rooms *r, const struct config *c)
+{
+    r->notify = (struct notify_settings){
+        .webhook_url = or_null(c->notify_webhook_url),
+        .webhook_secret = c->notify_webhook_secret,
     };
 }
 
@@ -361,6 +375,7 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     fill_upload(r, c);
     fill_rules(r, c);
     fill_gate(r, c);
+    fill_notify(r, c);
     r->net = (struct net_settings){
         .tls = r->tls, .output_limit_bytes = c->ws_output_limit_bytes};
     fill_store(r, c);

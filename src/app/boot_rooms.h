@@ -8,6 +8,7 @@
 #include "gate/gate.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "notify/notify.h"
 #include "provider/breakers.h"
 #include "store/seal.h"
 #include "upload/upload.h"
@@ -32,6 +33,7 @@ struct boot_rooms {
     char *path_prefix;
     char *file_prefix;
     struct upload upload;
+    struct notify_settings notify;
     const char **upload_types;
     char *upload_folder;
     atomic_uint keyed_shards;

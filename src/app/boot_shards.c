@@ -43,6 +43,7 @@ make_rooms(struct boot *b, struct shard *s)
 
     if (e == ERR_OK) {
         fetch_pool_init(s);
+        notify_init(s, &b->rooms.notify);
         e = chat_init(s, b->chat, b->store);
     }
     if (e == ERR_OK) {
@@ -137,6 +138,7 @@ fini_rooms(struct shard *s)
 {
     gate_fini(s);
     chat_fini(s);
+    notify_fini(s);
     fetch_pool_fini(s);
     net_fini(s);
 }

@@ -30,7 +30,8 @@ struct boot {
     atomic_uint put_down; /* reloads that were put down in the audit, or not */
     atomic_uint idle;     /* shards without a running turn */
     atomic_uint empty;    /* shards without a connection */
-    atomic_size_t cut;    /* turns and connections that were cut */
+    atomic_uint told;     /* shards without a notification on its way */
+    atomic_size_t cut;    /* turns, connections, notifications that were cut */
     unsigned reloads;
     bool serving;      /* main: all shards have their rooms */
     bool reload_asked; /* main: before that */

@@ -66,6 +66,26 @@ step_abort(struct boot *b, struct shard *s)
     atomic_fetch_add(&b->cut, gate_abort_all(s));
 }
 
+static void
+on_told(void *cookie)
+{
+    struct boot *b = cookie;
+
+    boot_state_tell(b, &b->told);
+}
+
+static void
+step_notify(struct boot *b, struct shard *s)
+{
+    notify_drain(s, on_told, b);
+}
+
+static void
+step_hush(struct boot *b, struct shard *s)
+{
+    atomic_fetch_add(&b->cut, notify_cut(s));
+}
+
 /* --- the sequence, on main ---------------------------------------------- */
 
 /* Waits unless there is no more time for it. */
@@ -124,6 +144,19 @@ end_connections(struct stop *stop)
     }
 }
 
+/* Last: operators may have to be told of what the others waited for. */
+static void
+end_notifications(struct stop *stop)
+{
+    struct boot *b = stop->boot;
+
+    boot_shards_post(b, step_notify);
+    if (!wait_for(stop, &b->told, stop->deadline_ms)) {
+        boot_shards_post(b, step_hush);
+        (void)wait_short(b, &b->told, FLUSH_MS);
+    }
+}
+
 bool
 boot_stop(struct boot *b)
 {
@@ -138,9 +171,11 @@ boot_stop(struct boot *b)
     stop.deadline_ms = clock_mono_ms() + c->server_shutdown_timeout_ms;
     end_turns(&stop);
     end_connections(&stop);
+    end_notifications(&stop);
     cut = atomic_load(&b->cut);
     if (cut > 0) {
-        log_warn(EVENT_SHUTDOWN_FORCED, "answers or connections were cut",
+        log_warn(EVENT_SHUTDOWN_FORCED,
+                 "answers, connections or notifications were cut",
                  log_int("cut", (int64_t)cut));
     }
     return cut > 0;

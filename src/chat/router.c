@@ -14,6 +14,7 @@
 #include "chat/repeat.h"
 #include "chat/session.h"
 #include "chat/turn.h"
+#include "notify/notify.h"
 #include "proto/message.h"
 #include "upload/file_id.h"
 #include "upload/upload.h"
@@ -233,6 +234,19 @@ model_or_default(const struct session *s, const char *id)
 }
 
 static void
+call_for_help(struct session *s)
+{
+    struct frame_status status = {.content = "Help requested"};
+    struct notify_event event = {.kind = NOTIFY_HELP_REQUEST,
+                                 .session_id = session_id(s),
+                                 .user_id = user_id(s->user)};
+
+    s->help_requested = true;
+    session_broadcast(s, NULL, frame_status(s, &status));
+    notify_send(s->user->chat->shard, &event);
+}
+
+static void
 apply_change(struct change *change)
 {
     struct session *s = change->errand.session;
@@ -240,10 +254,7 @@ apply_change(struct change *change)
     if (change->patch == STORE_PATCH_MODEL) {
         session_set_model(s, model_or_default(s, change->model_id));
     } else {
-        struct frame_status status = {.content = "Help requested"};
-
-        s->help_requested = true;
-        session_broadcast(s, NULL, frame_status(s, &status));
+        call_for_help(s);
     }
 }
 

@@ -28,6 +28,7 @@ struct chat;
 struct gate;
 struct fetch_pool;
 struct net;
+struct notify;
 
 /* Freed at the end of the turn of the loop, never inside a callback. */
 struct deferred {
@@ -44,6 +45,7 @@ struct shard {
     struct gate *gate;
     struct fetch_pool *fetch;
     struct net *net;
+    struct notify *notify;
     /* Answers that other threads owe it; counted by whoever asks (one more)
      * and by the letter that brings the answer (one less). */
     atomic_size_t awaited;
