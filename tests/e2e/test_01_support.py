@@ -2,13 +2,16 @@
 """The suite's own tools, tested before they judge anybody."""
 
 import json
+import os
 
 import httpx
 import jwt
 import pytest
 
 from support.answer import Answer, failure, plain
+from support.output import Output
 from support.tokens import SECRET, claims, forge, token
+from support.waiting import wait_for
 from support.ws import CLOSE, TEXT, Turn, close_payload, encode, is_end
 
 
@@ -117,3 +120,43 @@ def test_a_turn_is_read_from_its_frames():
     turn = Turn([{"type": "ack"}, {"type": "loading"}, delta, delta, end])
     assert turn.text == "aa" and turn.finish == "stop" and turn.seq == 2
     assert is_end({"type": "error"}) and not is_end(delta)
+
+
+# --- what a process writes
+
+@pytest.fixture
+def pipe():
+    """(What it writes to, what is seen of it.)"""
+    there, here = os.pipe()
+    output = Output(open(there, "rb"))  # noqa: SIM115 (closed at the end of the pipe)
+    with open(here, "wb", buffering=0) as written:
+        yield written, output
+    output.join()
+
+
+def test_a_line_is_seen_as_soon_as_it_is_written(pipe):
+    """No thread has to come first."""
+    written, output = pipe
+    for n in range(2000):
+        written.write(b"line %d\n" % n)
+        assert output.lines[-1] == f"line {n}"
+    assert len(output.lines) == 2000
+
+
+def test_lines_are_put_together_from_pieces(pipe):
+    written, output = pipe
+    for byte in "a ü\n\nbroken \xff".encode():
+        written.write(bytes([byte]))
+        output.lines  # noqa: B018 (it reads)
+    written.write(b"\xff")
+    assert output.lines == ["a ü", ""]
+    written.close()
+    output.join()
+    assert output.lines == ["a ü", "", "broken ÿ\\xff"]
+
+
+def test_who_writes_more_than_a_pipe_holds_is_not_held_up(pipe):
+    written, output = pipe
+    for _ in range(100):
+        written.write(b"x" * 99_999 + b"\n")
+    assert wait_for(lambda: output.lines == ["x" * 99_999] * 100, 10, "all of it")

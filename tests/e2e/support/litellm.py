@@ -7,11 +7,11 @@ import json
 import shutil
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 import httpx
 
+from .output import Output
 from .server import ROOT, base_env, reserve_port
 from .waiting import PATIENCE, wait_for
 
@@ -38,16 +38,14 @@ class LiteLLM:
         self.kept = reserve_port()
         self.base = f"http://127.0.0.1:{self.kept.getsockname()[1]}"
         self.endpoint = f"{self.base}/v1"
-        self.lines = []
         self.process = subprocess.Popen(
             [PROGRAM, "--config", self._settings(models), "--host", "127.0.0.1",
              "--port", str(self.kept.getsockname()[1])],
             env={**base_env(), "HOME": self.folder, "LITELLM_MASTER_KEY": KEY,
                  "LITELLM_LOCAL_MODEL_COST_MAP": "True"},
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="backslashreplace")
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
+            stderr=subprocess.STDOUT)
+        self.output = Output(self.process.stdout)
         try:
             wait_for(self._ready, 50, "LiteLLM answers", interval=0.05)
         except BaseException:
@@ -65,15 +63,10 @@ class LiteLLM:
             ensure_ascii=False))
         return path
 
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-        self.process.stdout.close()
-
     def _ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"exit {self.process.returncode} instead of a start:\n"
-                                 + "\n".join(self.lines[-40:]))
+                                 + "\n".join(self.output.lines[-40:]))
         try:
             return self.ask("GET", "/health/liveliness").status_code == 200
         except httpx.TransportError:
@@ -88,7 +81,7 @@ class LiteLLM:
     def kill9(self):
         self.process.kill()
         self.process.wait()
-        self.reader.join(5)
+        self.output.join()
 
     def close(self):
         """It keeps nothing, so it need not stop in good order."""

@@ -10,11 +10,11 @@ import shutil
 import subprocess
 import sys
 import tempfile
-import threading
 
 import pymongo
 from pymongo.errors import PyMongoError
 
+from .output import Output
 from .server import base_env, reserve_port
 from .waiting import PATIENCE, wait_for
 
@@ -29,7 +29,6 @@ class MongoServer:
         self.kept = reserve_port()
         self.port = self.kept.getsockname()[1]
         self.arguments = arguments
-        self.lines = []
         self.process = None
         self.client = None
         self.start()
@@ -53,11 +52,8 @@ class MongoServer:
              str(self.port), "--storage-path", self.folder, "--cache-size", "64M",
              "--sync-on-commit", "--enable-test-commands", *self.arguments],
             env=base_env(), cwd=self.folder, stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-            errors="backslashreplace")
-        self.reader = threading.Thread(target=self._read, args=(self.process.stdout,),
-                                       daemon=True)
-        self.reader.start()
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        self.output = Output(self.process.stdout)
         self.client = pymongo.MongoClient(
             self.host, directConnection=True, serverSelectionTimeoutMS=1000,
             w="majority", journal=True)
@@ -66,16 +62,11 @@ class MongoServer:
     def _ready(self):
         if self.process.poll() is not None:
             raise AssertionError(f"exit {self.process.returncode} instead of a start:\n"
-                                 + "\n".join(self.lines[-40:]))
+                                 + "\n".join(self.output.lines[-40:]))
         try:
             return self.client.admin.command("hello")["isWritablePrimary"]
         except PyMongoError:
             return False
-
-    def _read(self, pipe):
-        for line in pipe:
-            self.lines.append(line.rstrip("\n"))
-        pipe.close()
 
     def stop(self):
         """In good order; the folder stays."""
@@ -94,7 +85,7 @@ class MongoServer:
             if self.process.poll() is None:
                 self.process.kill()
                 self.process.wait()
-            self.reader.join(5)
+            self.output.join()
 
     def close(self):
         """For good; as its folder goes, too, it need not stop in good order."""

@@ -2,7 +2,7 @@
 """The real binary as a child process: started, watched, stopped and judged.
 
 A server gets its settings by environment only, a data folder of its own and a
-free port. Its standard error is read line by line by a thread. Whoever stops it
+free port. Who looks at its log sees all that it has written. Whoever stops it
 learns its exit status; `stop()` also fails on a wrong one and on any word of a
 sanitizer.
 """
@@ -16,12 +16,12 @@ import signal
 import socket
 import subprocess
 import tempfile
-import threading
 from pathlib import Path
 
 import httpx
 
 from .backend import BACKEND
+from .output import Output
 from .tokens import SECRET, token
 from .waiting import PATIENCE, wait_for
 
@@ -134,29 +134,16 @@ class Server:
     def start(self, wait=True):
         """Start (again, on the same data folder and port)."""
         assert self.process is None or self.process.poll() is not None
-        self.lines = []
-        self.stdout = []
         self.process = subprocess.Popen(
             self.command, env={**base_env(), **self.env}, cwd=self.cwd,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE, text=True, errors="backslashreplace")
-        self.readers = [
-            threading.Thread(target=self._read, args=(pipe, lines), daemon=True)
-            for pipe, lines in ((self.process.stdout, self.stdout),
-                                (self.process.stderr, self.lines))]
-        for reader in self.readers:
-            reader.start()
+            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        self.output = Output(self.process.stdout)
+        self.errors = Output(self.process.stderr)
         if self not in LIVE:
             LIVE.append(self)
         if wait:
             self.wait_ready()
         return self
-
-    @staticmethod
-    def _read(pipe, lines):
-        for line in pipe:
-            lines.append(line.rstrip("\n"))
-        pipe.close()
 
     def wait_ready(self):
         def ready():
@@ -185,8 +172,7 @@ class Server:
             self.process.send_signal(signal.SIGABRT)
             self.process.wait()
             raise AssertionError(f"still running after {timeout} s") from None
-        for reader in self.readers:
-            reader.join(5)
+        self._read_all()
         self.check_quiet()
         if expect is not None:
             assert status == expect, f"exit status {status}\n{self.tail()}"
@@ -195,8 +181,11 @@ class Server:
     def kill9(self):
         self.process.kill()
         self.process.wait()
-        for reader in self.readers:
-            reader.join(5)
+        self._read_all()
+
+    def _read_all(self):
+        for pipe in (self.output, self.errors):
+            pipe.join()
 
     def signal(self, sig):
         self.process.send_signal(sig)
@@ -242,10 +231,19 @@ class Server:
         return f"{self.scheme}://127.0.0.1:{self.port}{self.prefix}{path}"
 
     @property
+    def lines(self):
+        """Standard error, up to now: also the line before a frame that was received."""
+        return self.errors.lines
+
+    @property
+    def stdout(self):
+        return self.output.lines
+
+    @property
     def logs(self):
         """The log's JSON lines, in order."""
         parsed = []
-        for line in list(self.lines):
+        for line in self.lines:
             try:
                 parsed.append(json.loads(line))
             except ValueError:
@@ -262,10 +260,10 @@ class Server:
                         f"log event {event} {members}")
 
     def log_text(self):
-        return "\n".join(list(self.lines))
+        return "\n".join(self.lines)
 
     def tail(self, count=60):
-        return "\n".join(list(self.stdout)[-10:] + list(self.lines)[-count:])
+        return "\n".join(self.stdout[-10:] + self.lines[-count:])
 
     def check_quiet(self):
         found = [line for line in self.lines if SANITIZER.search(line)]

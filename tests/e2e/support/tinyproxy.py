@@ -10,6 +10,7 @@ import tempfile
 import threading
 from pathlib import Path
 
+from .output import Output
 from .server import base_env, reserve_port
 from .waiting import PATIENCE, wait_for
 
@@ -26,22 +27,15 @@ class Tinyproxy:
         settings = Path(self.folder) / "tinyproxy.conf"
         settings.write_text("\n".join(
             ["Listen 127.0.0.1", f"Port {self.port}", "LogLevel Connect", *lines, ""]))
-        self.lines = []
         self.process = subprocess.Popen(
             ["tinyproxy", "-d", "-c", settings], env={**base_env(), **(env or {})},
             cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT, text=True, errors="backslashreplace")
-        self.reader = threading.Thread(target=self._read, daemon=True)
-        self.reader.start()
+            stderr=subprocess.STDOUT)
+        self.output = Output(self.process.stdout)
         wait_for(self._ready, 10, "the proxy listens")
 
-    def _read(self):
-        for line in self.process.stdout:
-            self.lines.append(line.rstrip("\n"))
-        self.process.stdout.close()
-
     def _ready(self):
-        assert self.process.poll() is None, "\n".join(self.lines)
+        assert self.process.poll() is None, "\n".join(self.output.lines)
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
@@ -50,7 +44,7 @@ class Tinyproxy:
 
     def requests(self):
         """(method, target) of each, in order."""
-        return [found.groups() for found in map(REQUEST.search, list(self.lines)) if found]
+        return [found.groups() for found in map(REQUEST.search, self.output.lines) if found]
 
     def close(self):
         try:
@@ -59,7 +53,7 @@ class Tinyproxy:
         finally:
             self.process.kill()
             self.process.wait()
-            self.reader.join(5)
+            self.output.join()
             self.kept.close()
             shutil.rmtree(self.folder, ignore_errors=True)
 
