@@ -11,6 +11,7 @@ from support.mongoserver import MongoServer
 from support.operators import operator
 from support.server import Server, provider_env
 from support.tlsmodel import Authority, TlsModel
+from support.waiting import past_midnight
 from support.ws import Chat, RawWs, fresh
 
 
@@ -99,6 +100,12 @@ def server(spawn_module, fake, request):
     if callable(settings):
         settings = settings(fake)
     return spawn_module({**provider_env(fake), **settings})
+
+
+@pytest.fixture
+def same_day():
+    """No day and no month ends before the test does."""
+    past_midnight()
 
 
 @pytest.fixture

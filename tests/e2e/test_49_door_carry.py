@@ -265,6 +265,7 @@ def test_who_goes_ends_the_one_that_goes_on(server, user, fake, other, question)
     assert other.wait_asked(question).closed.wait(5)
 
 
+@pytest.mark.usefixtures("same_day")
 def test_a_budget_counts_all_parts(server, user, fake, other, question):
     """What the first one said, what the other one is sent of it, and what that says."""
     fake.when(question, begin("openai", "w " * 400).rst())

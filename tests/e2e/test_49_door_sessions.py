@@ -210,6 +210,7 @@ def test_the_limit_of_messages_holds(spawn, fake, user):
     assert int(caught.value.response.headers["retry-after"]) > 0
 
 
+@pytest.mark.usefixtures("same_day")
 def test_budgets_hold_in_conversations(spawn, fake, user, question):
     server = spawn({**provider_env(fake), "LLM_BUDGET_1_ROLE": "metered",
                     "LLM_BUDGET_1_TOKENS_PER_DAY": "100"})

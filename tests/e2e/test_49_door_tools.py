@@ -467,6 +467,7 @@ def test_arguments_count_where_nobody_says_what_they_were(client, fake, other, q
     assert 100 <= last.usage.completion_tokens <= 110 and last.usage.estimated is True
 
 
+@pytest.mark.usefixtures("same_day")
 def test_a_budget_ends_arguments_too(spawn, other, user, question):
     server = spawn({**provider_env(other, ID="claude", TYPE="anthropic",
                                    ENDPOINT=other.base),

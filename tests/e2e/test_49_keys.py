@@ -17,9 +17,10 @@ from support.messages import Message, error
 from support.server import SECRET, provider_env, run_cli
 from support.waiting import wait_for
 
-# A part of one would do: each has its own, from the first byte.
-KEYS = {"openai": "sk-3e91f7a05c2d8b64", "azure": "az-b7c40d92e6158f3a77d2",
-        "anthropic": "sk-ant-5d08c1f92be7", "dify": "app-91c7e2b05fd3a846c0e5"}
+# A part of one would do: each has its own, from the first byte. No part is hexadecimal
+# throughout, as ids are, thousands of which are looked through.
+KEYS = {"openai": "sk-3q91x7m05w2h8k64", "azure": "az-b7r40v92n6158z3p77y2",
+        "anthropic": "sk-ant-5j08t1w92hq7", "dify": "app-91k7u2s05xr3v846n0z5"}
 FORMS = list(KEYS)
 SHOWN = 8  # so many of its bytes, and it is
 

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Rates: messages, user HTTP, public HTTP, refused tokens."""
 
+import time
+
 import pytest
 
-from support.checks import assert_error
+from support.checks import assert_error, one_too_many
 from support.server import demo_env, provider_env
 from support.tokens import forge, token
 from support.waiting import PATIENCE, wait_for
@@ -18,14 +20,16 @@ def slow(spawn_module, fake):
 
 def test_messages_over_the_limit_are_refused_with_the_time(slow, connect):
     one = connect(slow)
+    began = time.monotonic()
     for n in range(3):
         assert one.turn(f"hello {n}").finish == "stop"
     one.say("too many", client_id="c-4")
     refusal = one.recv()
+    took = (time.monotonic() - began) * 1000
     assert refusal["type"] == "error"
     error = refusal["error"]
     assert error["code"] == "TOO_MANY_REQUESTS" and error["recoverable"] is True
-    assert 15_000 <= error["retry_after"] <= 20_000
+    assert 19_999 - took <= error["retry_after"] <= 20_000
     page = slow.user(one.user).get(f"/sessions/{one.session}").json()
     assert len(page["messages"]) == 6
     assert slow.wait_log("rate_limited")
@@ -66,8 +70,7 @@ def test_messages_refill_evenly(spawn, connect, fake):
     one = connect(server)
     one.turn("1")
     one.turn("2")
-    wait = one.turn("3").error["retry_after"]
-    assert 0 < wait <= 1000 * PATIENCE
+    assert 0 < one_too_many(one)["retry_after"] <= 1000 * PATIENCE
     wait_for(lambda: one.turn("4").finish == "stop", 3, "one message after a second",
              interval=0.05)
 
@@ -76,11 +79,11 @@ def test_messages_refill_evenly(spawn, connect, fake):
 
 def drain(client, path, limit):
     """Ask until refused; the number of good answers and the refusal."""
-    for count in range(limit + 5):
+    for count in range(10 * limit):
         answer = client.get(path)
         if answer.status_code == 429:
             return count, answer
-    raise AssertionError(f"{limit + 5} answers and no refusal")
+    raise AssertionError(f"{10 * limit} answers and no refusal")
 
 
 def test_public_routes_share_one_bucket_per_address(spawn):

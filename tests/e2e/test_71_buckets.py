@@ -8,7 +8,7 @@ from datetime import datetime
 
 import pytest
 
-from support.checks import assert_error
+from support.checks import assert_error, one_too_many
 from support.rawhttp import RawConn, request
 from support.server import demo_env, provider_env
 from support.tokens import token
@@ -97,26 +97,30 @@ def test_help_is_limited_by_session_not_by_user(spawn, connect, fake):
     def ask(chat):
         chat.send("help_request")
         return chat.get(lambda f: f["type"] in ("error", "connection_status"))
+    began = time.monotonic()
     assert [ask(one)["type"] for _ in range(3)] == ["connection_status"] * 3
     error = ask(one)["error"]
+    took = (time.monotonic() - began) * 1000
     assert error["code"] == "TOO_MANY_REQUESTS" and error["recoverable"] is True
-    assert 95_000 <= error["retry_after"] <= 100_000
+    assert 99_999 - took <= error["retry_after"] <= 100_000
     assert ask(two)["type"] == "connection_status"
 
 
 # --- waiting times
 
-@pytest.mark.parametrize("limit,window,low,high", [
-    (3, "1h", 1_190_000, 1_200_000), (60, "1m", 1, 1000), (1, "1d", 86_390_000, 86_400_000)])
-def test_the_waiting_time_is_that_of_one_message(spawn, connect, limit, window, low, high):
+@pytest.mark.parametrize("limit,window,wait", [
+    (3, "1h", 1_200_000), (60, "1h", 60_000), (1, "1d", 86_400_000)])
+def test_the_waiting_time_is_that_of_one_message(spawn, connect, limit, window, wait):
     server = spawn({**demo_env(), "RATE_LIMIT": str(limit), "RATE_LIMIT_WINDOW": window})
     one = connect(server)
+    began = time.monotonic()
     for _ in range(limit):
         one.say("x", model_id="no such model")  # counted, and answered at once
     one.say("x")
     errors = [one.get("error")["error"] for _ in range(limit + 1)]
     assert [e["code"] for e in errors] == ["NOT_FOUND"] * limit + ["TOO_MANY_REQUESTS"]
-    assert low <= errors[-1]["retry_after"] <= high
+    took = (time.monotonic() - began) * 1000
+    assert wait - 1 - took <= errors[-1]["retry_after"] <= wait
 
 
 def test_who_waits_as_long_as_told_is_admitted(spawn, connect, fake):
@@ -127,9 +131,7 @@ def test_who_waits_as_long_as_told_is_admitted(spawn, connect, fake):
     for n in range(4):
         one.turn(f"q{n}")
     for _ in range(3):
-        refused = one.turn("too early")
-        assert refused.error["code"] == "TOO_MANY_REQUESTS"
-        at = time.monotonic() + refused.error["retry_after"] / 1000
+        at = time.monotonic() + one_too_many(one)["retry_after"] / 1000
         wait_for(lambda: time.monotonic() > at, 5, "the time that was told",
                  interval=0.001)
         assert one.turn("in time").finish == "stop"

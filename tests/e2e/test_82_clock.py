@@ -97,10 +97,13 @@ def test_the_limiter_neither_forgives_nor_punishes(jumping, connect, jump):
                      RATE_LIMIT_CLEANUP_INTERVAL="100ms")
     user = fresh()
     one = connect(server, user, bearer=far(user))
-    for n in range(3):
+    admitted, began = 3, time.monotonic()
+    for n in range(admitted):
         one.turn(f"q{n}")
     server.jump(jump)
-    refused = one.turn("too many")
+    while (refused := one.turn("too many")).error is None:
+        admitted += 1  # on a machine that is slow
+    assert admitted <= 3 + (time.monotonic() - began) / 4
     assert refused.error["code"] == "TOO_MANY_REQUESTS"
     assert refused.error["retry_after"] <= 4000
     wait_for(lambda: one.turn("in its time").finish == "stop", 10, "admitted again",

@@ -22,6 +22,7 @@ from support.tokens import token
 from support.waiting import wait_for
 from support.ws import Chat, fresh, upgrade
 
+pytestmark = pytest.mark.usefixtures("same_day")  # budgets are of days and months
 ELSEWHERE = {  # row: the test that shows it
     "server.tls_cert": "test_a_new_certificate_is_shown_to_newcomers_only",
     "server.tls_key": "test_a_new_certificate_is_shown_to_newcomers_only",

@@ -3,6 +3,8 @@
 
 import re
 
+from .waiting import wait_for
+
 CODES = {400: {"BAD_REQUEST"}, 401: {"UNAUTHORIZED", "INVALID_TOKEN", "EXPIRED_TOKEN"},
          403: {"FORBIDDEN"}, 404: {"NOT_FOUND"}, 405: {"METHOD_NOT_ALLOWED"},
          408: {"REQUEST_TIMEOUT"}, 409: {"CONFLICT"}, 413: {"PAYLOAD_TOO_LARGE"},
@@ -52,6 +54,13 @@ def assert_error(answer, status, code=None, field=None):
         assert isinstance(retry_ms, int) and retry_ms >= 0, body
         assert int(retry_s) == max(1, -(-retry_ms // 1000)), (retry_s, body)
     return body
+
+
+def one_too_many(chat):
+    """Asks until it is refused; the error. Who takes long to ask is allowed more."""
+    turn = wait_for(lambda: (asked := chat.turn("once more")).error and asked, 10, "a refusal")
+    assert turn.error["code"] == "TOO_MANY_REQUESTS", turn.error
+    return turn.error
 
 
 def assert_id(value):

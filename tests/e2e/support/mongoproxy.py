@@ -28,7 +28,7 @@ import time
 
 from . import mongowire
 from .mongowire import HELLO, Message
-from .server import free_port
+from .server import reserve_port
 from .waiting import PATIENCE, wait_for
 
 BEFORE = ("cut", "hang_before", "refuse_command")
@@ -98,7 +98,8 @@ class MongoProxy:
         self.loop = asyncio.new_event_loop()
         self.open = asyncio.Event()
         self.open.set()
-        self.port = free_port()  # where it can listen again
+        self.kept = reserve_port()
+        self.port = self.kept.getsockname()[1]  # where it can listen again
         started = threading.Event()
         self.thread = threading.Thread(target=self._run, args=(started,), daemon=True)
         self.thread.start()
@@ -161,6 +162,7 @@ class MongoProxy:
         self.heal()
         self.loop.call_soon_threadsafe(self.loop.stop)
         self.thread.join(5 * PATIENCE)
+        self.kept.close()
 
     def __enter__(self):
         return self

@@ -36,6 +36,7 @@ SANITIZER = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer
 API_KEY = "sk-9f3b1c77d2e84a06"
 
 LIVE = []  # every server of this process that was not forgotten yet
+KEPT = []  # what keeps the ports that free_port gave
 
 
 def reserve_port():
@@ -56,9 +57,9 @@ def reserve_port():
 
 
 def free_port():
-    """A port nobody listens on."""
-    with reserve_port() as kept:
-        return kept.getsockname()[1]
+    """A port nobody listens on, and which no other test gets while this process runs."""
+    KEPT.append(reserve_port())
+    return KEPT[-1].getsockname()[1]
 
 
 def base_env():

@@ -8,6 +8,9 @@ import time
 PATIENCE = float(os.environ.get("CHATBOX_TEST_PATIENCE", "1"))
 
 
+DAY_S = 86400
+
+
 def wait_for(condition, timeout=5.0, what="condition", interval=0.005):
     """Return the first true value of `condition()`; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout * PATIENCE
@@ -18,3 +21,10 @@ def wait_for(condition, timeout=5.0, what="condition", interval=0.005):
         if time.monotonic() > deadline:
             raise AssertionError(f"not within {timeout * PATIENCE:g} s: {what}")
         time.sleep(interval)
+
+
+def past_midnight(seconds=15):
+    """Days and months end at midnight (UTC), and what counts by them begins anew: waits
+    for it when there are no more than so many seconds left."""
+    wait_for(lambda: DAY_S - time.time() % DAY_S > seconds * PATIENCE, seconds + 5,
+             "midnight", interval=0.1)
