@@ -97,7 +97,8 @@ class Client:
     ids=["nginx, a stop", "nginx, a kill", "haproxy, a stop"])
 def test_two_hundred_streams_and_a_restart(spawn, fake, authority, kind, how):
     server = spawn({**provider_env(fake), "TRUSTED_PROXIES": "127.0.0.1",
-                    "SHUTDOWN_TIMEOUT": "3s"})
+                    "SHUTDOWN_TIMEOUT": "3s", "LLM_IDLE_TIMEOUT": "1h",
+                    "LLM_STREAM_TIMEOUT": "1h"})
     front = kind(server, authority)
     try:
         with ThreadPoolExecutor(16) as pool:
