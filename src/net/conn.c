@@ -284,6 +284,10 @@ settle_output(struct conn *c)
     if (c->ended) {
         return;
     }
+    if (c->half_due && c->out.n == 0) {
+        c->half_due = false;
+        (void)shutdown(c->fd, SHUT_WR);
+    }
     if (c->finishing && !c->fin_sent) {
         settle_finish(c, c->out.n < before);
     } else if (c->above_high && c->out.n <= CONN_LOW_WATER) {
@@ -317,13 +321,19 @@ conn_settle(struct conn *c)
     conn_watch(c);
 }
 
+static bool
+takes_output(const struct conn *c)
+{
+    return !c->ended && !c->finishing && !c->no_output;
+}
+
 enum err
 conn_write(struct conn *c, const void *bytes, size_t n)
 {
     char *room = conn_reserve(c, n);
 
     if (room == NULL) {
-        return c->ended || c->finishing ? ERR_IO : ERR_TOO_BIG;
+        return takes_output(c) ? ERR_TOO_BIG : ERR_IO;
     }
     memcpy(room, bytes, n);
     return ERR_OK;
@@ -341,7 +351,7 @@ stop_gathering(struct conn *c)
 char *
 conn_reserve(struct conn *c, size_t n)
 {
-    if (c->ended || c->finishing) {
+    if (!takes_output(c)) {
         return NULL;
     }
     stop_gathering(c);
@@ -409,6 +419,17 @@ conn_finish(struct conn *c, uint64_t linger_ms)
     xfree(c->unread);
     c->unread = NULL;
     conn_due(c); /* the wait begins after what is queued was offered once */
+}
+
+void
+conn_end_output(struct conn *c)
+{
+    CHECK(c->ssl == NULL && c->move == NULL);
+    if (takes_output(c)) {
+        stop_gathering(c);
+        c->no_output = c->half_due = true;
+        conn_due(c);
+    }
 }
 
 void

@@ -86,6 +86,11 @@ void conn_resume(struct conn *c);
  * on_bytes, on_eof, on_drain. Idempotent (the first linger_ms counts). */
 void conn_finish(struct conn *c, uint64_t linger_ms);
 
+/* Sends what is queued, then FIN, and reads on: the peer hears that nothing
+ * more comes, and may still answer. Nothing can be queued from now on (as after
+ * conn_finish). Of a plain connection. Idempotent; conn_finish may follow. */
+void conn_end_output(struct conn *c);
+
 /* Closes at once, dropping what is queued; when that was something the peer
  * sees a reset, so that it cannot take what it has for the whole. on_closed
  * comes at the end of this turn. Idempotent. A connection that is to move and

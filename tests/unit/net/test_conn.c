@@ -116,6 +116,59 @@ finishing_does_not_wait_longer_than_it_was_told(void **state)
 }
 
 static void
+what_comes_is_still_read_after_the_end_of_the_output(void **state)
+{
+    enum { SIZE = 900000 };
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char *bytes = pattern(SIZE);
+    char *back = xmalloc(SIZE);
+    char none;
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, bytes, SIZE), ERR_OK);
+    conn_end_output(u.conn);
+    conn_end_output(u.conn);
+    assert_int_equal(conn_write(u.conn, "x", 1), ERR_IO);
+    assert_null(conn_reserve(u.conn, 1));
+    fixture_recv(&f, peer, back, SIZE);
+    assert_memory_equal(back, bytes, SIZE);
+    PUMP_UNTIL(&f, recv(peer, &none, 1, 0) == 0);
+    fixture_send(&f, peer, "answer", 6);
+    PUMP_UNTIL(&f, u.got.n == 6);
+    assert_int_equal(u.closed, 0);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    PUMP_UNTIL(&f, u.eofs == 1);
+    conn_finish(u.conn, 60000);
+    PUMP_UNTIL(&f, u.closed);
+    assert_int_equal(u.why, CONN_END_PEER);
+    xfree(bytes);
+    xfree(back);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
+finishing_may_follow_the_end_of_the_output(void **state)
+{
+    struct user u;
+    int peer = fixture_pair(&f, &u, SOCK_STREAM);
+    char got[4] = {0};
+
+    (void)state;
+    assert_int_equal(conn_write(u.conn, "bye", 3), ERR_OK);
+    conn_end_output(u.conn);
+    conn_finish(u.conn, 60000);
+    fixture_recv(&f, peer, got, 3);
+    assert_string_equal(got, "bye");
+    PUMP_UNTIL(&f, recv(peer, got, 1, 0) == 0);
+    assert_int_equal(u.closed, 0);
+    assert_int_equal(shutdown(peer, SHUT_WR), 0);
+    PUMP_UNTIL(&f, u.closed);
+    assert_int_equal(u.why, CONN_END_LOCAL);
+    fixture_drop(&f, &u, peer);
+}
+
+static void
 answer_and_finish(struct user *u)
 {
     assert_int_equal(conn_write(u->conn, "bye", 3), ERR_OK);
@@ -390,6 +443,8 @@ main(void)
         CASE(echoes_large_input_intact),
         CASE(finishing_sends_everything_and_waits_for_the_peer),
         CASE(finishing_does_not_wait_longer_than_it_was_told),
+        CASE(what_comes_is_still_read_after_the_end_of_the_output),
+        CASE(finishing_may_follow_the_end_of_the_output),
         CASE(output_still_works_after_the_peer_closed_its_side),
         CASE(a_user_may_finish_inside_on_bytes_and_inside_on_eof),
         CASE(an_end_of_file_while_finishing_is_not_told_and_drops_nothing),
