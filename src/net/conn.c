@@ -205,7 +205,7 @@ conn_end(struct conn *c, enum conn_end why)
 static void
 choose_reset(struct conn *c)
 {
-    if (c->why == CONN_END_ABORT && c->out.n > 0) {
+    if (c->why == CONN_END_ABORT && (c->out.n > 0 || c->resets)) {
         struct linger reset = {.l_onoff = 1, .l_linger = 0};
 
         (void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &reset, sizeof(reset));
@@ -436,6 +436,13 @@ void
 conn_abort(struct conn *c)
 {
     conn_end(c, CONN_END_ABORT);
+}
+
+void
+conn_reset(struct conn *c)
+{
+    c->resets = true;
+    conn_abort(c);
 }
 
 void

@@ -97,6 +97,10 @@ void conn_end_output(struct conn *c);
  * has not left yet stays, and ends here. */
 void conn_abort(struct conn *c);
 
+/* The same, and the peer sees a reset in any case: what it has been sent is a
+ * part, though nothing is queued. */
+void conn_reset(struct conn *c);
+
 /* Moves the whole connection (descriptor, TLS object, unread bytes, queued
  * output) to another shard. The user is taken along: on_arrive(to, user) runs
  * there before any other event. Reading must be paused; until arrival nobody

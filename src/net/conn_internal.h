@@ -92,6 +92,7 @@ struct conn {
     bool gathering : 1; /* the queue waits for the next write or the timer */
     bool finishing : 1; /* conn_finish was called: input is dropped */
     bool fin_sent : 1;  /* finishing, and the queue was empty */
+    bool resets : 1;    /* conn_reset was called */
     bool no_output : 1; /* conn_end_output was called */
     bool half_due : 1;  /* and its FIN waits for the queue */
     bool ended : 1;     /* on_closed follows at the end of the turn */

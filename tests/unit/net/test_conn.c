@@ -309,6 +309,26 @@ aborting_with_output_left_resets_the_peer(void **state)
 }
 
 static void
+a_reset_is_one_though_nothing_is_queued(void **state)
+{
+    struct user u;
+    char none;
+    int fds[2];
+
+    (void)state;
+    user_init(&u);
+    tcp_pair(fds);
+    assert_int_equal(conn_open(&f.shard, fds[0], NULL, &u.conn), ERR_OK);
+    conn_attach(u.conn, &user_events, &u);
+    conn_reset(u.conn);
+    PUMP_UNTIL(&f, u.closed);
+    assert_int_equal(u.why, CONN_END_ABORT);
+    assert_int_equal(recv(fds[1], &none, 1, 0), -1);
+    assert_int_equal(errno, ECONNRESET);
+    fixture_drop(&f, &u, fds[1]);
+}
+
+static void
 a_reset_by_the_peer_is_an_error_whatever_the_connection_waits_for(void **state)
 {
     (void)state;
@@ -450,6 +470,7 @@ main(void)
         CASE(an_end_of_file_while_finishing_is_not_told_and_drops_nothing),
         CASE(a_user_may_abort_inside_on_bytes_and_hears_nothing_more),
         CASE(aborting_with_output_left_resets_the_peer),
+        CASE(a_reset_is_one_though_nothing_is_queued),
         CASE(a_reset_by_the_peer_is_an_error_whatever_the_connection_waits_for),
         CASE(handing_over_to_the_same_shard_arrives_in_the_same_turn),
         CASE(tells_the_address_of_its_peer),
