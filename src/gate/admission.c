@@ -22,27 +22,11 @@
 
 /* --- where it comes from ------------------------------------------------ */
 
-/* All values of X-Forwarded-For, joined. */
-static void
-join_forwarded(const struct http1_head *head, struct buf *out)
-{
-    const struct http1_header *header;
-    size_t at = 0;
-
-    while ((header = http1_head_next(head, "X-Forwarded-For", &at)) != NULL) {
-        if (out->n > 0) {
-            buf_putc(out, ',');
-        }
-        buf_put_str(out, header->value);
-    }
-}
-
 static void
 find_client(struct request *r)
 {
     const struct gate_settings *set = r->gate->settings;
     struct str proto;
-    struct buf forwarded;
 
     if (!client_in(&r->client, set->trusted_proxies,
                    set->trusted_proxy_count)) {
@@ -51,12 +35,9 @@ find_client(struct request *r)
     if (http1_head_single(&r->head, "X-Forwarded-Proto", &proto) == ERR_OK) {
         r->scheme = str_is_nocase(proto, "https") ? STR("https") : STR("http");
     }
-    buf_init(&forwarded, HTTP1_HEADER_BYTES_MAX);
-    join_forwarded(&r->head, &forwarded);
-    client_forward(&r->client, buf_str(&forwarded), set->trusted_proxies,
-                   set->trusted_proxy_count);
+    client_follow(&r->client, &r->head, set->trusted_proxies,
+                  set->trusted_proxy_count);
     client_format(&r->client, r->client_text);
-    buf_fini(&forwarded);
 }
 
 /* --- which route -------------------------------------------------------- */

@@ -150,6 +150,33 @@ client_forward(struct client_address *a, struct str forwarded,
     }
 }
 
+/* All values of X-Forwarded-For, joined. */
+static void
+join_forwarded(const struct http1_head *head, struct buf *out)
+{
+    const struct http1_header *header;
+    size_t at = 0;
+
+    while ((header = http1_head_next(head, "X-Forwarded-For", &at)) != NULL) {
+        if (out->n > 0) {
+            buf_putc(out, ',');
+        }
+        buf_put_str(out, header->value);
+    }
+}
+
+void
+client_follow(struct client_address *a, const struct http1_head *head,
+              const struct gate_network *trusted, size_t count)
+{
+    struct buf forwarded;
+
+    buf_init(&forwarded, HTTP1_HEADER_BYTES_MAX);
+    join_forwarded(head, &forwarded);
+    client_forward(a, buf_str(&forwarded), trusted, count);
+    buf_fini(&forwarded);
+}
+
 struct str
 client_key(const struct client_address *a)
 {

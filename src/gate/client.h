@@ -3,6 +3,7 @@
 #define CHATBOX_GATE_CLIENT_H
 
 #include "base/str.h"
+#include "codec/http1_head.h"
 #include "gate/gate.h"
 
 #include <sys/socket.h>
@@ -31,6 +32,10 @@ bool client_in(const struct client_address *a,
  * item that is no address ends the walk. */
 void client_forward(struct client_address *a, struct str forwarded,
                     const struct gate_network *trusted, size_t count);
+
+/* The same with the X-Forwarded-For of a request. */
+void client_follow(struct client_address *a, const struct http1_head *head,
+                   const struct gate_network *trusted, size_t count);
 
 /* What limits count by: an IPv4 address, or the /64 of an IPv6 one, which is
  * what one customer has. Points into a. */

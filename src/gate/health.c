@@ -15,12 +15,27 @@
 #include "store/store.h"
 
 static void
-put_now(struct buf *out)
+put_status(struct buf *out, const char *status)
 {
     char now[CLOCK_TEXT_SIZE];
 
     clock_format(clock_wall_ms(), now);
+    json_put_member(out, "status", str_from(status));
     json_put_member(out, "timestamp", str_from(now));
+}
+
+void
+health_put_live(struct buf *out)
+{
+    buf_putc(out, '{');
+    put_status(out, "healthy");
+    buf_putc(out, '}');
+}
+
+void
+health_put_status(struct buf *out, bool ready)
+{
+    put_status(out, ready ? "ready" : "not ready");
 }
 
 void
@@ -29,10 +44,7 @@ health_live(struct request *r)
     struct buf body;
 
     buf_init(&body, 256);
-    buf_putc(&body, '{');
-    json_put_member(&body, "status", STR("healthy"));
-    put_now(&body);
-    buf_putc(&body, '}');
+    health_put_live(&body);
     reply_json(r, 200, buf_str(&body));
     buf_fini(&body);
 }
@@ -100,8 +112,7 @@ health_ready(struct request *r)
 
     buf_init(&body, 1024);
     buf_putc(&body, '{');
-    json_put_member(&body, "status", ready ? STR("ready") : STR("not ready"));
-    put_now(&body);
+    health_put_status(&body, ready);
     put_checks(&body, r->gate, storage, keys);
     if (draining) {
         json_put_member_bool(&body, "draining", true);
@@ -114,12 +125,10 @@ health_ready(struct request *r)
 void
 health_metrics(struct request *r)
 {
-    struct reply_content what = {.type =
-                                     "text/plain; version=0.0.4; charset=utf-8",
-                                 .cache = "no-store"};
+    struct reply_content what = {.type = HEALTH_PAGE_TYPE, .cache = "no-store"};
     struct buf body;
 
-    buf_init(&body, (size_t)16 << 20);
+    buf_init(&body, HEALTH_PAGE_BYTES);
     metrics_render(&body);
     what.body = buf_str(&body);
     reply_content(r, 200, &what);

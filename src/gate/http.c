@@ -19,10 +19,8 @@
 
 #include <string.h>
 
-#define HEAD_MS 10000
 #define IDLE_MS 75000
 #define UNREAD_MS 30000
-#define LINGER_MS 2000
 
 /* Of one answer: a page of messages of the largest size, escaped. */
 #define OUTPUT_BYTES ((size_t)256 << 20)
@@ -57,7 +55,7 @@ finish_conn(struct http *h)
 {
     timer_cancel(http_timers(h), &h->timer);
     h->state = HTTP_GONE;
-    conn_finish(h->conn, LINGER_MS);
+    conn_finish(h->conn, HTTP_LINGER_MS);
 }
 
 /* Nobody is in the middle of anything: there is nothing to wait for. */
@@ -299,7 +297,8 @@ feed_head(struct http *h, char *bytes, size_t n)
 
     if (!h->begun) {
         h->begun = true;
-        timer_start_spread(http_timers(h), &h->timer, HEAD_MS, HTTP_SPREAD_MS);
+        timer_start_spread(http_timers(h), &h->timer, HTTP_HEAD_MS,
+                           HTTP_SPREAD_MS);
     }
     if (memmem(bytes, n, "\r\n\r\n", 4) != NULL &&
         take_head(h, bytes, n, &consumed)) {
@@ -446,7 +445,7 @@ http_start(struct shard *s, struct conn *c)
     h->conn = c;
     list_push_back(&h->gate->https, &h->link);
     timer_init(&h->timer, on_timeout);
-    timer_start_spread(&s->timers, &h->timer, HEAD_MS, HTTP_SPREAD_MS);
+    timer_start_spread(&s->timers, &h->timer, HTTP_HEAD_MS, HTTP_SPREAD_MS);
     conn_set_limit(c, OUTPUT_BYTES);
     conn_attach(c, &events, h);
 }

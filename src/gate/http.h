@@ -10,6 +10,10 @@
 struct conn;
 struct shard;
 
+#define HTTP_HEAD_MS 10000  /* the longest that a head may take */
+#define HTTP_LINGER_MS 2000 /* for what waits, and for the client's end */
+#define HTTP_SPREAD_MS 1000 /* slow peers who came together end apart */
+
 /* A new connection on this shard. */
 void http_start(struct shard *s, struct conn *c);
 

@@ -4,14 +4,13 @@
 
 #include "codec/http1_body.h"
 #include "gate/gate_state.h"
+#include "gate/http.h"
 #include "gate/request.h"
 #include "loop/shard.h"
 
 /* What a connection that speaks HTTP holds; private to http.c and http_body.c.
  */
 struct conn;
-
-#define HTTP_SPREAD_MS 1000 /* slow peers who came together end apart */
 
 enum http_state {
     HTTP_HEAD, /* waits for a head, or is in it */

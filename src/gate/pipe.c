@@ -5,9 +5,7 @@
 #include "gate/pipe.h"
 
 #include "base/xalloc.h"
-
-/* As of a connection that has had its answer (http.c). */
-#define LINGER_MS 2000
+#include "gate/http.h"
 
 struct pipe_side {
     struct pipe *pipe;
@@ -43,7 +41,7 @@ close_side(struct pipe_side *side, void (*close)(struct conn *))
 static void
 finish(struct conn *c)
 {
-    conn_finish(c, LINGER_MS);
+    conn_finish(c, HTTP_LINGER_MS);
 }
 
 /* --- what comes in ------------------------------------------------------ */

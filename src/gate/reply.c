@@ -3,18 +3,12 @@
  * no route can forget one. */
 #include "gate/reply.h"
 
-#include "base/clock.h"
 #include "codec/http1_write.h"
-#include "codec/json.h"
+#include "gate/answer.h"
 #include "gate/cors.h"
 #include "gate/gate_state.h"
 #include "gate/http.h"
-#include "gate/openai_error.h"
 #include "net/conn.h"
-
-/* For everything that is not a page: nothing may be loaded, nothing may embed
- * it. */
-#define STRICTEST_CSP "default-src 'none'; frame-ancestors 'none'"
 
 /* Headers of one answer. */
 #define HEAD_BYTES 16384
@@ -25,43 +19,26 @@
 void
 reply_common_headers(const struct request *r, struct buf *out)
 {
-    const char *csp = r->own_csp != NULL ? r->own_csp : STRICTEST_CSP;
-
-    http1_write_header(out, "X-Content-Type-Options", STR("nosniff"));
-    http1_write_header(out, "X-Frame-Options", STR("DENY"));
-    http1_write_header(out, "Referrer-Policy",
-                       STR("strict-origin-when-cross-origin"));
-    http1_write_header(out, "Content-Security-Policy", str_from(csp));
-    http1_write_header(out, "X-Request-Id", str_from(r->id));
+    answer_put_common(out, r->own_csp, r->id);
     cors_headers(r, out);
-}
-
-/* How the client finds the end of the body (RFC 9112, 6.3). */
-enum framing { NO_BODY, BY_LENGTH, BY_CHUNKS, BY_CLOSE };
-
-static void
-put_framing(struct buf *out, enum framing framing, struct str body)
-{
-    if (framing == BY_LENGTH) {
-        http1_write_header_u64(out, "Content-Length", body.n);
-    } else if (framing == BY_CHUNKS) {
-        http1_write_header(out, "Transfer-Encoding", STR("chunked"));
-    }
 }
 
 static void
 put_head(struct request *r, struct buf *out, const struct reply_content *what,
-         enum framing framing)
+         enum answer_framing framing)
 {
-    r->last = r->last || !r->whole || r->gate->draining || framing == BY_CLOSE;
-    http1_write_status(out, r->status);
-    http1_write_date(out, clock_wall_ms());
-    if (what->type != NULL) {
-        http1_write_header(out, "Content-Type", str_from(what->type));
-    }
-    put_framing(out, framing, what->body);
-    http1_write_header(out, "Cache-Control", str_from(what->cache));
-    reply_common_headers(r, out);
+    struct answer_head head = {.status = r->status,
+                               .type = what->type,
+                               .cache = what->cache,
+                               .csp = r->own_csp,
+                               .id = r->id,
+                               .framing = framing,
+                               .length = what->body.n};
+
+    r->last =
+        r->last || !r->whole || r->gate->draining || framing == ANSWER_BY_CLOSE;
+    answer_put_head(out, &head);
+    cors_headers(r, out);
     buf_put_str(out, what->extra);
     http1_write_connection(out, !r->last, r->head.minor);
     http1_write_end(out);
@@ -79,7 +56,7 @@ send_answer(struct request *r, int status, const struct reply_content *what)
     r->status = status;
     if (r->http != NULL) {
         buf_init(&head, HEAD_BYTES);
-        put_head(r, &head, what, has_body ? BY_LENGTH : NO_BODY);
+        put_head(r, &head, what, has_body ? ANSWER_BY_LENGTH : ANSWER_NO_BODY);
         CHECK(!head.failed);
         e = http_write(r->http, buf_str(&head));
         if (e == ERR_OK && has_body && !silent) {
@@ -101,13 +78,13 @@ reply_content(struct request *r, int status, const struct reply_content *what)
 
 static enum err
 begin_parts(struct request *r, int status, const struct reply_content *what,
-            enum framing framing)
+            enum answer_framing framing)
 {
     struct buf head;
     enum err e;
 
     r->status = status;
-    r->chunked = framing == BY_CHUNKS;
+    r->chunked = framing == ANSWER_BY_CHUNKS;
     if (r->http == NULL) {
         return ERR_IO;
     }
@@ -123,7 +100,7 @@ enum err
 reply_begin(struct request *r, int status, const struct reply_content *what)
 {
     return begin_parts(r, status, what,
-                       r->head.minor > 0 ? BY_CHUNKS : BY_CLOSE);
+                       r->head.minor > 0 ? ANSWER_BY_CHUNKS : ANSWER_BY_CLOSE);
 }
 
 enum err
@@ -133,7 +110,7 @@ reply_begin_sized(struct request *r, int status,
     struct reply_content sized = *what;
 
     sized.body.n = (size_t)length; /* of which put_head wants the length */
-    return begin_parts(r, status, &sized, BY_LENGTH);
+    return begin_parts(r, status, &sized, ANSWER_BY_LENGTH);
 }
 
 enum err
@@ -188,10 +165,8 @@ reply_end(struct request *r)
 static void
 send_json(struct request *r, int status, struct str body, struct str extra)
 {
-    struct reply_content what = {.type = "application/json; charset=utf-8",
-                                 .cache = "no-store",
-                                 .extra = extra,
-                                 .body = body};
+    struct reply_content what = {
+        .type = ANSWER_JSON, .cache = "no-store", .extra = extra, .body = body};
 
     send_answer(r, status, &what);
 }
@@ -202,14 +177,6 @@ reply_json(struct request *r, int status, struct str body)
     send_json(r, status, body, (struct str){NULL, 0});
 }
 
-static void
-put_retry_after(struct buf *out, uint64_t wait_ms)
-{
-    uint64_t seconds = (wait_ms + 999) / 1000;
-
-    http1_write_header_u64(out, "Retry-After", seconds > 0 ? seconds : 1);
-}
-
 void
 reply_json_after(struct request *r, int status, struct str body,
                  int64_t wait_ms)
@@ -218,7 +185,7 @@ reply_json_after(struct request *r, int status, struct str body,
 
     buf_init(&extra, 64);
     if (wait_ms >= 0) {
-        put_retry_after(&extra, (uint64_t)wait_ms);
+        answer_put_retry_after(&extra, (uint64_t)wait_ms);
     }
     send_json(r, status, body, buf_str(&extra));
     buf_fini(&extra);
@@ -234,48 +201,16 @@ reply_empty(struct request *r, int status, struct str extra)
 
 /* --- errors ------------------------------------------------------------- */
 
-struct error_body {
-    enum err err;
-    const char *field;
-    const char *message;
-    int64_t wait_ms; /* -1: none */
-};
-
 static void
-put_error(const struct request *r, struct buf *out,
-          const struct error_body *what)
-{
-    const struct err_info *info = err_info(what->err);
-
-    if (r->openai) {
-        openai_error_put(out, &(struct openai_error){what->err, 0, what->field,
-                                                     what->message});
-        return;
-    }
-    buf_putc(out, '{');
-    json_put_member(out, "error", str_from(info->slug));
-    json_put_member(out, "code", str_from(err_http_code(what->err)));
-    json_put_member(
-        out, "message",
-        str_from(what->message != NULL ? what->message : info->sentence));
-    json_put_member(out, "request_id", str_from(r->id));
-    if (what->field != NULL) {
-        json_put_member(out, "field", str_from(what->field));
-    }
-    if (what->wait_ms >= 0) {
-        json_put_member_i64(out, "retry_after_ms", what->wait_ms);
-    }
-    buf_putc(out, '}');
-}
-
-static void
-send_error(struct request *r, const struct error_body *what, struct str extra)
+send_error(struct request *r, struct answer_error *what, struct str extra)
 {
     int status = err_info(what->err)->http;
     struct buf body;
 
+    what->id = r->id;
+    what->openai = r->openai;
     buf_init(&body, HEAD_BYTES);
-    put_error(r, &body, what);
+    answer_put_error(&body, what);
     CHECK(!body.failed);
     send_json(r, status, buf_str(&body), extra);
     buf_fini(&body);
@@ -285,7 +220,7 @@ void
 reply_error_text(struct request *r, enum err e, const char *field,
                  const char *message)
 {
-    struct error_body what = {
+    struct answer_error what = {
         .err = e, .field = field, .message = message, .wait_ms = -1};
     struct str extra = {NULL, 0};
 
@@ -306,11 +241,11 @@ reply_error(struct request *r, enum err e, const char *field)
 void
 reply_limited(struct request *r, enum err e, uint64_t wait_ms)
 {
-    struct error_body what = {.err = e, .wait_ms = (int64_t)wait_ms};
+    struct answer_error what = {.err = e, .wait_ms = (int64_t)wait_ms};
     struct buf extra;
 
     buf_init(&extra, 64);
-    put_retry_after(&extra, wait_ms);
+    answer_put_retry_after(&extra, wait_ms);
     send_error(r, &what, buf_str(&extra));
     buf_fini(&extra);
 }
@@ -318,7 +253,7 @@ reply_limited(struct request *r, enum err e, uint64_t wait_ms)
 void
 reply_not_allowed(struct request *r, struct str allow)
 {
-    struct error_body what = {.err = ERR_METHOD_NOT_ALLOWED, .wait_ms = -1};
+    struct answer_error what = {.err = ERR_METHOD_NOT_ALLOWED, .wait_ms = -1};
     struct buf extra;
 
     buf_init(&extra, 256);

@@ -5,12 +5,11 @@
 #include "base/clock.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "gate/answer.h"
 #include "gate/gate_state.h"
 #include "gate/routes.h"
 #include "gate/watch.h"
 #include "upload/upload.h"
-
-#include <stdio.h>
 
 /* What stands around a file in its form. */
 #define FORM_BYTES 65536
@@ -42,15 +41,12 @@ void
 request_observe(const struct request *r)
 {
     double seconds = (double)(clock_mono_us() - r->begun_us) / 1e6;
-    char status[8];
 
     if (r->route != NULL) {
         metric_observe_at(METRIC_HTTP_DURATION, routes_slot(r->route), seconds);
         return;
     }
-    snprintf(status, sizeof(status), "%d", r->status);
-    metric_count_at(METRIC_HTTP_REFUSED,
-                    metrics_slot(METRIC_HTTP_REFUSED, status));
+    answer_count_refused(r->status);
 }
 
 void
