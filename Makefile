@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # The front door: every target is one call or two. `make help` lists them.
 .DEFAULT_GOAL := build
-.PHONY: build run test unit e2e browser e2e-real cluster deploy asan tsan faults coverage fuzz soak \
+.PHONY: build run test unit e2e browser e2e-real cluster s3 deploy asan tsan faults coverage fuzz soak \
     bench lint fmt web docs install dist deb sbom clean help
 
 build: ## the release program, build/chatbox, with the pages
@@ -21,6 +21,9 @@ unit e2e browser: ## only that suite
 	@tools/suites.py $@
 
 cluster: ## the chart, manifests, alert rules and the board; builds helm
+	@tools/suites.py $@
+
+s3: ## uploads in a bucket, on a server that looks at signatures; builds it
 	@tools/suites.py $@
 
 deploy: ## the container's files, the unit, the package, in Debian in a folder; root

@@ -188,6 +188,12 @@ def other_store():
     return ("--store", "mongo", "--mongo-uri", uri) if uri else ()
 
 
+def on_shelves():
+    """The end-to-end files that are about where files of users are."""
+    return " ".join(f"tests/e2e/test_{name}.py" for name in (
+        "47_dify_files", "51_upload", "52_upload_messages", "62_users"))
+
+
 PROPERTY = ("tests/property/libpure.so", "tests/property/token_tool")
 SUITES = {
     "unit": meson("release", "unit"),
@@ -207,6 +213,9 @@ SUITES = {
         CHATBOX_TEST_PATIENCE="3")),
     "cluster": needing("cluster", pytest(
         "release", "cluster", "tests/e2e/cluster", CHATBOX_TEST_PATIENCE="2")),
+    "s3": needing("s3", pytest(
+        "release", "s3", f"tests/e2e/s3 {on_shelves()}",
+        how=workers(4) + ("--uploads", "s3"), CHATBOX_TEST_PATIENCE="2")),
     "deploy": needing("deploy", packed(pytest(
         "release", "deploy", "tests/e2e/deploy", CHATBOX_TEST_PATIENCE="2"))),
     "property": pytest("release", "property", "tests/property", PROPERTY,
@@ -255,7 +264,7 @@ GROUPS = {
     "cov": ["cov-unit", "cov-corpus", "cov-property", "cov-e2e", "coverage"],
     "soak": ["soak-crash", "soak-turns", "soak-property",
              *(["soak-long"] if long_forms() else [])],
-    "ci": ["tidy", "e2e-real", "cluster", "deploy", "asan", "tsan", "faults", "fuzzing", "tree"],
+    "ci": ["tidy", "e2e-real", "cluster", "s3", "deploy", "asan", "tsan", "faults", "fuzzing", "tree"],
 }
 
 

@@ -262,25 +262,11 @@ run(struct boot *b)
     return status;
 }
 
-/* `chatbox check` takes it: nothing is wrong with the settings. */
-static int
-check_uploads(struct boot *b)
-{
-    if (b->config->upload_store == CONFIG_UPLOAD_S3) {
-        log_error(EVENT_CONFIG_ERROR,
-                  "upload.store (UPLOAD_STORE) is s3, which this build cannot "
-                  "do yet: use local");
-        return CLI_BAD_CONFIG;
-    }
-    return CLI_OK;
-}
-
 int
 boot_serve(const struct settings_request *request)
 {
-    int (*const steps[])(struct boot *) = {check_uploads,   open_process,
-                                           keep_dev_secret, open_port,
-                                           open_store,      run};
+    int (*const steps[])(struct boot *) = {open_process, keep_dev_secret,
+                                           open_port, open_store, run};
     struct config *c = settings_load(request);
     struct boot *b;
     int status;

@@ -10,10 +10,11 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "codec/base64.h"
-#include "upload/folder.h"
+#include "upload/s3.h"
 
 #include <openssl/crypto.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -24,6 +25,7 @@
 #define MONGO_THREADS_MAX 16
 #define WHY_BYTES 256
 #define PATH_BYTES 8192
+#define S3_THREADS "16"
 
 static const char *
 text(struct str s)
@@ -231,12 +233,31 @@ make_folder(struct boot_rooms *r, const struct config *c)
     r->upload_folder = buf_give(&path);
 }
 
+/* With S3, on whose answers libuv's threads wait, there are more of them. */
+static void
+make_shelf(struct boot_rooms *r, const struct config *c)
+{
+    make_folder(r, c);
+    if (c->upload_store == CONFIG_UPLOAD_S3) {
+        (void)setenv("UV_THREADPOOL_SIZE", S3_THREADS, 0);
+        r->s3 = s3_new(&(struct s3_settings){
+            .endpoint = text(c->upload_s3_endpoint),
+            .region = text(c->upload_s3_region),
+            .bucket = text(c->upload_s3_bucket),
+            .key_id = text(c->upload_s3_access_key_id),
+            .secret = text(c->upload_s3_secret_access_key),
+            .stop = &r->uploads_end,
+        });
+    }
+    shelf_init(&r->shelf, r->upload_folder, r->s3);
+}
+
 static void
 fill_upload(struct boot_rooms *r, const struct config *c)
 {
-    make_folder(r, c);
+    make_shelf(r, c);
     r->upload = (struct upload){
-        .folder = r->upload_folder,
+        .shelf = r->shelf,
         .types = r->upload_types,
         .prefix = r->file_prefix,
         .max_bytes = c->upload_max_size_bytes,
@@ -248,9 +269,16 @@ enum err
 boot_rooms_open_uploads(struct boot_rooms *r, struct str key, char *why,
                         size_t why_size)
 {
+    bool away;
+    enum err e;
+
     r->upload.key = key;
-    (void)mkdir(r->store.data_dir, 0700); /* folder_init sees what came of it */
-    return folder_init(r->upload_folder, why, why_size);
+    (void)mkdir(r->store.data_dir, 0700); /* shelf_open sees what came of it */
+    e = shelf_open(&r->shelf, &away, why, why_size);
+    if (away) {
+        log_warn(EVENT_FILE_ERROR, why);
+    }
+    return e;
 }
 
 static void
@@ -344,7 +372,7 @@ boot_rooms_init_store(struct boot_rooms *r, const struct config *c)
 {
     *r = (struct boot_rooms){.keys = NULL};
     make_ring(r, c);
-    make_folder(r, c);
+    make_shelf(r, c);
     fill_store(r, c);
 }
 
@@ -396,6 +424,7 @@ boot_rooms_fini(struct boot_rooms *r)
     xfree(r->path_prefix);
     xfree(r->file_prefix);
     xfree(r->upload_types);
+    s3_free(r->s3);
     xfree(r->upload_folder);
 }
 

@@ -36,6 +36,9 @@ struct boot_rooms {
     struct notify_settings notify;
     const char **upload_types;
     char *upload_folder;
+    struct shelf shelf; /* of the folder, or of s3 */
+    struct s3 *s3;      /* NULL: local */
+    atomic_bool uploads_end;
     atomic_uint keyed_shards;
     atomic_size_t websockets;
     atomic_bool draining;
@@ -49,8 +52,7 @@ int boot_rooms_init(struct boot_rooms *r, const struct config *c);
 void boot_rooms_fini(struct boot_rooms *r);
 
 /* Only what a command on the storage needs: the keys, r->store and
- * r->upload_folder. c was loaded
- * with store_only; the rest as above. */
+ * r->shelf. c was loaded with store_only; the rest as above. */
 void boot_rooms_init_store(struct boot_rooms *r, const struct config *c);
 
 /* The part of the gate that a reload replaces, with so many references; its
@@ -60,8 +62,9 @@ struct gate_policy *boot_rooms_policy(const struct config *c,
                                       const struct gate_policy *before,
                                       unsigned refs);
 
-/* Makes the folder of uploads; key is the storage's secret, which is borrowed
- * as long as the rooms are used. On error one sentence. */
+/* Opens the shelf of uploads (logs a warning when it is away); key is the
+ * storage's secret, which is borrowed as long as the rooms are used. On error
+ * one sentence. After fetch_pool_prepare. */
 enum err boot_rooms_open_uploads(struct boot_rooms *r, struct str key,
                                  char *why, size_t why_size) MUST_CHECK;
 

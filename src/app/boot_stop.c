@@ -171,6 +171,7 @@ boot_stop(struct boot *b)
     stop.deadline_ms = clock_mono_ms() + c->server_shutdown_timeout_ms;
     end_turns(&stop);
     end_connections(&stop);
+    atomic_store(&b->rooms.uploads_end, true); /* nobody waits any more */
     end_notifications(&stop);
     cut = atomic_load(&b->cut);
     if (cut > 0) {

@@ -11,10 +11,11 @@
 #include "base/newfile.h"
 #include "base/xalloc.h"
 #include "codec/utf8.h"
+#include "net/fetch.h"
 #include "store/backup.h"
 #include "store/store.h"
 #include "store/tool.h"
-#include "upload/folder.h"
+#include "upload/shelf.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -221,13 +222,25 @@ export_user(struct work *w)
 
 /* -- erasing -- */
 
+static enum err
+open_shelf(struct work *w)
+{
+    if (w->rooms.s3 != NULL && fetch_pool_prepare() != ERR_OK) {
+        snprintf(w->why, sizeof(w->why), "The HTTP client cannot be started.");
+        return ERR_IO;
+    }
+    return ERR_OK;
+}
+
 /* The user's files; with `erase` they go. */
 static enum err
-uploads(struct work *w, bool erase_all, struct folder_sum *out)
+uploads(struct work *w, bool erase_all, struct shelf_search *out)
 {
+    char words[SHELF_WHY_BYTES];
     enum err e = ERR_OK;
 
-    *out = (struct folder_sum){0, 0};
+    *out = (struct shelf_search){.user_id = str_from(w->options->word),
+                                 .erase = erase_all};
     if (w->secret == NULL) {
         e = store_tool_secret(w->link, &w->secret);
     }
@@ -238,19 +251,18 @@ uploads(struct work *w, bool erase_all, struct folder_sum *out)
     if (w->secret == NULL) {
         return ERR_OK;
     }
-    e = folder_of_user(w->rooms.upload_folder, str_from(w->secret),
-                       str_from(w->options->word), erase_all, out);
+    out->key = str_from(w->secret);
+    e = shelf_of_user(&w->rooms.shelf, out, words);
     if (e != ERR_OK) {
-        snprintf(w->why, sizeof(w->why),
-                 "Files of the user in %.500s cannot be %s.",
-                 w->rooms.upload_folder, erase_all ? "removed" : "read");
+        snprintf(w->why, sizeof(w->why), "Files of the user cannot be %s: %s.",
+                 erase_all ? "removed" : "read", words);
     }
     return e;
 }
 
 static void
 put_counts(struct buf *out, const struct erase *e,
-           const struct folder_sum *files)
+           const struct shelf_search *files)
 {
     buf_printf(out,
                "sessions: %" PRIu64 "\n"
@@ -264,7 +276,7 @@ put_counts(struct buf *out, const struct erase *e,
 /* The person types the name once more. */
 static bool
 confirms(const struct work *w, const struct erase *e,
-         const struct folder_sum *files)
+         const struct shelf_search *files)
 {
     char line[LINE_BYTES];
 
@@ -283,7 +295,7 @@ confirms(const struct work *w, const struct erase *e,
 static int
 erase_now(struct work *w, struct erase *e)
 {
-    struct folder_sum files;
+    struct shelf_search files;
 
     if (store_tool_erase(w->link, e) != ERR_OK) {
         store_tool_explain(w->link, w->why, sizeof(w->why));
@@ -317,10 +329,13 @@ erase_nobody(struct work *w, struct erase *e)
 static int
 erase(struct work *w)
 {
-    struct folder_sum files;
+    struct shelf_search files;
     struct erase e = {0};
-    enum err result = open_link(w);
+    enum err result = open_shelf(w);
 
+    if (result == ERR_OK) {
+        result = open_link(w);
+    }
     if (result == ERR_OK) {
         result = count(w, &e);
     }

@@ -124,6 +124,16 @@ take_dev_port(struct config_layers *l, struct config *c)
     return true;
 }
 
+/* By the commands on the storage. */
+static bool
+is_of_store(struct str path)
+{
+    return str_starts(path, STR("store.")) ||
+           str_starts(path, STR("upload.s3.")) ||
+           str_is(path, "upload.store") ||
+           str_is(path, "session.response_times");
+}
+
 static bool
 is_wanted(const struct config_layers *l, const struct config_row *row)
 {
@@ -136,8 +146,7 @@ is_wanted(const struct config_layers *l, const struct config_row *row)
     return str_starts(path, STR("log.")) ||
            (s->secret_only && str_starts(path, STR("auth."))) ||
            (s->listener_only && str_starts(path, STR("server."))) ||
-           (s->store_only && (str_starts(path, STR("store.")) ||
-                              str_is(path, "session.response_times")));
+           (s->store_only && is_of_store(path));
 }
 
 static void

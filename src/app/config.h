@@ -128,8 +128,9 @@ struct config_sources {
     const struct config_dev *dev; /* NULL: not `chatbox dev` */
     bool secret_only;   /* `chatbox token`: only auth.* and log.* count, and a
                            secret is required */
-    bool store_only;    /* commands on the storage: only store.*, log.* and what
-                           recovery needs count; no secret, no provider */
+    bool store_only;    /* commands on the storage: only store.*, log.*, where
+                           uploads are and what recovery needs count; no
+                           secret, no provider */
     bool listener_only; /* `chatbox health`: only server.* and log.* count; no
                            file is looked at but the settings' own */
     /* Appends the file to out (whose cap may end it early: failed); on error

@@ -7,6 +7,7 @@
 #include "app/config_value.h"
 #include "provider/params.h"
 #include "provider/registry.h"
+#include "upload/s3_wire.h"
 
 #define SENTENCE_BYTES 1024
 
@@ -290,12 +291,65 @@ check_store(struct config_layers *l, const struct config *c)
     }
 }
 
+/* They become parts of an address. */
+static void
+check_s3_names(struct config_layers *l, const struct config *c)
+{
+    const struct {
+        enum config_id id;
+        struct str name;
+    } names[] = {{CONFIG_ID_upload_s3_bucket, c->upload_s3_bucket},
+                 {CONFIG_ID_upload_s3_region, c->upload_s3_region}};
+
+    for (size_t i = 0; i < COUNT_OF(names); i++) {
+        if (filled(l, names[i].id) && !s3_wire_name_good(names[i].name)) {
+            complain(l, names[i].id,
+                     "may have letters, digits, dots, _ and - only");
+        }
+    }
+}
+
+static void
+check_s3(struct config_layers *l, const struct config *c)
+{
+    static const struct {
+        enum config_id id;
+        bool needed;
+    } members[] = {
+        {CONFIG_ID_upload_s3_endpoint, false},
+        {CONFIG_ID_upload_s3_region, true},
+        {CONFIG_ID_upload_s3_bucket, true},
+        {CONFIG_ID_upload_s3_access_key_id, true},
+        {CONFIG_ID_upload_s3_secret_access_key, true},
+    };
+
+    if (l->bad[CONFIG_ID_upload_store]) {
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(members); i++) {
+        enum config_id id = members[i].id;
+
+        if (c->upload_store == CONFIG_UPLOAD_S3) {
+            if (members[i].needed && !filled(l, id)) {
+                complain(l, id,
+                         "is required when upload.store (UPLOAD_STORE) is s3");
+            }
+        } else if (!is_default(l, id)) {
+            complain(l, id,
+                     "must not be set unless upload.store (UPLOAD_STORE) is "
+                     "s3");
+        }
+    }
+    check_s3_names(l, c);
+}
+
 void
 config_rules_check_store(struct config_layers *l, const struct config *c)
 {
     check_store_orders(l, c);
     check_store(l, c);
     check_encryption_ids(l, c);
+    check_s3(l, c);
 }
 
 static void
@@ -363,39 +417,6 @@ check_sms(struct config_layers *l, const struct config *c)
     }
 }
 
-static void
-check_s3(struct config_layers *l, const struct config *c)
-{
-    static const struct {
-        enum config_id id;
-        bool needed;
-    } members[] = {
-        {CONFIG_ID_upload_s3_endpoint, false},
-        {CONFIG_ID_upload_s3_region, true},
-        {CONFIG_ID_upload_s3_bucket, true},
-        {CONFIG_ID_upload_s3_access_key_id, true},
-        {CONFIG_ID_upload_s3_secret_access_key, true},
-    };
-
-    if (l->bad[CONFIG_ID_upload_store]) {
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(members); i++) {
-        enum config_id id = members[i].id;
-
-        if (c->upload_store == CONFIG_UPLOAD_S3) {
-            if (members[i].needed && !filled(l, id)) {
-                complain(l, id,
-                         "is required when upload.store (UPLOAD_STORE) is s3");
-            }
-        } else if (!is_default(l, id)) {
-            complain(l, id,
-                     "must not be set unless upload.store (UPLOAD_STORE) is "
-                     "s3");
-        }
-    }
-}
-
 void
 config_rules_check(struct config_layers *l, const struct config *c)
 {
@@ -411,7 +432,6 @@ config_rules_check(struct config_layers *l, const struct config *c)
         check_transcription,
         check_mail,
         check_sms,
-        check_s3,
     };
 
     for (size_t i = 0; i < COUNT_OF(rules); i++) {

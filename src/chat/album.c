@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* Pictures from the disk into a prompt. */
+/* Pictures from the shelf into a prompt. */
 #include "chat/album.h"
 
 #include "base/check.h"
 #include "base/xalloc.h"
 #include "codec/base64.h"
-#include "upload/folder.h"
+#include "upload/shelf.h"
 
 #include <string.h>
-#include <unistd.h>
 
 void
 album_init(struct album *a, const struct upload *u)
@@ -55,10 +54,11 @@ encode(struct album_picture *p, struct str bytes)
 }
 
 static enum err
-take(struct album_picture *p, int fd, size_t size)
+take(const struct shelf *shelf, struct album_picture *p, struct shelf_file *f)
 {
+    size_t size = (size_t)f->size;
     char *bytes = xmalloc(size);
-    enum err e = folder_read(fd, 0, bytes, size);
+    enum err e = shelf_file_read(shelf, f, 0, bytes, size);
 
     if (e == ERR_OK) {
         encode(p, (struct str){bytes, size});
@@ -71,21 +71,22 @@ take(struct album_picture *p, int fd, size_t size)
 static enum err
 read_one(const struct album *a, struct album_picture *p, size_t *left)
 {
-    uint64_t size;
+    const struct shelf *shelf = &a->upload->shelf;
+    struct shelf_file f;
     enum err e;
-    int fd;
 
-    e = folder_open(a->upload->folder, str_from(p->id), &fd, &size);
+    shelf_file_init(&f, str_from(p->id));
+    e = shelf_file_open(shelf, &f);
     if (e != ERR_OK) {
         return e;
     }
-    if (size > ALBUM_FILE_BYTES || size > *left) {
+    if (f.size > ALBUM_FILE_BYTES || f.size > *left) {
         e = ERR_TOO_BIG;
     } else {
-        e = size > 0 ? take(p, fd, (size_t)size) : ERR_IO;
+        e = f.size > 0 ? take(shelf, p, &f) : ERR_IO;
     }
-    close(fd);
-    *left -= e == ERR_OK ? (size_t)size : 0;
+    shelf_file_close(&f);
+    *left -= e == ERR_OK ? (size_t)f.size : 0;
     return e;
 }
 

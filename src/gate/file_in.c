@@ -18,10 +18,9 @@
 #include "loop/shard.h"
 #include "loop/work.h"
 #include "upload/file_id.h"
-#include "upload/folder.h"
+#include "upload/shelf.h"
 #include "upload/upload.h"
 
-#include <errno.h>
 #include <string.h>
 
 /* Written at once; and so much waiting that the client is held back. */
@@ -37,7 +36,6 @@
 #define RETRY_MS 1000
 
 #define DECLARED_BYTES 128
-#define WHY_BYTES 256
 #define FIELD "file"
 
 enum part { NO_PART, FILE_PART, OTHER_PART };
@@ -64,9 +62,9 @@ struct file_in {
     enum step step;
     struct buf writing;
     struct newfile file; /* fd -1: none */
-    bool published;
+    bool published;      /* or nearly: it may have its name */
     enum err result;
-    int error; /* errno */
+    char why[SHELF_WHY_BYTES];
 };
 
 /* --- on a thread that may block ----------------------------------------- */
@@ -74,32 +72,29 @@ struct file_in {
 static enum err
 do_write(struct file_in *f)
 {
-    char why[WHY_BYTES];
     enum err e = ERR_OK;
 
     if (f->file.fd < 0) {
-        e = folder_create(f->upload->folder, str_from(f->id), &f->file, why,
-                          sizeof(why));
+        e = shelf_create(&f->upload->shelf, str_from(f->id), &f->file, f->why);
     }
-    return e == ERR_OK ? newfile_write(f->file.fd, buf_str(&f->writing)) : e;
+    return e == ERR_OK ? shelf_write(&f->file, buf_str(&f->writing), f->why)
+                       : e;
 }
 
 static enum err
 do_publish(struct file_in *f)
 {
-    char why[WHY_BYTES];
-    enum err e = newfile_publish(&f->file, false, why, sizeof(why));
-
-    f->published = f->file.partial == NULL;
-    return e;
+    f->published = true;
+    return shelf_publish(&f->upload->shelf, str_from(f->id), &f->file, f->why);
 }
 
 static enum err
 do_drop(struct file_in *f)
 {
     newfile_end(&f->file);
-    return f->published ? folder_remove(f->upload->folder, str_from(f->id))
-                        : ERR_OK;
+    return f->published
+               ? shelf_remove(&f->upload->shelf, str_from(f->id), f->why)
+               : ERR_OK;
 }
 
 static void
@@ -109,9 +104,7 @@ run(struct work *w)
         [WRITE] = do_write, [PUBLISH] = do_publish, [DROP] = do_drop};
     struct file_in *f = CONTAINER_OF(w, struct file_in, work);
 
-    errno = 0;
     f->result = steps[f->step](f);
-    f->error = errno;
 }
 
 /* --- ends --------------------------------------------------------------- */
@@ -194,8 +187,7 @@ fail(struct file_in *f)
 {
     metric_count(METRIC_FILE_ERRORS);
     log_error(EVENT_FILE_ERROR, "an upload cannot be written",
-              log_cstr("request_id", f->r->id), log_int("number", f->error),
-              log_cstr("why", strerror(f->error)));
+              log_cstr("request_id", f->r->id), log_cstr("why", f->why));
     refuse(f, ERR_STORAGE_ERROR);
 }
 

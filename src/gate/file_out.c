@@ -15,26 +15,21 @@
 #include "loop/shard.h"
 #include "loop/work.h"
 #include "upload/file_id.h"
-#include "upload/folder.h"
+#include "upload/shelf.h"
 #include "upload/upload.h"
 
 #include <string.h>
-#include <unistd.h>
-
-#define PART_BYTES ((size_t)128 * 1024)
 
 struct file_out {
     struct work work;
     struct request *r;
     const struct upload *upload;
-    char id[FILE_ID_CHARS + 1];
-    int fd; /* -1: not open yet */
-    uint64_t size;
+    struct shelf_file file;
     uint64_t at;  /* the next byte to send */
     uint64_t end; /* behind the last one */
     size_t n;     /* of part, when it is read */
     enum err result;
-    char *part; /* PART_BYTES */
+    char *part; /* NULL: not open yet; shelf_part_bytes */
 };
 
 /* --- who may ------------------------------------------------------------ */
@@ -98,14 +93,15 @@ static void
 run(struct work *w)
 {
     struct file_out *f = CONTAINER_OF(w, struct file_out, work);
+    const struct shelf *shelf = &f->upload->shelf;
+    size_t most = shelf_part_bytes(shelf);
 
-    if (f->fd < 0) {
-        f->result =
-            folder_open(f->upload->folder, str_from(f->id), &f->fd, &f->size);
+    if (f->part == NULL) {
+        f->result = shelf_file_open(shelf, &f->file);
         return;
     }
-    f->n = f->end - f->at < PART_BYTES ? (size_t)(f->end - f->at) : PART_BYTES;
-    f->result = folder_read(f->fd, f->at, f->part, f->n);
+    f->n = f->end - f->at < most ? (size_t)(f->end - f->at) : most;
+    f->result = shelf_file_read(shelf, &f->file, f->at, f->part, f->n);
 }
 
 /* --- the answer --------------------------------------------------------- */
@@ -113,9 +109,7 @@ run(struct work *w)
 static void
 file_out_free(struct file_out *f)
 {
-    if (f->fd >= 0) {
-        close(f->fd);
-    }
+    shelf_file_close(&f->file);
     xfree(f->part);
     xfree(f);
 }
@@ -134,7 +128,7 @@ log_failure(const struct file_out *f)
 {
     metric_count(METRIC_FILE_ERRORS);
     log_error(EVENT_FILE_ERROR, "a file cannot be read",
-              log_cstr("request_id", f->r->id));
+              log_cstr("request_id", f->r->id), log_cstr("why", f->file.why));
 }
 
 /* "-5": so many of the last. */
@@ -182,12 +176,12 @@ find_range(struct file_out *f)
     struct str range;
 
     f->at = 0;
-    f->end = f->size;
-    if (f->r->head.method != HTTP1_GET || f->size == 0 ||
+    f->end = f->file.size;
+    if (f->r->head.method != HTTP1_GET || f->file.size == 0 ||
         http1_head_single(&f->r->head, "Range", &range) != ERR_OK ||
         http1_head_next(&f->r->head, "If-Range", &(size_t){0}) != NULL ||
         !str_starts(range, unit) ||
-        !read_range(str_from_at(range, unit.n), f->size, &at, &end)) {
+        !read_range(str_from_at(range, unit.n), f->file.size, &at, &end)) {
         return false;
     }
     f->at = at;
@@ -203,12 +197,12 @@ put_extra(const struct file_out *f, const struct file_type *t, bool part,
 
     buf_puts(out, "Accept-Ranges: bytes\r\nContent-Disposition: ");
     buf_puts(out, in_place ? "inline" : "attachment");
-    buf_printf(out, "; filename=\"file-%.8s.%s\"\r\n", f->id,
+    buf_printf(out, "; filename=\"file-%.8s.%s\"\r\n", f->file.id,
                t != NULL ? t->ending : "bin");
     if (part) {
         buf_printf(out, "Content-Range: bytes %llu-%llu/%llu\r\n",
                    (unsigned long long)f->at, (unsigned long long)f->end - 1,
-                   (unsigned long long)f->size);
+                   (unsigned long long)f->file.size);
     }
     CHECK(!out->failed);
 }
@@ -216,7 +210,7 @@ put_extra(const struct file_out *f, const struct file_type *t, bool part,
 static enum err
 send_head(struct file_out *f)
 {
-    const struct file_type *t = upload_type(str_from(f->id));
+    const struct file_type *t = upload_type(str_from(f->file.id));
     struct reply_content what = {.cache = "private, no-store"};
     bool part = find_range(f);
     struct buf extra;
@@ -320,7 +314,7 @@ on_open(struct work *w)
         cut(f);
         return;
     }
-    f->part = xmalloc(PART_BYTES);
+    f->part = xmalloc(shelf_part_bytes(&f->upload->shelf));
     go_on(f);
 }
 
@@ -338,8 +332,7 @@ file_out_handle(struct request *r)
     f->work = (struct work){.run = run, .done = on_open, .destroy = on_destroy};
     f->r = r;
     f->upload = r->gate->settings->upload;
-    f->fd = -1;
-    memcpy(f->id, r->param.p, FILE_ID_CHARS);
+    shelf_file_init(&f->file, r->param);
     r->parts = f;
     work_start(r->gate->shard, &f->work);
 }

@@ -4,10 +4,10 @@
 #include "base/clock.h"
 #include "codec/url.h"
 #include "net/fetch_internal.h"
+#include "net/policy.h"
 
 #include <netinet/in.h>
 #include <openssl/x509_vfy.h>
-#include <stdlib.h>
 #include <sys/socket.h>
 
 /* libcurl's own limits are far away: ours are in fetch.c. */
@@ -192,50 +192,15 @@ set_request(struct fetch *f, const struct fetch_request *r)
     SET(f, CURLOPT_HTTPHEADER, f->headers);
 }
 
-/* Options that older versions have under another name, or not at all. */
-static void
-set_by_version(struct fetch *f)
-{
-#if LIBCURL_VERSION_NUM >= 0x075500
-    SET(f, CURLOPT_PROTOCOLS_STR, "http,https");
-#else
-    SET(f, CURLOPT_PROTOCOLS, CURLPROTO_HTTP | CURLPROTO_HTTPS);
-#endif
-#if LIBCURL_VERSION_NUM >= 0x075700
-    /* Cancelling must not wait for a resolver thread that hangs. */
-    SET(f, CURLOPT_QUICK_EXIT, 1L);
-#endif
-}
-
-/* libcurl itself would take TLS 1.0 (RFC 8996 says what is wrong with that),
- * and does not look where OpenSSL's own programs find another list of
- * authorities. */
-static void
-set_tls(struct fetch *f, const char *ca_file)
-{
-    const char *authorities =
-        ca_file != NULL ? ca_file : getenv("SSL_CERT_FILE");
-
-    SET(f, CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    SET(f, CURLOPT_PROXY_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
-    if (authorities != NULL && authorities[0] != '\0') {
-        SET(f, CURLOPT_CAINFO, authorities);
-    }
-}
-
 static void
 set_policy(struct fetch *f, const char *ca_file)
 {
-    set_by_version(f);
-    SET(f, CURLOPT_FOLLOWLOCATION, 0L);
+    f->lacking = !policy_set(f->easy, ca_file) || f->lacking;
     SET(f, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_2TLS);
     SET(f, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
-    SET(f, CURLOPT_NOSIGNAL, 1L);
     SET(f, CURLOPT_NOPROGRESS, 1L);
-    SET(f, CURLOPT_TCP_NODELAY, 1L);
     SET(f, CURLOPT_BUFFERSIZE, 16384L);
     SET(f, CURLOPT_CONNECTTIMEOUT_MS, connect_timeout_ms(f));
-    set_tls(f, ca_file);
 }
 
 void

@@ -5,6 +5,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "upload/file_type.h"
+#include "upload/shelf.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -12,7 +13,7 @@
 /* Where files of users are, and the links to them. Immutable while the server
  * runs; shared by all threads. */
 struct upload {
-    const char *folder;       /* folder.h */
+    struct shelf shelf;
     struct str key;           /* file_id.h */
     const char *const *types; /* that are taken; NULL at the end */
     const char *prefix;       /* "/chatbox/files/": of links */

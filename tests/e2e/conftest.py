@@ -9,6 +9,7 @@ from support.fakellm import FakeLLM
 from support.mongoproxy import MongoProxy
 from support.mongoserver import MongoServer
 from support.operators import operator
+from support.s3server import SHELF
 from support.server import Server, provider_env
 from support.tlsmodel import Authority, TlsModel
 from support.waiting import past_midnight
@@ -18,6 +19,8 @@ from support.ws import Chat, RawWs, fresh
 def pytest_addoption(parser):
     parser.addoption("--store", choices=["sqlite", "mongo"], default="sqlite",
                      help="what the servers store in; mongo starts a database")
+    parser.addoption("--uploads", choices=["local", "s3"], default="local",
+                     help="where the servers keep files; s3 starts a server")
     parser.addoption("--mongo-uri", metavar="URI",
                      help="with --store mongo: a database that runs already")
 
@@ -197,10 +200,12 @@ def pytest_runtest_makereport(item, call):
 def pytest_configure(config):
     config.stash[COUNTS] = {"exit": 0}
     BACKEND.choose(config.getoption("--store"), config.getoption("--mongo-uri"))
+    SHELF.choose(config.getoption("--uploads"))
 
 
 def pytest_sessionfinish(session, exitstatus):
     BACKEND.close()
+    SHELF.close()
     session.config.stash[COUNTS]["exit"] = int(exitstatus)
 
 

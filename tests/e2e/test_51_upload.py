@@ -11,10 +11,10 @@ import pytest
 from support.checks import assert_error, assert_headers
 from support.disk import limited, small_disk
 from support.rawhttp import RawConn
-from support.server import minimal_env, provider_env, run_cli
+from support.server import provider_env
 from support.tokens import token
-from support.uploads import (SAMPLES, folder, form_head, kept, png, post, relative,
-                             settled, uploaded)
+from support.uploads import (SAMPLES, form_head, kept, lose, png, post, relative, settled,
+                             uploaded)
 from support.waiting import PATIENCE, wait_for
 
 MAX = 1 << 20
@@ -303,7 +303,7 @@ def test_a_link_ends(spawn, fake, user):
 
 def test_a_file_that_is_gone_is_not_found(server, client):
     body = uploaded(client)
-    (folder(server) / body["file_id"]).unlink()
+    lose(server, body["file_id"])
     assert_error(client.get(f"/files/{body['file_id']}"), 404, "NOT_FOUND")
     assert_error(server.http.get(relative(server, body["file_url"])), 404)
 
@@ -366,15 +366,3 @@ def test_many_at_once(server, user):
     assert server.metric('chatbox_uploads_total{end="stored"}') >= 40
     assert server.metric("chatbox_upload_bytes_total") > 0
     assert server.metric("chatbox_files_sent_total") >= 40
-
-
-# --- settings
-
-def test_s3_is_refused_until_it_is_built(tmp_path):
-    settings = {**minimal_env(), "DATA_DIR": str(tmp_path), "UPLOAD_STORE": "s3",
-                "S3_BUCKET": "b", "S3_ACCESS_KEY_ID": "i",
-                "S3_SECRET_ACCESS_KEY": "k" * 40}
-    assert run_cli("check", env=settings).returncode == 0, "the settings are right"
-    result = run_cli("serve", env=settings)
-    assert result.returncode == 78, result.all
-    assert "upload.store (UPLOAD_STORE) is s3" in result.all

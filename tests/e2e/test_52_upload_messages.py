@@ -8,7 +8,7 @@ import pytest
 
 from support.messages import message
 from support.server import provider_env
-from support.uploads import folder, png, relative, uploaded
+from support.uploads import lose, png, relative, uploaded
 
 
 def settings(fake):
@@ -192,7 +192,7 @@ def test_a_picture_that_is_gone_or_too_large_is_left_out(server, client, chat, u
                                                          question):
     """With a log line; the question is asked all the same."""
     gone, large = uploaded(client), uploaded(client, png(3_750_001))
-    (folder(server) / gone["file_id"]).unlink()
+    lose(server, gone["file_id"])
     one = chat(user)
     for body, why in ((gone, "gone"), (large, "too large")):
         assert one.turn(f"{question} {why}", file_id=body["file_id"]).finish == "stop"

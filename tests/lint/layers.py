@@ -20,7 +20,7 @@ DOORS = {
     "store": ["base", "codec", "loop"],
     "cluster": ["base", "loop"],
     "notify": ["base", "codec", "loop", "net/fetch"],
-    "upload": ["base", "codec", "net/fetch"],
+    "upload": ["base", "codec", "net/call"],
     "chat": ["base", "codec", "loop", "proto", "guard", "provider", "store",
              "upload", "notify", "net/fetch"],
     "gate": ["base", "codec", "loop", "net", "proto", "guard", "provider",

@@ -55,6 +55,8 @@ ATOMIC_FILES = {
     "src/gate/upgrade.c": "WebSockets of the process; closing",
     "src/guard/limit_shared.c": "limits by address: the one shared table",
     "src/loop/work.c": "what a shard is owed by a thread that may block",
+    "src/net/call.c": "connections that wait for their next call; whether to end",
+    "src/upload/s3.c": "whether the server is being stopped",
     "src/net/tls.c": "the newest certificate",
     "src/chat/budget_account.c": "what a role has used: its budget is the process's",
     "src/provider/breaker.c": "whether a provider is asked: down is down for all",

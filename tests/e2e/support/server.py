@@ -22,6 +22,7 @@ import httpx
 
 from .backend import BACKEND
 from .output import Output
+from .s3server import SHELF
 from .tokens import SECRET, token
 from .waiting import PATIENCE, wait_for
 
@@ -117,7 +118,7 @@ class Server:
                     "SERVER_PORT": str(self.port), "SERVER_THREADS": THREADS,
                     "DATA_DIR": self.data, "LOG_LEVEL": "debug",
                     "LLM_RETRY_DELAY": "10ms", "LLM_RETRY_MAX_DELAY": "50ms",
-                    "SHUTDOWN_TIMEOUT": "10s", **BACKEND.env(self.data)}
+                    "SHUTDOWN_TIMEOUT": "10s", **BACKEND.env(self.data), **SHELF.env(self.data)}
         if limits:
             defaults.update(roomy_limits())
         merged = {**defaults, **(settings or {})}
@@ -203,6 +204,7 @@ class Server:
             if self.own_data:
                 shutil.rmtree(self.data, ignore_errors=True)
                 BACKEND.forget(self.data)
+                SHELF.forget(self.data)
 
     def __enter__(self):
         return self

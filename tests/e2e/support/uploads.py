@@ -3,8 +3,8 @@
 
 import struct
 import zlib
-from pathlib import Path
 
+from .s3server import SHELF
 from .tokens import token
 from .waiting import wait_for
 
@@ -49,13 +49,15 @@ def relative(server, url):
     return url[len(server.prefix):]
 
 
-def folder(server):
-    return Path(server.env["DATA_DIR"]) / "uploads"
-
-
 def kept(server):
-    """The names of the files that the server keeps."""
-    return sorted(path.name for path in folder(server).iterdir())
+    """The names of the files that the server keeps or writes."""
+    return sorted(path.name for folder in SHELF.folders(server.env["DATA_DIR"])
+                  for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def lose(server, file_id):
+    """A file that the server has, past it."""
+    (SHELF.folders(server.env["DATA_DIR"])[0] / file_id).unlink()
 
 
 def settled(server):

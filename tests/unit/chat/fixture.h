@@ -29,7 +29,7 @@
 #include <cmocka.h>
 
 /* Nobody has a file. */
-static const struct upload no_uploads = {.folder = "/nowhere",
+static const struct upload no_uploads = {.shelf = {.folder = "/nowhere"},
                                          .key = {"0123456789abcdef", 16},
                                          .prefix = "/chatbox/files/"};
 
