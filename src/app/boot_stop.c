@@ -83,7 +83,8 @@ step_notify(struct boot *b, struct shard *s)
 static void
 step_hush(struct boot *b, struct shard *s)
 {
-    atomic_fetch_add(&b->cut, notify_cut(s));
+    atomic_fetch_add(&b->cut, notify_pending(s));
+    (void)notify_cut(s);
 }
 
 /* --- the sequence, on main ---------------------------------------------- */
