@@ -10,7 +10,7 @@ export default defineConfig({
     process.env.CHATBOX_MOCK === '1'
       ? ['survive.spec.mjs', 'models.spec.mjs', 'pictures.spec.mjs']
       : [],
-  workers: 1,
+  workers: 2,
   retries: 0,
   forbidOnly: true,
   timeout: 120_000,
