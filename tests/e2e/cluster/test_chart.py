@@ -20,7 +20,7 @@ from support.tokens import SECRET
 
 GOOD = {"JWT_SECRET": SECRET, "LLM_PROVIDER_1_API_KEY": "sk-" + "9f3b1c77" * 4,
         "MONGO_URI": "mongodb://chatbox:f00dcafe@db-0.db,db-1.db/?replicaSet=rs0",
-        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "="}
+        "ENCRYPTION_KEYS": "k1:" + "A" * 43 + "=", "S3_SECRET_ACCESS_KEY": "0x7e" * 10}
 # What Kubernetes does not have itself, but one of its extensions.
 EXTENSIONS = {"HTTPRoute", "ServiceMonitor", "ExternalSecret", "SealedSecret"}
 VERSIONS = ["1.25.0", "1.28.0", "1.31.0", "1.34.0", "1.37.0"]
@@ -164,7 +164,7 @@ def test_a_manifest_that_is_wrong_is_noticed(tmp_path):
      "one process has its database alone"),
     (["autoscaling.enabled=true"], "there can be one pod only"),
     (["store=mongo"], "secret.keys does not name MONGO_URI"),
-    (["config.UPLOAD_STORE=s3"], "config.UPLOAD_STORE is s3"),
+    (["config.UPLOAD_STORE=s3"], "does not name S3_SECRET_ACCESS_KEY"),
     (["persistence.enabled=false"], "enabled is not allowed"),
     (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "JWT_PUBLIC_KEY in secret.keys"),
     (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "nobody could log in"),
@@ -386,6 +386,19 @@ def test_a_setting_that_is_a_file_comes_from_the_secret_too(tmp_path):
     put(tmp_path, ["LLM_PROVIDER_1_API_KEY"])
     result = run_cli("check", env=environment(documents, containers(documents)[0], tmp_path))
     assert result.returncode == 0, result.all
+
+
+def test_files_may_be_in_s3(tmp_path):
+    keys = ["JWT_SECRET", "MONGO_URI", "LLM_PROVIDER_1_API_KEY", "ENCRYPTION_KEYS",
+            "S3_SECRET_ACCESS_KEY"]
+    documents = rendered(*settings(
+        f"secret.keys={{{','.join(keys)}}}", "config.UPLOAD_STORE=s3", "config.S3_BUCKET=b",
+        "config.S3_ENDPOINT=https://s3.example.com", "config.S3_ACCESS_KEY_ID=i"),
+        values="mongo")
+    put(tmp_path, keys)
+    result = run_cli("check", env=environment(documents, containers(documents)[0], tmp_path))
+    assert result.returncode == 0, result.all
+    assert "upload.store: s3" in result.stdout
 
 
 def test_secrets_come_as_files_that_may_be_missing(chart):

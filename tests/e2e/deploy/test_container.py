@@ -14,7 +14,9 @@ from support.composefile import (DOCKERFILE, FILES, FOLDER, instruction, listed,
                                  service, user)
 from support.container import Container
 from support.mongoserver import MongoServer
+from support.s3server import KEY_ID, REGION, S3Server
 from support.server import ROOT, run_cli
+from support.uploads import uploaded
 
 @pytest.fixture
 def container(image, tmp_path):
@@ -89,12 +91,19 @@ def test_the_probe_of_the_image_says_whether_it_lives(spawn, container):
     server.stop()
 
 
-def test_with_mongodb_it_answers_from_there(spawn, connect, image, tmp_path):
+def test_with_mongodb_and_s3_it_answers_from_there(spawn, connect, image, tmp_path):
     container = Container(image, tmp_path, "compose.mongo.yaml")
-    with MongoServer() as database:
-        server = container.start(spawn, MONGO_URI=database.uri(), STORE=None)
-        assert connect(server).turn("hello").finish == "stop"
+    with MongoServer() as database, S3Server() as s3:
+        bucket = s3.bucket(service("compose.mongo.yaml")["environment"]["S3_BUCKET"])
+        server = container.start(spawn, MONGO_URI=database.uri(), STORE=None,
+                                 S3_ENDPOINT=s3.endpoint, S3_REGION=REGION,
+                                 S3_ACCESS_KEY_ID=KEY_ID)
+        chat = connect(server)
+        assert chat.turn("hello").finish == "stop"
         assert server.wait_log("start", store="mongo")
+        client = server.user(chat.user)
+        file = uploaded(client)["file_id"]
+        assert client.get(f"/files/{file}").content == (bucket / file).read_bytes()
         server.stop()
 
 
@@ -153,6 +162,23 @@ def test_the_front_of_the_compose_file_is_the_shipped_one():
         ROOT / "deploy/nginx/chatbox.conf")
     chatbox = service("compose.mongo.yaml")["environment"]
     assert chatbox["TRUSTED_PROXIES"] == front["networks"]["front"]["ipv4_address"]
+
+
+def test_chatbox_has_the_key_and_the_bucket_that_the_store_of_files_has():
+    """And waits until the bucket is there; nobody else reaches it."""
+    chatbox, minio, bucket = (service("compose.mongo.yaml", of=name)
+                              for name in ("chatbox", "minio", "bucket"))
+    env, secret = chatbox["environment"], "s3_secret_access_key"
+    root = dict(one.split("=", 1) for one in minio["environment"])
+    assert env["S3_ACCESS_KEY_ID"] == root["MINIO_ROOT_USER"]
+    assert env["S3_SECRET_ACCESS_KEY_FILE"] == root["MINIO_ROOT_PASSWORD_FILE"]
+    made = bucket["entrypoint"][2]
+    assert f"set files {env['S3_ENDPOINT']} {env['S3_ACCESS_KEY_ID']} " in made
+    assert made.endswith(f"mb --ignore-existing files/{env['S3_BUCKET']}")
+    assert all(secret in one["secrets"] for one in (chatbox, minio, bucket))
+    assert chatbox["depends_on"]["bucket"] == {"condition": "service_completed_successfully"}
+    assert minio["networks"] == bucket["networks"] == ["files"] and "ports" not in minio
+    assert minio["volumes"][0].endswith(f":{minio['command'][1]}")
 
 
 @pytest.mark.parametrize("name", FILES)

@@ -5,9 +5,11 @@ import os
 import shutil
 
 from .composefile import instruction, jailed, service, user
+from . import s3server
 from .server import free_port
 from .tokens import SECRET
 
+OTHERS = {"s3_secret_access_key": s3server.SECRET}  # of compose.mongo.yaml
 KEYS = {"jwt_secret": SECRET, "encryption_keys": "k1:" + "A" * 43 + "="}
 
 
@@ -22,7 +24,7 @@ class Container:
         os.chown(self.image / "data", int(user()), int(user()))
         self.secrets = folder / "secrets"
         self.secrets.mkdir()
-        for secret, value in KEYS.items():
+        for secret, value in {**OTHERS, **KEYS}.items():
             self.write(secret, value)
         self.binds = [f"{self.secrets}:/run/secrets:ro"]
         self.port = free_port()

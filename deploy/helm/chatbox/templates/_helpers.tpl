@@ -50,8 +50,8 @@ DATA_DIR: /var/lib/chatbox
 {{- if .Values.autoscaling.enabled }}
 {{- fail "autoscaling.enabled is set: there can be one pod only, as one process has its database alone; give it more CPU and SERVER_THREADS instead" }}
 {{- end }}
-{{- if eq (get .Values.config "UPLOAD_STORE" | toString | lower) "s3" }}
-{{- fail "config.UPLOAD_STORE is s3, which the server cannot do yet: files are on the volume" }}
+{{- if and (eq (get .Values.config "UPLOAD_STORE" | toString | lower) "s3") (not (has "S3_SECRET_ACCESS_KEY" .Values.secret.keys)) }}
+{{- fail "config.UPLOAD_STORE is s3, and secret.keys does not name S3_SECRET_ACCESS_KEY" }}
 {{- end }}
 {{- if and (eq .Values.store "mongo") (not (has "MONGO_URI" .Values.secret.keys)) }}
 {{- fail "store is mongo, and secret.keys does not name MONGO_URI" }}
