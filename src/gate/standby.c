@@ -133,6 +133,16 @@ standby_check_empty(struct standby *standby)
 }
 
 void
+standby_retire(struct standby *standby, void (*on_empty)(void *cookie),
+               void *cookie)
+{
+    standby->emptying = true;
+    standby->on_empty = on_empty;
+    standby->on_empty_cookie = cookie;
+    standby_check_empty(standby);
+}
+
+void
 standby_drain(struct standby *standby, void (*on_empty)(void *cookie),
               void *cookie)
 {

@@ -47,6 +47,10 @@ void standby_set_holder(struct standby *standby,
  * changes nothing else. */
 void standby_set_ready(struct standby *standby, bool ready);
 
+/* Another one accepts from now on; who is here goes on. on_empty as below. */
+void standby_retire(struct standby *standby, void (*on_empty)(void *cookie),
+                    void *cookie);
+
 /* The way down. Who has not sent a whole head, and who asked for a WebSocket,
  * is let go now; a plain request may have its answer; not ready any more, and a
  * connection that still comes is refused with 503. on_empty runs once, when no

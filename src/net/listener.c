@@ -38,6 +38,7 @@ struct listener {
     uint64_t silent_until_ms; /* no second line in the log before */
     int fd;
     int spare_fd;
+    bool plain;
 };
 
 static void
@@ -109,7 +110,7 @@ first_reserved(void)
 static void
 begin(struct listener *l, int fd, const struct sockaddr *peer)
 {
-    struct tls *tls = l->shard->net->settings->tls;
+    struct tls *tls = l->plain ? NULL : l->shard->net->settings->tls;
     struct conn *c;
 
     if (conn_open(l->shard, fd, peer, &c) != ERR_OK) {
@@ -332,23 +333,34 @@ listener_start(struct shard *s, int fd,
     return l;
 }
 
+void
+listener_without_tls(struct listener *l)
+{
+    l->plain = true;
+}
+
 static void
 on_closed(uv_handle_t *handle)
 {
     xfree(CONTAINER_OF((uv_poll_t *)handle, struct listener, poll));
 }
 
-void
-listener_stop(struct listener *l)
+int
+listener_release(struct listener *l)
 {
-    int fd;
+    int fd = l->fd;
 
-    if (l == NULL) {
-        return;
-    }
-    fd = l->fd;
     timer_cancel(&l->shard->timers, &l->pause);
     close_fd(l->spare_fd);
     shard_close_handle(l->shard, (uv_handle_t *)&l->poll, on_closed);
-    (void)close(fd); /* behind the handle, as in conn_close */
+    return fd;
+}
+
+void
+listener_stop(struct listener *l)
+{
+    if (l != NULL) {
+        (void)close(listener_release(l)); /* behind the handle, as in
+                                           * conn_close */
+    }
 }

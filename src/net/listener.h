@@ -40,6 +40,14 @@ struct listener *listener_start(struct shard *s, int fd,
                                                   void *cookie),
                                 void *cookie);
 
+/* Its connections speak no TLS, whatever net_settings say. Before the loop
+ * turns. */
+void listener_without_tls(struct listener *l);
+
+/* Stops accepting and gives the descriptor, which goes on listening: who comes
+ * meanwhile waits for the next listener_start with it. */
+int listener_release(struct listener *l) MUST_CHECK;
+
 /* Stops accepting and closes the descriptor. NULL is fine. */
 void listener_stop(struct listener *l);
 

@@ -232,6 +232,35 @@ on_the_way_down_an_upgrade_that_is_not_joined_yet_is_refused(void **state)
     post_close(&p);
 }
 
+/* Who has not asked yet may still ask, and is passed on. */
+static void
+retiring_lets_nobody_go(void **state)
+{
+    struct peer client, holder;
+    struct post p;
+    int listener;
+
+    (void)state;
+    post_open(&p);
+    listener = holder_open(&p);
+    client_open(&p, &client);
+    pump_idle(&p.f);
+    standby_retire(p.standby, on_empty, &p);
+    peer_send(&client, PLAIN);
+    holder_accept(&p, listener, &holder);
+    PUMP_UNTIL(&p.f, (peer_read(&holder), holder.got.n > 0));
+    peer_send(&holder, "answer");
+    peer_expect(&client, "answer");
+    assert_int_equal(p.empties, 0);
+    peer_close(&client);
+    peer_close(&holder);
+    PUMP_UNTIL(&p.f, p.empties > 0);
+    pump_idle(&p.f);
+    assert_int_equal(p.empties, 1);
+    (void)close(listener);
+    post_close(&p);
+}
+
 static void
 nobody_is_nobody_to_wait_for(void **state)
 {
@@ -239,8 +268,10 @@ nobody_is_nobody_to_wait_for(void **state)
 
     (void)state;
     post_open(&p);
-    standby_drain(p.standby, on_empty, &p);
+    standby_retire(p.standby, on_empty, &p);
     assert_int_equal(p.empties, 1);
+    standby_drain(p.standby, on_empty, &p);
+    assert_int_equal(p.empties, 2);
     post_close(&p);
     standby_fini(NULL);
 }
@@ -287,6 +318,7 @@ main(void)
         CASE(a_client_that_goes_while_it_is_being_connected_leaves_nothing),
         CASE(the_way_down_waits_for_plain_answers_alone),
         CASE(on_the_way_down_an_upgrade_that_is_not_joined_yet_is_refused),
+        CASE(retiring_lets_nobody_go),
         CASE(nobody_is_nobody_to_wait_for),
         CASE(aborting_counts_who_had_something_left),
     };

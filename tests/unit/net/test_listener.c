@@ -300,6 +300,26 @@ stopping_leaves_open_connections_alone(void **state)
     (void)close(peer);
 }
 
+/* Nobody is turned away between two that share a descriptor. */
+static void
+a_released_descriptor_goes_on_listening(void **state)
+{
+    uint16_t port;
+    struct listener *l = listen_on("127.0.0.1", &port);
+    int fd = listener_release(l), peer;
+
+    (void)state;
+    peer = dial(port);
+    for (int i = 0; i < 5; i++) {
+        (void)uv_run(&f.shard.loop, UV_RUN_NOWAIT);
+    }
+    assert_int_equal(accepted, 0);
+    l = listener_start(&f.shard, fd, on_accept, &f);
+    PUMP_UNTIL(&f, accepted == 1);
+    listener_stop(l);
+    (void)close(peer);
+}
+
 int
 main(void)
 {
@@ -313,6 +333,7 @@ main(void)
         CASE(running_out_of_descriptors_turns_peers_away_and_recovers),
         CASE(the_last_descriptors_are_not_for_peers),
         CASE(stopping_leaves_open_connections_alone),
+        CASE(a_released_descriptor_goes_on_listening),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
