@@ -6,8 +6,10 @@
 
 #include "app/authority.h"
 #include "app/boot_chat.h"
+#include "app/boot_doors.h"
 #include "app/boot_reload.h"
 #include "app/boot_shards.h"
+#include "app/boot_standby.h"
 #include "app/boot_stop.h"
 #include "app/cli.h"
 #include "app/dev.h"
@@ -56,10 +58,7 @@ new_boot(const struct settings_request *request, struct config *c)
     b->config = b->current = c;
     b->shard_count = n;
     b->signal_fd = b->wake_fd = -1;
-    b->listen_fds = xcalloc(n, sizeof(b->listen_fds[0]));
-    memset(b->listen_fds, -1, n * sizeof(b->listen_fds[0]));
-    /* NOLINTNEXTLINE(bugprone-sizeof-expression): an array of pointers */
-    b->listeners = xcalloc(n, sizeof(b->listeners[0]));
+    boot_doors_init(b);
     return b;
 }
 
@@ -97,8 +96,8 @@ open_port(struct boot *b)
 {
     char why[WHY_BYTES];
 
-    return boot_shards_bind(b, why, sizeof(why)) == ERR_OK ? CLI_OK
-                                                           : failed(why);
+    return boot_doors_bind(b, why, sizeof(why)) == ERR_OK ? CLI_OK
+                                                          : failed(why);
 }
 
 static int
@@ -106,9 +105,17 @@ open_store(struct boot *b)
 {
     char why[WHY_BYTES];
 
-    if (store_open(&b->rooms.store, &b->store, why, sizeof(why)) != ERR_OK) {
-        return failed(why);
+    if (b->config->cluster_address.n > 0) {
+        b->peers = (struct store_peers){.address = b->config->cluster_address.p,
+                                        .held = boot_standby_held,
+                                        .lost = boot_standby_lost,
+                                        .cookie = b};
+        b->rooms.store.peers = &b->peers;
     }
+    if (store_open(&b->rooms.store, &b->store, why, sizeof(why)) != ERR_OK) {
+        return b->stopped ? CLI_OK : failed(why);
+    }
+    boot_standby_pause(b);
     b->rooms.gate.store = b->store;
     return boot_rooms_open_uploads(&b->rooms, store_secret(b->store), why,
                                    sizeof(why)) == ERR_OK
@@ -136,6 +143,12 @@ init_shards(struct boot *b)
 
 /* --- running ------------------------------------------------------------ */
 
+static unsigned
+public_port(const struct boot *b)
+{
+    return b->doors[BOOT_DOOR_PUBLIC].port;
+}
+
 static void
 log_start(struct boot *b)
 {
@@ -143,14 +156,14 @@ log_start(struct boot *b)
 
     buf_init(&address, WHY_BYTES);
     buf_init(&sentence, WHY_BYTES);
-    authority_put(b->config->server_host.p, b->port, &address);
+    authority_put(b->config->server_host.p, public_port(b), &address);
     buf_puts(&sentence, b->rooms.tls != NULL ? "listening on https://"
                                              : "listening on http://");
     buf_put_str(&sentence, buf_str(&address));
     buf_puts(&sentence, b->rooms.path_prefix);
     buf_putc(&sentence, '\0');
     log_info(EVENT_START, sentence.p, log_str("address", buf_str(&address)),
-             log_int("port", b->port), log_int("shards", b->shard_count),
+             log_int("port", public_port(b)), log_int("shards", b->shard_count),
              log_cstr("store", store_kind(b->store)));
     buf_fini(&address);
     buf_fini(&sentence);
@@ -164,7 +177,7 @@ print_links(struct boot *b)
 
     buf_init(&authority, WHY_BYTES);
     buf_init(&out, LINKS_BYTES);
-    authority_put(authority_local(b->config->server_host.p), b->port,
+    authority_put(authority_local(b->config->server_host.p), public_port(b),
                   &authority);
     text = buf_give(&authority);
     dev_links(b->config, text, &out);
@@ -179,6 +192,9 @@ print_links(struct boot *b)
 static int
 serve(struct boot *b, bool stop)
 {
+    bool forced;
+
+    boot_standby_end(b);
     log_start(b);
     boot_rooms_warn(b->config);
     if (b->request->dev != NULL) {
@@ -189,9 +205,14 @@ serve(struct boot *b, bool stop)
         boot_reload(b);
     }
     while (!stop) {
-        stop = boot_state_wait(b, NULL, 0, UINT64_MAX) == BOOT_WAIT_SIGNAL;
+        stop =
+            boot_state_wait(b, &b->lost, 1, UINT64_MAX) != BOOT_WAIT_DEADLINE;
     }
-    return boot_stop(b) ? CLI_FORCED : CLI_OK;
+    forced = boot_stop(b);
+    if (atomic_load(&b->lost) > 0) {
+        return CLI_FAILED;
+    }
+    return forced ? CLI_FORCED : CLI_OK;
 }
 
 static int
@@ -227,9 +248,8 @@ close_fd(int fd)
 static void
 free_boot(struct boot *b)
 {
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        close_fd(b->listen_fds[i]);
-    }
+    boot_standby_end(b); /* when it never came to serve */
+    boot_doors_fini(b);
     close_fd(b->signal_fd);
     close_fd(b->wake_fd);
     gate_policy_unref(b->policy);
@@ -238,8 +258,6 @@ free_boot(struct boot *b)
         config_free(b->current);
     }
     config_free(b->config);
-    xfree(b->listen_fds);
-    xfree(b->listeners);
     xfree(b);
 }
 
@@ -248,8 +266,13 @@ free_boot(struct boot *b)
 static int
 run(struct boot *b)
 {
-    int status = init_shards(b);
+    int status;
 
+    if (b->stopped) {
+        boot_standby_stop(b);
+        return CLI_OK;
+    }
+    status = init_shards(b);
     if (status == CLI_OK) {
         status = run_shards(b);
     }

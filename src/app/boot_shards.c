@@ -3,6 +3,7 @@
  * order in which the line passes them, and taken down the other way round. */
 #include "app/boot_shards.h"
 
+#include "app/boot_doors.h"
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "net/fetch.h"
@@ -11,30 +12,6 @@
 #include <unistd.h>
 
 /* --- start -------------------------------------------------------------- */
-
-enum err
-boot_shards_bind(struct boot *b, char *why, size_t why_size)
-{
-    enum err taken = ERR_OK;
-
-    b->port = (uint16_t)b->config->server_port;
-    if (b->port != 0) { /* the shards' sockets share, and would with others */
-        taken =
-            listener_probe(b->config->server_host.p, b->port, why, why_size);
-    }
-    if (taken != ERR_OK) {
-        return taken;
-    }
-    for (unsigned i = 0; i < b->shard_count; i++) {
-        enum err e = listener_bind(b->config->server_host.p, &b->port,
-                                   &b->listen_fds[i], why, why_size);
-
-        if (e != ERR_OK) {
-            return e;
-        }
-    }
-    return ERR_OK;
-}
 
 static enum err
 make_rooms(struct boot *b, struct shard *s)
@@ -57,12 +34,7 @@ on_start(struct shard *s)
 {
     struct boot *b = boot_state_of(s);
 
-    if (make_rooms(b, s) == ERR_OK) {
-        b->listeners[s->index] =
-            listener_start(s, b->listen_fds[s->index], gate_on_accept, NULL);
-        b->listen_fds[s->index] = -1;
-    }
-    if (b->listeners[s->index] == NULL) {
+    if (make_rooms(b, s) != ERR_OK || !boot_doors_open(b, s)) {
         atomic_fetch_add(&b->start_failures, 1);
     }
     boot_state_tell(b, &b->started);
@@ -168,8 +140,7 @@ step_end(struct boot *b, struct shard *s)
 {
     struct ending *e = xcalloc(1, sizeof(*e));
 
-    listener_stop(b->listeners[s->index]);
-    b->listeners[s->index] = NULL;
+    boot_doors_close(b, s);
     e->shard = s;
     e->deadline_ms = shard_now_ms(s) + AWAITED_MS;
     timer_init(&e->timer, on_ending);

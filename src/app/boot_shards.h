@@ -6,10 +6,6 @@
 
 /* What main has the shards do. */
 
-/* Binds a socket for every shard, all to one port. ERR_IO with a sentence. */
-enum err boot_shards_bind(struct boot *b, char *why,
-                          size_t why_size) MUST_CHECK;
-
 /* Starts the threads and, on each, the rooms; b->started counts. Returns the
  * number of threads that run. */
 unsigned boot_shards_start(struct boot *b);

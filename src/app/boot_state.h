@@ -8,6 +8,18 @@
 
 #include <stdatomic.h>
 
+/* See boot_doors.h. */
+enum boot_door_id { BOOT_DOOR_PUBLIC, BOOT_DOOR_INNER, BOOT_DOORS };
+
+struct boot_door {
+    int *fds; /* of each shard, until it listens; -1: none */
+    struct listener **listeners;
+    uint16_t port; /* really bound */
+    bool bound;
+};
+
+struct boot_standby;
+
 /* A running server as the main thread sees it; shared by the files of
  * boot_*.c. The atomics are how shards tell main what they have done: they
  * count, and wake main by an eventfd. */
@@ -21,9 +33,9 @@ struct boot {
     struct store *store;
     int signal_fd;
     int wake_fd;
-    uint16_t port; /* really bound */
-    int *listen_fds;
-    struct listener **listeners;
+    struct boot_door doors[BOOT_DOORS];
+    struct store_peers peers;
+    struct boot_standby *standby; /* NULL: this server waits for nobody */
     atomic_uint started;
     atomic_uint start_failures;
     atomic_uint reloaded; /* shards that took new settings, of all reloads */
@@ -31,10 +43,12 @@ struct boot {
     atomic_uint idle;     /* shards without a running turn */
     atomic_uint empty;    /* shards without a connection */
     atomic_uint told;     /* shards without a notification on its way */
+    atomic_uint lost;     /* 1: another server has taken the database over */
     atomic_size_t cut;    /* turns, connections, notifications that were cut */
     unsigned reloads;
     bool serving;      /* main: all shards have their rooms */
     bool reload_asked; /* main: before that */
+    bool stopped;      /* main: by a signal, while it stood by */
     unsigned shard_count;
     struct shard shards[];
 };

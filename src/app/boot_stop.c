@@ -3,6 +3,7 @@
  * next one begins. */
 #include "app/boot_stop.h"
 
+#include "app/boot_doors.h"
 #include "app/boot_shards.h"
 #include "base/clock.h"
 #include "base/log.h"
@@ -17,7 +18,7 @@
 struct stop {
     struct boot *boot;
     uint64_t deadline_ms;
-    bool hurry; /* a second signal, or the deadline */
+    bool hurry; /* a second signal, the deadline, or no database */
 };
 
 /* --- steps, on the shards ----------------------------------------------- */
@@ -33,8 +34,7 @@ on_idle(void *cookie)
 static void
 step_drain(struct boot *b, struct shard *s)
 {
-    listener_stop(b->listeners[s->index]);
-    b->listeners[s->index] = NULL;
+    boot_doors_close(b, s);
     gate_drain(s);
     chat_drain(s->chat, on_idle, b);
 }
@@ -162,7 +162,8 @@ bool
 boot_stop(struct boot *b)
 {
     const struct config *c = b->config;
-    struct stop stop = {.boot = b};
+    /* Who has lost the database can store nothing that it would wait for. */
+    struct stop stop = {.boot = b, .hurry = atomic_load(&b->lost) > 0};
     size_t cut;
 
     atomic_store(&b->rooms.draining, true);

@@ -35,6 +35,7 @@ struct config_list {
 #define CONFIG_C_TEXT struct str
 #define CONFIG_C_ID struct str
 #define CONFIG_C_ADDRESS struct str
+#define CONFIG_C_PLACE struct str
 #define CONFIG_C_PREFIX struct str
 #define CONFIG_C_PEM_FILE struct str
 #define CONFIG_C_HOST struct str

@@ -3,6 +3,7 @@
  * why a text is refused and never repeat it: it may be a secret. */
 #include "app/config_check.h"
 
+#include "app/config_place.h"
 #include "base/check.h"
 #include "codec/base64.h"
 #include "codec/json.h"
@@ -462,6 +463,7 @@ static const struct {
     [CONFIG_TYPE_TEXT] = {check_text, false, false},
     [CONFIG_TYPE_ID] = {check_id, false, false},
     [CONFIG_TYPE_ADDRESS] = {check_address, false, false},
+    [CONFIG_TYPE_PLACE] = {config_place_check, false, false},
     [CONFIG_TYPE_PREFIX] = {check_prefix, false, false},
     [CONFIG_TYPE_PEM_FILE] = {check_line, false, true},
     [CONFIG_TYPE_HOST] = {check_host, false, false},

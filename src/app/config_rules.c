@@ -4,6 +4,7 @@
 #include "app/config_rules.h"
 
 #include "app/config_check.h"
+#include "app/config_place.h"
 #include "app/config_value.h"
 #include "provider/params.h"
 #include "provider/registry.h"
@@ -432,6 +433,7 @@ config_rules_check(struct config_layers *l, const struct config *c)
         check_transcription,
         check_mail,
         check_sms,
+        config_place_rule,
     };
 
     for (size_t i = 0; i < COUNT_OF(rules); i++) {

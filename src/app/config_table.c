@@ -94,6 +94,7 @@ static const struct {
     [CONFIG_TYPE_TEXT] = {"text", CONFIG_STRING},
     [CONFIG_TYPE_ID] = {"id", CONFIG_STRING},
     [CONFIG_TYPE_ADDRESS] = {"address", CONFIG_STRING},
+    [CONFIG_TYPE_PLACE] = {"address:port", CONFIG_STRING},
     [CONFIG_TYPE_PREFIX] = {"path", CONFIG_STRING},
     [CONFIG_TYPE_PEM_FILE] = {"file", CONFIG_STRING},
     [CONFIG_TYPE_HOST] = {"host", CONFIG_STRING},

@@ -35,6 +35,7 @@ enum config_type {
     CONFIG_TYPE_TEXT,          /* the same with line breaks and tabs */
     CONFIG_TYPE_ID,
     CONFIG_TYPE_ADDRESS,
+    CONFIG_TYPE_PLACE, /* address and port */
     CONFIG_TYPE_PREFIX,
     CONFIG_TYPE_PEM_FILE,
     CONFIG_TYPE_HOST,

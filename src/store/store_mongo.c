@@ -254,6 +254,7 @@ new_db(const struct store_settings *settings)
     struct mongo_db *db = xcalloc(1, sizeof(*db));
 
     db->keys = settings->keys;
+    db->peers = settings->peers;
     db->database = xstrdup(m->database);
     for (int i = 0; i < MONGO_COLLECTIONS; i++) {
         db->collections[i] =

@@ -40,10 +40,11 @@ struct mongo_db {
     mongoc_read_prefs_t *primary;
     char *database;
     char *collections[MONGO_COLLECTIONS];
-    struct mongo_retry_rules rules; /* without a deadline */
-    const struct seal_ring *keys;   /* borrowed; NULL: plain text */
-    unsigned writers;               /* links made; main thread */
-    struct mongo_lease *lease;      /* store_mongo_lease.h; NULL: not taken */
+    struct mongo_retry_rules rules;  /* without a deadline */
+    const struct seal_ring *keys;    /* borrowed; NULL: plain text */
+    const struct store_peers *peers; /* borrowed; NULL: alone */
+    unsigned writers;                /* links made; main thread */
+    struct mongo_lease *lease;       /* store_mongo_lease.h; NULL: not taken */
 
     /* It was not reached, and until somebody has reached it again nothing is
      * asked of it; at look_ms (monotonic) somebody may look. */

@@ -62,6 +62,7 @@ store_mongo_lease_read(const struct mongo_lib *lib, const bson_t *doc,
     *out = (struct mongo_holder){.present = true};
     copy_text(lib, doc, "holder", out->key, sizeof(out->key));
     copy_text(lib, doc, "host", out->host, sizeof(out->host));
+    copy_text(lib, doc, "address", out->address, sizeof(out->address));
     copy_text(lib, doc, "place", out->proc.place, sizeof(out->proc.place));
     out->proc.pid = mongo_bson_find_int(lib, doc, "pid", 0);
     out->proc.start = mongo_bson_find_int(lib, doc, "start", 0);
@@ -99,6 +100,7 @@ put_holder(struct mongo_bson *out, const struct mongo_holder *h)
     mongo_bson_int(out, "pid", h->proc.pid);
     mongo_bson_int(out, "start", h->proc.start);
     mongo_bson_text(out, "place", h->proc.place);
+    mongo_bson_text(out, "address", h->address);
     mongo_bson_int(out, "beat", h->beat);
     mongo_bson_moment(out, "at", clock_wall_ms());
 }
@@ -223,6 +225,9 @@ look_again(struct mongo_link *link, struct mongo_lease *lease)
               "Another server has taken the database over, as this one was "
               "silent for long; nothing is stored any more.",
               log_cstr("host", now.host), log_int("pid", now.proc.pid));
+    if (lease->db->peers != NULL) {
+        lease->db->peers->lost(lease->db->peers->cookie);
+    }
 }
 
 static bool
@@ -273,11 +278,20 @@ start(struct mongo_lease *lease, char *why, size_t why_size)
 
 /* What is known of the holder, from look to look. */
 struct watch {
+    const struct store_peers *peers;
     struct mongo_holder seen;
     uint64_t since_ms; /* it has been like that */
+    bool waiting;      /* it was held, and is waited for */
 };
 
 enum verdict { FREE, HELD, OPEN };
+
+static void
+see(struct watch *w, const struct mongo_holder *now)
+{
+    w->seen = *now;
+    w->since_ms = clock_mono_ms();
+}
 
 /* Whoever beats lives. */
 static enum verdict
@@ -286,11 +300,13 @@ judge_far(struct watch *w, const struct mongo_holder *now)
     bool known = w->seen.present && strcmp(w->seen.key, now->key) == 0;
 
     if (known && w->seen.beat != now->beat) {
+        see(w, now);
         return HELD;
     }
     if (!known) {
-        w->seen = *now;
-        w->since_ms = clock_mono_ms();
+        see(w, now);
+    }
+    if (!known && w->peers == NULL) {
         log_warn(EVENT_STORE_LEASE,
                  "Another server had the database and did not give it back: it "
                  "is taken over if that one stays silent.",
@@ -319,9 +335,12 @@ refuse(const struct mongo_link *link, const struct mongo_holder *by, char *why,
        size_t why_size)
 {
     snprintf(why, why_size,
-             "The database %s is in use: process %" PRId64 " on %s has it.",
+             "The database %s is in use: process %" PRId64 " on %s has it%s.",
              link->db->database, by->proc.pid,
-             by->host[0] != '\0' ? by->host : "an unknown host");
+             by->host[0] != '\0' ? by->host : "an unknown host",
+             link->db->peers != NULL ? ", and without an address for others "
+                                       "(CLUSTER_ADDRESS)"
+                                     : "");
     return ERR_CONFLICT;
 }
 
@@ -333,42 +352,103 @@ explain(const struct mongo_link *link, char *why, size_t why_size)
     return ERR_DATABASE_ERROR;
 }
 
+/* A while passes. False: the database is not to be waited for (now is who has
+ * it; NULL: nobody knows). */
+static bool
+stand_by(struct watch *w, const struct mongo_holder *now)
+{
+    const char *address = now != NULL ? now->address : "";
+
+    if (w->peers == NULL || (!w->waiting && address[0] == '\0')) {
+        return false;
+    }
+    if (!w->waiting) {
+        log_info(EVENT_STORE_LEASE,
+                 "Another server has the database: this one stands by.",
+                 log_cstr("host", now->host), log_int("pid", now->proc.pid),
+                 log_cstr("address", address));
+    }
+    w->waiting = true;
+    return w->peers->held(w->peers->cookie,
+                          address[0] != '\0' ? address : NULL);
+}
+
+static void
+tell_taken(const struct watch *w)
+{
+    if (w->waiting) {
+        log_info(EVENT_STORE_LEASE, "This server has the database now.");
+    }
+}
+
+static bool
+look_on(struct mongo_link *link, struct watch *w, struct mongo_holder *out)
+{
+    while (look(link, out) != ERR_OK) {
+        if (!w->waiting || !stand_by(w, NULL)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* One attempt, unless there were too many that failed. */
+static bool
+try_claim(struct mongo_link *link, const struct mongo_holder *now,
+          const struct mongo_holder *self, int *claims)
+{
+    const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
+
+    if (*claims == CLAIMS) {
+        return false;
+    }
+    if ((*claims)++ > 0) {
+        (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+    }
+    claim(link, now, self);
+    return true;
+}
+
 static enum err
 contend(struct mongo_link *link, const struct mongo_holder *self, char *why,
         size_t why_size)
 {
     const struct timespec pause = {.tv_nsec = LOOK_MS * 1000000};
-    struct watch w = {.since_ms = 0};
+    struct watch w = {.peers = link->db->peers};
     struct mongo_holder now;
     int claims = 0;
 
-    while (look(link, &now) == ERR_OK) {
-        enum verdict v;
+    while (look_on(link, &w, &now)) {
+        enum verdict v = FREE;
 
         if (strcmp(now.key, self->key) == 0) {
+            tell_taken(&w);
             return ERR_OK;
         }
         v = judge(&w, &now, self);
-        if (v == HELD) {
-            return refuse(link, &now, why, why_size);
+        if (v == FREE && !try_claim(link, &now, self, &claims)) {
+            break;
         }
-        if (v == FREE) {
-            if (claims++ == CLAIMS) {
-                break;
-            }
-            claim(link, &now, self);
-        }
-        if (v == OPEN || claims > 1) {
+        if (v == OPEN && !w.waiting) {
             (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
+        } else if (v != FREE) {
+            claims = 0;
+            if (!stand_by(&w, &now)) {
+                return refuse(link, &now, why, why_size);
+            }
         }
     }
     return explain(link, why, why_size);
 }
 
 static void
-introduce(struct mongo_holder *self)
+introduce(const struct mongo_db *db, struct mongo_holder *self)
 {
     *self = (struct mongo_holder){.present = true};
+    if (db->peers != NULL) {
+        snprintf(self->address, sizeof(self->address), "%s",
+                 db->peers->address);
+    }
     rand_id(self->key);
     proc_self(&self->proc);
     if (gethostname(self->host, sizeof(self->host)) != 0) {
@@ -385,7 +465,7 @@ store_mongo_lease_take(struct mongo_link *link, char *why, size_t why_size)
 
     lease->db = link->db;
     atomic_init(&lease->lost, false);
-    introduce(&lease->self);
+    introduce(link->db, &lease->self);
     e = contend(link, &lease->self, why, why_size);
     atomic_init(&lease->beat_ms, clock_mono_ms());
     if (e == ERR_OK) {

@@ -4,14 +4,16 @@
 
 #include "base/proc.h"
 #include "store/store_mongo.h"
+#include "store/store_settings.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
 /* Private to the backend: a database belongs to one writing process at a time
  * (docs/decisions/0034). Who that is stands in `meta`, {_id: "server", holder,
- * host, pid, start, place, beat, at}; a thread raises the beat while the
- * process lives. */
+ * host, pid, start, place, address, beat, at}; a thread raises the beat while
+ * the process lives. Several servers may stand by for it
+ * (docs/decisions/0058). */
 
 /* From one beat to the next. */
 #define STORE_MONGO_BEAT_MS 1000
@@ -27,6 +29,7 @@ struct mongo_holder {
     bool present;
     char key[RAND_ID_CHARS + 1]; /* drawn at the start of the process */
     char host[STORE_MONGO_HOST_SIZE];
+    char address[STORE_ADDRESS_SIZE]; /* empty: it wants to be alone */
     struct proc_id proc;
     int64_t beat;
 };
@@ -39,7 +42,8 @@ void store_mongo_lease_read(const struct mongo_lib *lib, const bson_t *doc,
 /* Takes the database, and starts the thread. At once when nobody has it, or
  * when whoever had it was a process of this machine that has ended; otherwise
  * waits until its beat tells. ERR_CONFLICT: another process has it; why names
- * it. Main thread, all signals blocked. */
+ * it. With peers of the settings: when it has an address the database is waited
+ * for, as long as peers->held says so. Main thread, all signals blocked. */
 enum err store_mongo_lease_take(struct mongo_link *link, char *why,
                                 size_t why_size) MUST_CHECK;
 

@@ -10,6 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from support.answer import plain
+from support.mongotalk import holder, somebody
 from support.server import free_port, minimal_env, provider_env, run_cli
 from support.waiting import PATIENCE, wait_for
 from support.ws import Chat, fresh
@@ -104,17 +105,6 @@ def test_a_collection_that_is_already_something_else_is_a_wrong_setting(database
 
 
 # --- one server at a time
-
-def holder(stored):
-    return stored.meta.find_one({"_id": "server"})
-
-
-def somebody(stored, **members):
-    """Puts down that a server of another machine has the database."""
-    stored.meta.replace_one({"_id": "server"}, {
-        "holder": "f" * 32, "host": "elsewhere", "place": "another boot", "pid": 4711,
-        "start": 1, "beat": 1, **members}, upsert=True)
-
 
 def test_a_second_server_is_refused_naming_the_first(start, database, name, stored):
     first = start()

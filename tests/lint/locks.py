@@ -23,6 +23,7 @@ LETTER = re.compile(r"\b(?:mailbox_post|shard_post)\s*\(")
 # Who sends letters; docs/threads.md describes each.
 LETTER_FILES = {
     "src/app/boot_shards.c": "steps of start, reload and stop",
+    "src/app/boot_standby.c": "steps of the shard that stands by",
     "src/app/boot_reload.c": "a reload for the audit",
     "src/gate/census.c": "counting connections, from shard to shard",
     "src/gate/watch.c": "a watching connection has ended",
@@ -40,6 +41,7 @@ ATOMIC = re.compile(r"\batomic_(?:fetch|exchange|compare|store|load)\w*\s*\(")
 ATOMIC_FILES = {
     "src/app/boot.c": "shards that have started",
     "src/app/boot_shards.c": "shards that have started",
+    "src/app/boot_standby.c": "whether its connections have ended",
     "src/app/boot_state.c": "counters that the main thread waits for",
     "src/app/boot_stop.c": "draining and closing; what was cut",
     "src/base/log.c": "level and format",

@@ -37,6 +37,18 @@ def settings(database, name, host=None, **options):
             "MONGO_RETRY_DELAY": "20ms", "MONGO_RETRY_MAX_DELAY": "200ms"}
 
 
+def holder(stored):
+    """Who has the database."""
+    return stored.meta.find_one({"_id": "server"})
+
+
+def somebody(stored, **members):
+    """Puts down that a server of another machine has the database."""
+    stored.meta.replace_one({"_id": "server"}, {
+        "holder": "f" * 32, "host": "elsewhere", "place": "another boot", "pid": 4711,
+        "start": 1, "beat": 1, **members}, upsert=True)
+
+
 def is_fate(frame):
     """What becomes of a message; an answer's error names the answer."""
     return "client_id" in frame and (frame["type"] == "ack" or (
