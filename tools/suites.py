@@ -112,7 +112,7 @@ COMMANDS = without("05_config_rows", "06_config_sources", "07_commands",
 # Others' proxies before us: what they do to us has tests of its own.
 FRONTS = without("93_fronts", "94_front_restarts")
 # With a MongoDB of their own in any run; its connections are the driver's.
-MONGO = without("03_mongo", "04_*")
+MONGO = without("03_mongo", "04_*", "05_standby*")
 # Faults by chance: e2e has a few schedules, soak-long a thousand.
 CHANCE = without("04_mongo_schedules")
 # Starts that fail and a command: before there are threads, or without them.
@@ -241,7 +241,7 @@ SUITES = {
     "cov-property": pytest("cov", "cov-property", "tests/property", PROPERTY),
     "cov-e2e": pytest("cov", "cov-e2e", CHATBOX_TEST_PATIENCE="2"),
     "coverage": tap("coverage", "tools/coverage"),
-    "fuzzing": tap("fuzzing", "tools/fuzz", "9", prepared=builds("fuzz")),
+    "fuzzing": tap("fuzzing", "tools/fuzz", "6", prepared=builds("fuzz")),
     "tree": tap("tree", "tools/tree"),
     "soak-crash": pytest("release", "soak-crash", "tests/e2e/test_85_crash.py",
                          how=("-n", "2"), CHATBOX_CRASH_ROUNDS="500"),
