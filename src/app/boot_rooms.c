@@ -10,6 +10,7 @@
 #include "base/log.h"
 #include "base/xalloc.h"
 #include "codec/base64.h"
+#include "net/fetch_mail.h"
 #include "upload/s3.h"
 
 #include <openssl/crypto.h>
@@ -50,9 +51,14 @@ warn(bool configured, const char *sentence)
 void
 boot_rooms_warn(const struct config *c)
 {
-    warn(c->notify_emails.count > 0 || c->notify_phones.count > 0 ||
+    warn(c->notify_phones.count > 0 ||
              c->notify_sms_provider != CONFIG_SMS_NONE,
-         "mail or SMS is configured: this build sends neither yet");
+         "SMS is configured: this build sends none yet");
+    if (c->notify_smtp_user.n > 0 && c->notify_smtp_tls == FETCH_MAIL_NONE) {
+        log_warn(EVENT_SECURITY_WARNING,
+                 "notify.smtp.tls (SMTP_TLS) is none: the password goes to "
+                 "the mail server as it is");
+    }
     warn(c->llm_transcription_endpoint.n > 0,
          "llm.transcription is configured: this build transcribes nothing "
          "yet");
@@ -329,6 +335,15 @@ fill_notify(struct boot_rooms *r, const struct config *c)
     r->notify = (struct notify_settings){
         .webhook_url = or_null(c->notify_webhook_url),
         .webhook_secret = c->notify_webhook_secret,
+        .mail_to = r->mail_to,
+        .mail_to_count = c->notify_emails.count,
+        .mail_from = text(c->notify_email_from),
+        .smtp_host = text(c->notify_smtp_host),
+        .smtp_port = (uint16_t)c->notify_smtp_port,
+        .smtp_tls = (unsigned)c->notify_smtp_tls,
+        .smtp_user = or_null(c->notify_smtp_user),
+        .smtp_pass = or_null(c->notify_smtp_pass),
+        .panel_url = or_null(c->notify_panel_url),
     };
 }
 
@@ -403,6 +418,7 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     fill_upload(r, c);
     fill_rules(r, c);
     fill_gate(r, c);
+    r->mail_to = make_strings(&c->notify_emails);
     fill_notify(r, c);
     r->net = (struct net_settings){
         .tls = r->tls, .output_limit_bytes = c->ws_output_limit_bytes};
@@ -423,6 +439,7 @@ boot_rooms_fini(struct boot_rooms *r)
     xfree(r->admin_roles);
     xfree(r->path_prefix);
     xfree(r->file_prefix);
+    xfree(r->mail_to);
     xfree(r->upload_types);
     s3_free(r->s3);
     xfree(r->upload_folder);

@@ -41,6 +41,9 @@ fetch_free(struct fetch *f)
     shard_undefer(&f->deferred);
     list_remove(&f->link);
     pool->active--;
+    if (f->mail != NULL) {
+        fetch_mail_free(f->mail);
+    }
     fetch_remove(f);
     fetch_easy_fini(f);
     if (f->plain != NULL) {
@@ -97,6 +100,10 @@ fetch_complete(struct fetch *f, CURLcode result)
     }
     if (f->plain != NULL && result == CURLE_OK) {
         fetch_plain_connected(f);
+    } else if (f->mail != NULL && result == CURLE_OK) {
+        fetch_mail_connected(f);
+    } else if (f->mail != NULL) {
+        fetch_mail_refused(f, result);
     } else if (!try_again(f, result)) {
         fetch_end(f, fetch_easy_end(f, result));
     }
@@ -124,18 +131,20 @@ next_limit(const struct fetch *f)
 {
     struct limit l = {UINT64_MAX, FETCH_FAILED};
 
-    tighten(&l, f->start_ms, f->total_timeout_ms, FETCH_TOTAL_TIMEOUT);
+    tighten(&l, f->start_ms, f->limits.total_timeout_ms, FETCH_TOTAL_TIMEOUT);
     switch (f->state) {
     case FETCH_CONNECTING:
-        tighten(&l, f->last_ms, f->connect_timeout_ms, FETCH_CONNECT_TIMEOUT);
+        tighten(&l, f->last_ms, f->limits.connect_timeout_ms,
+                FETCH_CONNECT_TIMEOUT);
         break;
     case FETCH_WAITING:
-        tighten(&l, f->last_ms, f->first_byte_timeout_ms,
+        tighten(&l, f->last_ms, f->limits.first_byte_timeout_ms,
                 FETCH_FIRST_BYTE_TIMEOUT);
         break;
     case FETCH_STREAMING:
         if (!f->paused) {
-            tighten(&l, f->last_ms, f->idle_timeout_ms, FETCH_IDLE_TIMEOUT);
+            tighten(&l, f->last_ms, f->limits.idle_timeout_ms,
+                    FETCH_IDLE_TIMEOUT);
         }
         break;
     }
@@ -228,8 +237,8 @@ settle(struct deferred *d)
 }
 
 struct fetch *
-fetch_start(struct shard *s, const struct fetch_request *request,
-            const struct fetch_events *events, void *cookie)
+fetch_new(struct shard *s, const struct fetch_limits *limits,
+          const struct fetch_events *events, void *cookie)
 {
     struct fetch *f = xcalloc(1, sizeof(*f));
 
@@ -237,22 +246,40 @@ fetch_start(struct shard *s, const struct fetch_request *request,
     f->events = events;
     f->cookie = cookie;
     f->deferred.run = settle;
-    f->connect_timeout_ms = request->connect_timeout_ms;
-    f->first_byte_timeout_ms = request->first_byte_timeout_ms;
-    f->idle_timeout_ms = request->idle_timeout_ms;
-    f->total_timeout_ms = request->total_timeout_ms;
+    f->limits = *limits;
     /* Not the loop's time: this turn may have taken long already. */
     f->start_ms = f->last_ms = uv_hrtime() / 1000000;
     f->retry_after_ms = -1;
     timer_init(&f->timer, on_time);
-    f->plain = fetch_plain_new(request);
-    if (f->plain == NULL) {
-        fetch_easy_init(f, request);
-    }
+    return f;
+}
+
+void
+fetch_begin(struct fetch *f)
+{
     list_push_back(&f->pool->fetches, &f->link);
     f->pool->active++;
     arm(f);
     settle_later(f);
+}
+
+struct fetch *
+fetch_start(struct shard *s, const struct fetch_request *request,
+            const struct fetch_events *events, void *cookie)
+{
+    const struct fetch_limits limits = {
+        .connect_timeout_ms = request->connect_timeout_ms,
+        .first_byte_timeout_ms = request->first_byte_timeout_ms,
+        .idle_timeout_ms = request->idle_timeout_ms,
+        .total_timeout_ms = request->total_timeout_ms,
+    };
+    struct fetch *f = fetch_new(s, &limits, events, cookie);
+
+    f->plain = fetch_plain_new(request);
+    if (f->plain == NULL) {
+        fetch_easy_init(f, request);
+    }
+    fetch_begin(f);
     return f;
 }
 

@@ -18,9 +18,9 @@
 static long
 connect_timeout_ms(const struct fetch *f)
 {
-    return f->connect_timeout_ms > 0 && f->connect_timeout_ms < FAR_MS
-               ? (long)f->connect_timeout_ms
-               : FAR_MS;
+    uint64_t limit_ms = f->limits.connect_timeout_ms;
+
+    return limit_ms > 0 && limit_ms < FAR_MS ? (long)limit_ms : FAR_MS;
 }
 
 /* Seconds or an HTTP date (RFC 9110 10.2.3); -1 when it is neither. */
@@ -214,6 +214,21 @@ fetch_easy_connect(struct fetch *f, const char *origin)
 }
 
 void
+fetch_easy_mail(struct fetch *f, const char *url,
+                const struct fetch_mail_request *r)
+{
+    fetch_easy_connect(f, url);
+    f->lacking = !policy_set_mail(f->easy) || f->lacking;
+    SET(f, CURLOPT_FRESH_CONNECT, 1L);
+    SET(f, CURLOPT_USE_SSL,
+        (long)(r->tls == FETCH_MAIL_NONE ? CURLUSESSL_NONE : CURLUSESSL_ALL));
+    if (r->user != NULL) {
+        SET(f, CURLOPT_USERNAME, r->user);
+        SET(f, CURLOPT_PASSWORD, r->password);
+    }
+}
+
+void
 fetch_easy_init(struct fetch *f, const struct fetch_request *request)
 {
     struct url url;
@@ -277,6 +292,7 @@ static const struct {
     {CURLE_OPERATION_TIMEDOUT, FETCH_CONNECT_TIMEOUT, FETCH_IDLE_TIMEOUT},
     {CURLE_SSL_CONNECT_ERROR, FETCH_TLS_FAILED, FETCH_CUT},
     {CURLE_PEER_FAILED_VERIFICATION, FETCH_TLS_UNTRUSTED, FETCH_FAILED},
+    {CURLE_USE_SSL_FAILED, FETCH_TLS_FAILED, FETCH_FAILED},
     {CURLE_SSL_CACERT_BADFILE, FETCH_TLS_FAILED, FETCH_FAILED},
     {CURLE_SSL_CIPHER, FETCH_TLS_FAILED, FETCH_FAILED},
     {CURLE_SSL_ISSUER_ERROR, FETCH_TLS_FAILED, FETCH_FAILED},

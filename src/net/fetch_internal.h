@@ -5,6 +5,7 @@
 #include "base/list.h"
 #include "loop/shard.h"
 #include "net/fetch.h"
+#include "net/fetch_mail.h"
 
 #include <curl/curl.h>
 
@@ -16,20 +17,26 @@ enum fetch_state {
     FETCH_STREAMING
 };
 
+/* The time limits of a request, as fetch.h has them. */
+struct fetch_limits {
+    uint64_t connect_timeout_ms;
+    uint64_t first_byte_timeout_ms;
+    uint64_t idle_timeout_ms;
+    uint64_t total_timeout_ms;
+};
+
 struct fetch {
     struct list link; /* in pool->fetches until it has ended */
     struct deferred deferred;
     struct timer timer; /* never later than the next time limit */
     struct fetch_pool *pool;
     CURL *easy;                /* NULL when libcurl has no part in it */
-    struct fetch_plain *plain; /* NULL: all of it is libcurl's */
+    struct fetch_plain *plain; /* NULL: all of it is libcurl's, or mail's */
+    struct fetch_mail *mail;   /* NULL: it is HTTP */
     struct curl_slist *headers;
     const struct fetch_events *events;
     void *cookie;
-    uint64_t connect_timeout_ms;
-    uint64_t first_byte_timeout_ms;
-    uint64_t idle_timeout_ms;
-    uint64_t total_timeout_ms;
+    struct fetch_limits limits;
     uint64_t start_ms;
     uint64_t last_ms; /* when the present state or the last bytes came */
     int64_t retry_after_ms;
@@ -72,7 +79,11 @@ struct fetch_pool {
     char scratch[FETCH_SCRATCH_BYTES]; /* what a wire reads into */
 };
 
-/* fetch.c */
+/* fetch.c. What every request begins with, and, once f->easy or f->plain is
+ * there, its beginning at the end of this turn. */
+struct fetch *fetch_new(struct shard *s, const struct fetch_limits *limits,
+                        const struct fetch_events *events, void *cookie);
+void fetch_begin(struct fetch *f);
 
 /* Takes f out of everything and frees it; tells nobody. Never inside libcurl.
  */
@@ -98,6 +109,10 @@ void fetch_easy_fini(struct fetch *f);
 
 /* Makes f->easy for nothing but a connection to origin. */
 void fetch_easy_connect(struct fetch *f, const char *origin);
+
+/* Makes f->easy for a connection to a mail server, with the login. */
+void fetch_easy_mail(struct fetch *f, const char *url,
+                     const struct fetch_mail_request *request);
 
 /* f->easy looks again at what it is waiting for. When an address of a name has
  * had its time, libcurl 7.88 goes to the next one only when it is woken, which
@@ -133,6 +148,16 @@ void fetch_plain_connected(struct fetch *f);
 /* f's connection is readable, writable (UV_ bits); 0: it has broken, what came
  * before can still be read. */
 void fetch_plain_ready(struct fetch *f, int events);
+
+/* fetch_mail.c */
+void fetch_mail_free(struct fetch_mail *m); /* before f->easy */
+
+/* f->easy has connected and logged in; or it has not. f may be gone. */
+void fetch_mail_connected(struct fetch *f);
+void fetch_mail_refused(struct fetch *f, CURLcode result);
+
+/* As fetch_plain_ready. */
+void fetch_mail_ready(struct fetch *f, int events);
 
 /* fetch_wire.c. Makes a connection of f out of libcurl's; NULL when it cannot
  * be watched. Gives. */

@@ -52,6 +52,8 @@ on_ready(uv_poll_t *poll, int status, int events)
     }
     if (w->user == NULL) {
         fetch_wire_close(w); /* closed, or it speaks without being asked */
+    } else if (w->user->mail != NULL) {
+        fetch_mail_ready(w->user, events);
     } else {
         fetch_plain_ready(w->user, events);
     }

@@ -27,6 +27,19 @@ set_by_version(CURL *easy)
     return ok;
 }
 
+bool
+policy_set_mail(CURL *easy)
+{
+    bool ok = true;
+
+#if LIBCURL_VERSION_NUM >= 0x075500
+    SET(ok, easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+#else
+    SET(ok, easy, CURLOPT_PROTOCOLS, CURLPROTO_SMTP | CURLPROTO_SMTPS);
+#endif
+    return ok;
+}
+
 /* libcurl itself would take TLS 1.0 (RFC 8996 says what is wrong with that),
  * and does not look where OpenSSL's own programs find another list of
  * authorities. */

@@ -11,4 +11,7 @@
  * has no memory (also for the handle, which may be NULL). Any thread. */
 bool policy_set(CURL *easy, const char *ca_file);
 
+/* After it: smtp and smtps alone. */
+bool policy_set_mail(CURL *easy);
+
 #endif

@@ -9,6 +9,7 @@
 #include "base/xalloc.h"
 #include "loop/shard.h"
 #include "notify/channel.h"
+#include "notify/mail.h"
 #include "notify/quota.h"
 #include "notify/webhook.h"
 
@@ -22,7 +23,8 @@
 /* Of an answer; what it says does not matter. */
 #define ANSWER_BYTES_MAX 65536
 
-static const struct channel *const channels[] = {&webhook_channel};
+static const struct channel *const channels[] = {&webhook_channel,
+                                                 &mail_channel};
 
 enum end { END_SENT, END_FAILED, END_DROPPED, ENDS };
 
@@ -371,7 +373,7 @@ notify_fini(struct shard *s)
         return;
     }
     n->on_idle = NULL;
-    (void)notify_cut(s);
+    notify_cut(s);
     quota_free(n->quota);
     xfree(n);
     s->notify = NULL;
@@ -385,7 +387,7 @@ notify_drain(struct shard *s, void (*on_idle)(void *cookie), void *cookie)
     tell_idle(s->notify);
 }
 
-size_t
+void
 notify_cut(struct shard *s)
 {
     size_t count = 0;
@@ -399,5 +401,4 @@ notify_cut(struct shard *s)
                   log_int("dropped", (int64_t)count));
     }
     tell_idle(s->notify);
-    return count;
 }

@@ -25,6 +25,15 @@ enum notify_kind {
 struct notify_settings {
     const char *webhook_url; /* NULL: no webhook */
     struct str webhook_secret;
+    const char *const *mail_to; /* addresses, as of the settings' checks */
+    size_t mail_to_count;       /* 0: no mail */
+    const char *mail_from;
+    const char *smtp_host;
+    uint16_t smtp_port;
+    unsigned smtp_tls;     /* enum fetch_mail_tls */
+    const char *smtp_user; /* NULL: no login */
+    const char *smtp_pass;
+    const char *panel_url; /* the operators' page; NULL: no link */
 };
 
 /* A member of `data`. Never content. */
@@ -65,8 +74,7 @@ size_t notify_pending(const struct shard *s);
  * is. */
 void notify_drain(struct shard *s, void (*on_idle)(void *cookie), void *cookie);
 
-/* Gives up what is pending, with one line in the log, and on_idle runs;
- * returns how many. */
-size_t notify_cut(struct shard *s);
+/* Gives up what is pending, with one line in the log, and on_idle runs. */
+void notify_cut(struct shard *s);
 
 #endif

@@ -19,7 +19,7 @@ DOORS = {
     "provider": ["base", "codec"],
     "store": ["base", "codec", "loop"],
     "cluster": ["base", "loop"],
-    "notify": ["base", "codec", "loop", "net/fetch"],
+    "notify": ["base", "codec", "loop", "net/fetch", "net/fetch_mail"],
     "upload": ["base", "codec", "net/call"],
     "chat": ["base", "codec", "loop", "proto", "guard", "provider", "store",
              "upload", "notify", "net/fetch"],

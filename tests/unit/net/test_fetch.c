@@ -145,7 +145,7 @@ the_total_limit_holds_when_bytes_came_after_it(void **state)
     asker_start(&a, &r);
     PUMP_UNTIL(&f, a.pieces > 0 && a.fetch->last_ms > a.fetch->start_ms + 5);
     /* As if the loop had been held up: the limit lies before the last byte. */
-    a.fetch->total_timeout_ms = 1;
+    a.fetch->limits.total_timeout_ms = 1;
     timer_start(&f.shard.timers, &a.fetch->timer, 0);
     PUMP_UNTIL(&f, a.ends == 1);
     assert_int_equal(a.why, FETCH_TOTAL_TIMEOUT);
