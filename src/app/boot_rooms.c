@@ -51,9 +51,10 @@ warn(bool configured, const char *sentence)
 void
 boot_rooms_warn(const struct config *c)
 {
-    warn(c->notify_phones.count > 0 ||
-             c->notify_sms_provider != CONFIG_SMS_NONE,
-         "SMS is configured: this build sends none yet");
+    warn((c->notify_phones.count > 0) !=
+             (c->notify_sms_provider != CONFIG_SMS_NONE),
+         "notify.phones (ADMIN_PHONES) and notify.sms (SMS_PROVIDER) work "
+         "together: without the other one no SMS is sent");
     if (c->notify_smtp_user.n > 0 && c->notify_smtp_tls == FETCH_MAIL_NONE) {
         log_warn(EVENT_SECURITY_WARNING,
                  "notify.smtp.tls (SMTP_TLS) is none: the password goes to "
@@ -343,6 +344,13 @@ fill_notify(struct boot_rooms *r, const struct config *c)
         .smtp_tls = (unsigned)c->notify_smtp_tls,
         .smtp_user = or_null(c->notify_smtp_user),
         .smtp_pass = or_null(c->notify_smtp_pass),
+        .sms_to = r->sms_to,
+        .sms_to_count = c->notify_phones.count,
+        .sms_provider = (enum notify_sms)c->notify_sms_provider,
+        .sms_account = text(c->notify_sms_account_sid),
+        .sms_token = text(c->notify_sms_auth_token),
+        .sms_from = text(c->notify_sms_from),
+        .sms_api_url = or_null(c->notify_sms_api_url),
         .panel_url = or_null(c->notify_panel_url),
     };
 }
@@ -418,6 +426,7 @@ boot_rooms_init(struct boot_rooms *r, const struct config *c)
     fill_upload(r, c);
     fill_rules(r, c);
     fill_gate(r, c);
+    r->sms_to = make_strings(&c->notify_phones);
     r->mail_to = make_strings(&c->notify_emails);
     fill_notify(r, c);
     r->net = (struct net_settings){
@@ -440,6 +449,7 @@ boot_rooms_fini(struct boot_rooms *r)
     xfree(r->path_prefix);
     xfree(r->file_prefix);
     xfree(r->mail_to);
+    xfree(r->sms_to);
     xfree(r->upload_types);
     s3_free(r->s3);
     xfree(r->upload_folder);

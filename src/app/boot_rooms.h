@@ -35,6 +35,7 @@ struct boot_rooms {
     struct upload upload;
     struct notify_settings notify;
     const char **mail_to;
+    const char **sms_to;
     const char **upload_types;
     char *upload_folder;
     struct shelf shelf; /* of the folder, or of s3 */

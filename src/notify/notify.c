@@ -11,6 +11,7 @@
 #include "notify/channel.h"
 #include "notify/mail.h"
 #include "notify/quota.h"
+#include "notify/sms.h"
 #include "notify/webhook.h"
 
 #include <stdio.h>
@@ -24,7 +25,7 @@
 #define ANSWER_BYTES_MAX 65536
 
 static const struct channel *const channels[] = {&webhook_channel,
-                                                 &mail_channel};
+                                                 &mail_channel, &sms_channel};
 
 enum end { END_SENT, END_FAILED, END_DROPPED, ENDS };
 

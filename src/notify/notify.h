@@ -21,6 +21,9 @@ enum notify_kind {
     NOTIFY_KINDS
 };
 
+/* In the order of the setting's words. */
+enum notify_sms { NOTIFY_SMS_NONE, NOTIFY_SMS_TWILIO, NOTIFY_SMS_GENERIC };
+
 /* Immutable; outlives every shard's part. */
 struct notify_settings {
     const char *webhook_url; /* NULL: no webhook */
@@ -33,7 +36,14 @@ struct notify_settings {
     unsigned smtp_tls;     /* enum fetch_mail_tls */
     const char *smtp_user; /* NULL: no login */
     const char *smtp_pass;
-    const char *panel_url; /* the operators' page; NULL: no link */
+    const char *const *sms_to; /* E.164 numbers */
+    size_t sms_to_count;
+    enum notify_sms sms_provider;
+    const char *sms_account; /* twilio: not empty */
+    const char *sms_token;
+    const char *sms_from;
+    const char *sms_api_url; /* twilio: NULL for its own */
+    const char *panel_url;   /* the operators' page; NULL: no link */
 };
 
 /* A member of `data`. Never content. */

@@ -56,17 +56,18 @@ words_each(const struct notice *n,
     tell_time(&rows, n->at_ms);
 }
 
-/* What is not unreserved (RFC 3986 2.3) as %XX. */
-static void
-put_encoded(struct buf *out, const char *text)
+void
+words_put_encoded(struct buf *out, struct str text)
 {
-    for (const char *c = text; *c != '\0'; c++) {
-        bool letter = (*c >= 'a' && *c <= 'z') || (*c >= 'A' && *c <= 'Z');
+    for (size_t i = 0; i < text.n; i++) {
+        char c = text.p[i];
+        bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z');
 
-        if (letter || (*c >= '0' && *c <= '9') || strchr("-._~", *c) != NULL) {
-            buf_putc(out, *c);
+        if (letter || (c >= '0' && c <= '9') || c == '-' || c == '.' ||
+            c == '_' || c == '~') {
+            buf_putc(out, c);
         } else {
-            buf_printf(out, "%%%02X", (unsigned char)*c);
+            buf_printf(out, "%%%02X", (unsigned char)c);
         }
     }
 }
@@ -84,6 +85,6 @@ words_put_link(struct buf *out, const struct notify_settings *settings,
     if (n->session_id[0] != '\0') {
         buf_puts(out, strchr(page, '?') != NULL ? "&" : "?");
         buf_puts(out, "session_id=");
-        put_encoded(out, n->session_id);
+        words_put_encoded(out, str_from(n->session_id));
     }
 }

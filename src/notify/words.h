@@ -13,6 +13,9 @@ void words_each(const struct notice *n,
                 void (*row)(void *arg, const char *label, struct str value),
                 void *arg);
 
+/* Appends what is not unreserved (RFC 3986 2.3) as %XX. */
+void words_put_encoded(struct buf *out, struct str text);
+
 /* Appends the operators' page with the session's id in its query; nothing
  * when there is no such page. */
 void words_put_link(struct buf *out, const struct notify_settings *settings,
