@@ -62,7 +62,7 @@ def test_while_it_is_away_senders_are_told_and_then_all_goes_on(server, proxy, s
         one.say(question + " no", client_id=f"c-{n}")
         refusal(one, f"c-{n}")
     assert len(server.logged("store_retry")) == retries
-    assert server.metric("chatbox_store_queue") == 0
+    wait_for(lambda: server.metric("chatbox_store_queue") == 0, 5, "nothing is left waiting")
     proxy.listen() if how == "refuse" else proxy.heal()
     wait_for(server.is_ready, 30, "ready again")
     assert one.turn(question, client_id="c-1").finish == "stop"

@@ -245,6 +245,7 @@ def test_a_rotation_is_seen_by_the_first_token_of_the_new_key(spawn, publisher):
     assert publisher.count == 1
     for _ in range(8):
         assert status(server, signed("new", new)) == 200
+    wait_for(lambda: status(server, signed("old", old)) == 401, 5, "all shards have the news")
     assert_error(server.client(signed("old", old)).get("/models"), 401, "INVALID_TOKEN")
     assert publisher.count == 2
     assert server.metric("chatbox_jwks_fetches_total") == 2

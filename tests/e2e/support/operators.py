@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Operators: their clients, their sockets, what they read."""
 
+from datetime import datetime, timezone
+
 from .server import provider_env
 from .tokens import token
+from .waiting import wait_for
 from .ws import fresh
 
 ROOMY = {"ADMIN_RATE_LIMIT": "100000", "SERVER_THREADS": "4"}
@@ -32,10 +35,19 @@ def listed(admin, **params):
     return ids(admin.get("/admin/sessions", params=params))
 
 
+def clock():
+    now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z")
+
+
 def make(server, user, count=1):
-    client = server.user(user)
-    return [client.post("/sessions", json={"name": f"n{i}"}).json()["id"]
-            for i in range(count)]
+    """Each began in a millisecond of its own; within one any order is right."""
+    client, made = server.user(user), []
+    for n in range(count):
+        item = client.post("/sessions", json={"name": f"n{n}"}).json()
+        made.append(item["id"])
+        wait_for(lambda: clock() > item["start_time"], 5, "the next one", interval=0.0002)
+    return made
 
 
 def audit(client, **params):
