@@ -157,7 +157,13 @@ test('a reader who scrolled up is left there', async ({ chat, page }) => {
   await page.mouse.wheel(0, -600);
   const latest = page.getByRole('button', { name: 'Jump to latest' });
   await expect(latest).toBeVisible();
-  const top = await region.evaluate((e) => e.scrollTop);
+  let top;
+  const still = async () => {
+    const before = top;
+    top = await region.evaluate((e) => e.scrollTop);
+    return top === before;
+  };
+  await expect.poll(still, 'the wheel has come to rest').toBe(true);
   await expect(chat.answers.last()).toContainText('step60');
   expect(await region.evaluate((e) => e.scrollTop)).toBe(top);
   await latest.click();
