@@ -47,6 +47,7 @@ def refusal(chat, client_id):
 
 # --- away
 
+@pytest.mark.timeout(180 * PATIENCE)
 @pytest.mark.parametrize("how", ["refuse", "black_hole"])
 def test_while_it_is_away_senders_are_told_and_then_all_goes_on(server, proxy, stored, fake,
                                                                 connect, question, how):

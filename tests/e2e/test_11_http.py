@@ -189,7 +189,7 @@ def test_a_chunked_body_over_1_mib_is_413(server):
         assert_error(conn.read_response(), 413, "PAYLOAD_TOO_LARGE")
 
 
-@pytest.mark.timeout(60 * PATIENCE)
+@pytest.mark.timeout(120 * PATIENCE)
 def test_slow_heads_and_slow_bodies_are_408(server):
     """10 s for a whole head, also when it trickles; 30 s without progress of a body."""
     with RawConn(server, 45) as head, RawConn(server, 45) as idle, \
