@@ -109,7 +109,7 @@ def test_what_is_no_2xx_is_tried_again_under_the_same_id(notifying, receiver, co
         assert (line["why"], line["status"], line["tries"]) == (why, status, 1)
         assert server.wait_log("notify", delivery=delivery)[0]["tries"] == 2
     assert {post.path for post in receiver.posts} == {"/hook"}
-    assert ends(server, "sent") == 4
+    wait_for(lambda: ends(server, "sent") == 4, 5, "all are counted")
     assert server.metric("chatbox_notification_retries_total") == 4
 
 
