@@ -13,11 +13,13 @@ import pathlib
 import re
 import subprocess
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CASES = settings(max_examples=int(os.environ.get("CHATBOX_CASES", "1000")),
-                 deadline=None, print_blob=True)
+                 deadline=None, print_blob=True,
+                 # How slow it is says something of the machine, not of the program.
+                 suppress_health_check=[HealthCheck.too_slow])
 
 
 def build_folder():
