@@ -99,7 +99,13 @@ ALL = {
     "priorityClassName": "high",
     "topologySpreadConstraints": [{"maxSkew": 2, "topologyKey": "node",
                                    "whenUnsatisfiable": "DoNotSchedule"}]}
-MONGO = {"store": "mongo", "secret": {"name": "other", "keys": ["JWT_SECRET", "MONGO_URI"]}}
+MONGO = {"store": "mongo", "secret": {"name": "other", "keys": ["JWT_SECRET", "MONGO_URI"]},
+         "persistence": {**ALL["persistence"], "accessMode": "ReadWriteMany"},
+         "cluster": {"port": 9001, "podNetworks": ["10.9.0.0/16", "10.10.0.0/16"]},
+         "config": {"TRUSTED_PROXIES": "192.0.2.7"},
+         "podDisruptionBudget": {"minAvailable": 11},
+         "autoscaling": {"enabled": True, "minReplicas": 12, "maxReplicas": 13, "cpu": 66,
+                         "connections": 4321, "connectionsMetric": "other_name"}}
 
 
 def leaves(value):
@@ -116,13 +122,15 @@ def leaves(value):
 def test_all_that_can_be_said_is_heard_and_valid(more, tmp_path):
     values, made = tmp_path / "all.yaml", tmp_path / "made.yaml"
     values.write_text(yaml.safe_dump({**ALL, **more}))
-    unsaid = {"autoscaling", "store", *more}
+    unsaid = {"autoscaling", "cluster", "store", *more}
     assert set(yaml.safe_load((CHART / "values.yaml").read_text())) == {*ALL, *unsaid}
     made.write_text(template("--values", str(values)).stdout)
     documents = [one for one in yaml.safe_load_all(made.read_text()) if one]
     heard = {one.removesuffix("s") for one in leaves(documents)}  # 77s, of seconds
     [image] = {one["image"] for one in containers(documents)}
-    heard |= {*image.split("@"), "True", *([] if more else ["27018"])}
+    settings_of = of_kind(documents, "ConfigMap")["data"]
+    heard |= {*image.split("@"), *settings_of["TRUSTED_PROXIES"].split(","), "True",
+              *([] if more else ["27018"])}
     assert {one.removesuffix("s") for one in leaves({**ALL, **more})} - heard <= {"mongo"}
     assert validate(VERSIONS[-1], made)[0] == validate(VERSIONS[0], made)[0] == 0
     probes = {containers(documents)[1][f"{name}Probe"]["httpGet"]["path"]
@@ -156,14 +164,29 @@ def test_a_manifest_that_is_wrong_is_noticed(tmp_path):
     assert status != 0 and "terminationGracePeriod" in "".join(said)
 
 
-# --- one pod
+# --- what cannot work
+
+PODS = ["store=mongo", "secret.keys={JWT_SECRET,MONGO_URI}",
+        "cluster.podNetworks={10.244.0.0/16}"]
+MANY = [*PODS, "persistence.accessMode=ReadWriteMany"]
+
 
 @pytest.mark.parametrize("pairs,why", [
-    (["replicas=2"], "one process has its database alone"),
-    (["replicas=2", "store=mongo", "secret.keys={JWT_SECRET,MONGO_URI}"],
-     "one process has its database alone"),
-    (["autoscaling.enabled=true"], "there can be one pod only"),
-    (["store=mongo"], "secret.keys does not name MONGO_URI"),
+    (["replicas=2"], "replicas is more than 1, and store is sqlite"),
+    (["autoscaling.enabled=true"], "autoscaling.enabled is set, and store is sqlite"),
+    (["persistence.accessMode=ReadWriteMany"], "network file systems lie about locks"),
+    ([*PODS[:2], "replicas=1"], "cluster.podNetworks is empty"),
+    (PODS, "there may be 2 pods, and uploaded files would be on a volume of one"),
+    ([*PODS, "replicas=3", "persistence.accessMode=ReadWriteOncePod"],
+     "there may be 3 pods, and uploaded files"),
+    ([*PODS, "replicas=1", "autoscaling.enabled=true"], "there may be 4 pods"),
+    ([*MANY, "cluster.port=8080"], "cluster.port and port are the same"),
+    ([*MANY, "cluster.podNetworks={10.244.0.0}"], "podNetworks"),
+    ([*MANY, "autoscaling.enabled=true", "autoscaling.minReplicas=5"],
+     "autoscaling.minReplicas is more than"),
+    ([*MANY, "autoscaling.enabled=true", "autoscaling.cpu=0"], "nothing to go by"),
+    ([*MANY, "config.CLUSTER_ADDRESS=10.0.0.3:1"], "CLUSTER_ADDRESS is the chart's own"),
+    ([*PODS[:1], *MANY[2:]], "secret.keys does not name MONGO_URI"),
     (["config.UPLOAD_STORE=s3"], "does not name S3_SECRET_ACCESS_KEY"),
     (["persistence.enabled=false"], "enabled is not allowed"),
     (["secret.keys={LLM_PROVIDER_1_API_KEY}"], "JWT_PUBLIC_KEY in secret.keys"),
@@ -189,21 +212,17 @@ def test_every_secret_of_the_program_is_refused_as_a_setting():
         assert (refusal in result.stderr) == is_secret, (name, result.stderr)
 
 
-@pytest.mark.parametrize("store", VALUES)
-def test_two_pods_never_have_one_database(store):
-    """A StatefulSet replaces a pod when it has gone; Recreate does so, too."""
-    documents = plain(store)
-    workload = of_kind(documents, "StatefulSet", "Deployment")
+def test_two_pods_never_have_one_file():
+    """A StatefulSet replaces a pod when it has gone."""
+    documents = plain("sqlite")
+    workload = of_kind(documents, "StatefulSet")
     assert workload["spec"]["replicas"] == 1
     assert of_kind(documents, "HorizontalPodAutoscaler") is None
-    if workload["kind"] == "Deployment":
-        assert workload["spec"]["strategy"] == {"type": "Recreate"}
-    else:
-        assert workload["spec"]["podManagementPolicy"] == "Parallel"
-        [claim] = workload["spec"]["volumeClaimTemplates"]
-        assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
-        assert workload["spec"].get("updateStrategy", {}).get("type", "RollingUpdate") \
-            == "RollingUpdate"
+    assert workload["spec"]["podManagementPolicy"] == "Parallel"
+    [claim] = workload["spec"]["volumeClaimTemplates"]
+    assert claim["spec"]["accessModes"] == ["ReadWriteOnce"]
+    assert workload["spec"].get("updateStrategy", {}).get("type", "RollingUpdate") \
+        == "RollingUpdate"
 
 
 # --- what the pod promises
@@ -250,7 +269,7 @@ def test_whoever_selects_the_pod_finds_it(chart):
 
 
 def test_ports_and_names_meet(chart):
-    [port] = containers(chart)[1]["ports"]
+    port = containers(chart)[1]["ports"][0]
     env = environment(chart, containers(chart)[1], "/")
     assert str(port["containerPort"]) == env["SERVER_PORT"]
     [offered] = of_kind(chart, "Service")["spec"]["ports"]
@@ -292,11 +311,14 @@ def ports(rule):
 def test_the_network_policy_lets_through_what_is_needed(store):
     spec = of_kind(plain(store), "NetworkPolicy")["spec"]
     assert spec["policyTypes"] == ["Ingress", "Egress"]
-    [coming] = spec["ingress"]
+    coming, *others = spec["ingress"]
     assert ports(coming) == {("TCP", "http")} and len(coming["from"]) == 2
-    names, *database, public = spec["egress"]
+    names, *more, public = spec["egress"]
     assert ports(names) == {("UDP", 53), ("TCP", 53)}
-    assert [ports(one) for one in database] == [{("TCP", 27017)}] * (store == "mongo")
+    with_mongo = store != "sqlite"
+    assert [ports(one) for one in others] == [{("TCP", "cluster")}] * with_mongo
+    assert [ports(one) for one in more] \
+        == [{("TCP", 27017)}, {("TCP", 8081)}] * with_mongo
     assert ports(public) == {("TCP", 443), ("TCP", 587)}
     four, six = (one["ipBlock"] for one in public["to"])
     assert four["cidr"] == "0.0.0.0/0" and six["cidr"] == "::/0"
@@ -311,7 +333,7 @@ def test_every_name_is_a_setting_of_the_program(chart):
     """A name with a slip in it would be ignored."""
     assert len(known()) > 100
     for one in containers(chart):
-        names = environment(chart, one, "/").keys()
+        names = environment(chart, one, "/").keys() - {"POD_IP"}  # of CLUSTER_ADDRESS
         assert [name for name in names if not is_known(name)] == []
 
 
@@ -351,7 +373,7 @@ def test_every_secret_that_is_missing_or_weak_is_named_at_once(store, tmp_path):
     documents = plain(store)
     check = containers(documents)[0]
     assert {f"{name}_FILE" for name in mounted(documents)} \
-        == {one["name"] for one in check["env"]}
+        == {one["name"] for one in check["env"]} - {"POD_IP", "CLUSTER_ADDRESS"}
     env = environment(documents, check, tmp_path)
     result = run_cli("check", env=env)
     assert result.returncode == 78
@@ -407,7 +429,7 @@ def test_secrets_come_as_files_that_may_be_missing(chart):
     assert volume["secret"]["optional"] is True
     assert volume["secret"]["defaultMode"] == 0o440
     for one in containers(chart):
-        assert not [each for each in one["env"] if "valueFrom" in each]
+        assert not [each for each in one["env"] if "secretKeyRef" in each.get("valueFrom", {})]
         assert all("secretRef" not in source for source in one["envFrom"])
 
 

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 import yaml
 
-from support.charts import validate_extensions
+from support.charts import CHART, validate_extensions
+from support.fronts import fitted
 from support.prometheus import FILES, NAME, Prometheus, promtool, table
 from support.server import ROOT
 from support.waiting import wait_for
@@ -116,15 +117,34 @@ def test_every_figure_is_on_the_board_once_and_panels_do_not_overlap():
     assert len(places) == len(set(places))
 
 
+def of_pods(*pods):
+    """What Prometheus is asked by the adapter's rule that docs/deployment/kubernetes.md
+    has, as the adapter would fill it in."""
+    page = (ROOT / "docs/deployment/kubernetes.md").read_text()
+    [text] = [one for one in re.findall(r"^```yaml\n(.*?)^```", page, re.M | re.S)
+              if "seriesQuery" in one]
+    [rule] = yaml.safe_load(text)["rules"]
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert rule["name"]["as"] == values["autoscaling"]["connectionsMetric"]
+    assert list(rule["resources"]["overrides"]) == ["namespace", "pod"]
+    series = rule["seriesQuery"].partition("{")[0]
+    matchers = f'namespace="chatbox",pod=~"{"|".join(pods)}"'
+    return rule["seriesQuery"], fitted(rule["metricsQuery"], {
+        "<<.Series>>": series, "<<.LabelMatchers>>": matchers, "<<.GroupBy>>": "pod"})
+
+
 def test_prometheus_itself_takes_all_of_it(spawn, connect, fake):
     """It reads a real server, and each query and each rule is one that it can answer."""
     server = spawn({"LLM_PROVIDER_1_ID": "demo", "LLM_PROVIDER_1_TYPE": "demo"})
     assert connect(server).turn("hello").finish == "stop"
-    prometheus = Prometheus(server)
+    prometheus = Prometheus(server, namespace="chatbox", pod="chatbox-1")
     try:
         wait_for(lambda: prometheus.ask('up{job="chatbox"} == 1'), 30, "it was asked")
         wait_for(lambda: prometheus.ask('chatbox_turns_total{end="stop"} == 1'), 30,
                  "the answer was counted")
+        found, asked = of_pods("chatbox-1", "chatbox-2")
+        assert [labels["pod"] for labels, _ in prometheus.ask(found)] == ["chatbox-1"]
+        assert prometheus.ask(asked) == [({"pod": "chatbox-1"}, 1)], "the socket above"
         there = {labels["__name__"] for labels, _ in
                  prometheus.ask('{__name__=~"chatbox_.+"}')}
         assert there <= table().keys() and len(there) > 40

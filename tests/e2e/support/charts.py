@@ -18,6 +18,7 @@ PLAIN = ROOT / "deploy/kubernetes"
 VALUES = {path.stem: path for path in sorted((ROOT / "deploy/helm/values").glob("*.yaml"))}
 SECRETS = "/run/secrets/chatbox"
 VALIDATE = ROOT / ".venv-cluster/bin/kubernetes-validate"
+POD_IP = "10.244.1.7"
 NAMES = re.compile(r"^# *# ((?:[A-Z][\w]*(?:, )?)+);", re.M)
 
 
@@ -74,7 +75,7 @@ def containers(documents):
     return [*spec["initContainers"], *spec["containers"]]
 
 
-def environment(documents, container, secrets):
+def environment(documents, container, secrets, pod_ip=POD_IP):
     """What the process sees, with the mounted files in the folder `secrets`."""
     env = {}
     for source in container.get("envFrom", []):
@@ -82,7 +83,9 @@ def environment(documents, container, secrets):
         [found] = [one for one in documents if one["kind"] == "ConfigMap"
                    and one["metadata"]["name"] == name]
         env.update(found["data"])
-    env.update({one["name"]: one["value"] for one in container.get("env", [])})
+    for one in container.get("env", []):  # in order: a value may name an earlier one
+        env[one["name"]] = pod_ip if "valueFrom" in one else re.sub(
+            r"\$\((\w+)\)", lambda found: env[found[1]], one["value"])
     return {name: value.replace(SECRETS, str(secrets)) for name, value in env.items()}
 
 

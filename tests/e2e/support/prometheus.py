@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Debian's Prometheus with the files of deploy/prometheus, asking one server."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -38,16 +39,19 @@ def promtool(*arguments):
 
 
 class Prometheus:
-    """Started when it is made; asks the server every second."""
+    """Started when it is made; asks the server every second. `labels`: of what it
+    reads there, as an operator of Kubernetes would put to it."""
 
-    def __init__(self, server):
+    def __init__(self, server, **labels):
         self.folder = Path(tempfile.mkdtemp(prefix="chatbox-prometheus-"))
         self.kept = reserve_port()
         self.port = self.kept.getsockname()[1]
         shutil.copy(FILES / "chatbox.rules.yml", self.folder)
         (self.folder / "prometheus.yml").write_text(fitted(
             (FILES / "prometheus.yml").read_text(),
-            {"127.0.0.1:8080": f"127.0.0.1:{server.port}", "30s": "1s"}))
+            {'["127.0.0.1:8080"]':
+             f'["127.0.0.1:{server.port}"]\n        labels: {json.dumps(labels)}',
+             "30s": "1s"}))
         self.log = (self.folder / "log").open("w")
         self.process = subprocess.Popen(
             ["prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data",

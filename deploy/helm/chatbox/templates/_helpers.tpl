@@ -31,6 +31,35 @@ helm.sh/chart: {{ .Chart.Name }}-{{ .Chart.Version }}
 {{ add .Values.shutdown.drainDelaySeconds .Values.shutdown.timeoutSeconds 10 }}
 {{- end }}
 
+{{/* How many pods there are, or may be. */}}
+{{- define "chatbox.replicas" -}}
+{{- if not (kindIs "invalid" .Values.replicas) -}}
+{{ .Values.replicas }}
+{{- else -}}
+{{ ternary 2 1 (eq .Values.store "mongo") }}
+{{- end -}}
+{{- end }}
+
+{{- define "chatbox.most" -}}
+{{- if .Values.autoscaling.enabled }}{{ .Values.autoscaling.maxReplicas }}{{ else }}{{ include "chatbox.replicas" . }}{{ end -}}
+{{- end }}
+
+{{/* Where uploaded files are: s3, many (a volume of all pods), one (of one pod). */}}
+{{- define "chatbox.files" -}}
+{{- if and (eq .Values.store "mongo") (eq (get .Values.config "UPLOAD_STORE" | toString | lower) "s3") -}}
+s3
+{{- else -}}
+{{ ternary "many" "one" (eq .Values.persistence.accessMode "ReadWriteMany") }}
+{{- end -}}
+{{- end }}
+
+{{/* Who is believed about a client: yours, and the pods themselves. */}}
+{{- define "chatbox.proxies" -}}
+{{- $yours := get .Values.config "TRUSTED_PROXIES" | default "" | toString -}}
+{{- $pods := ternary .Values.cluster.podNetworks list (eq .Values.store "mongo") -}}
+{{ concat (compact (list $yours)) $pods | join "," }}
+{{- end }}
+
 {{/* What the server is told, but for secrets: the chart's own part, then yours. */}}
 {{- define "chatbox.settings" -}}
 SERVER_HOST: 0.0.0.0
@@ -44,11 +73,34 @@ DATA_DIR: /var/lib/chatbox
 
 {{/* Sentences about what cannot work; nothing is made then. */}}
 {{- define "chatbox.refuse" -}}
-{{- if gt (int .Values.replicas) 1 }}
-{{- fail "replicas is more than 1: one process has its database alone (SQLite and MongoDB), and a second pod would not start" }}
+{{- if eq .Values.store "sqlite" }}
+{{- if .Values.autoscaling.enabled }}
+{{- fail "autoscaling.enabled is set, and store is sqlite: a process has that database alone, and a second pod would not start; give the pod more CPU and SERVER_THREADS, or take mongo" }}
+{{- end }}
+{{- if gt (include "chatbox.replicas" . | int) 1 }}
+{{- fail "replicas is more than 1, and store is sqlite: a process has that database alone, and a second pod would not start; take mongo" }}
+{{- end }}
+{{- if eq .Values.persistence.accessMode "ReadWriteMany" }}
+{{- fail "persistence.accessMode is ReadWriteMany, and store is sqlite: the database wants a volume of one node, as network file systems lie about locks" }}
+{{- end }}
+{{- else }}
+{{- if not .Values.cluster.podNetworks }}
+{{- fail "cluster.podNetworks is empty: name the networks of the pods, as [10.244.0.0/16]; pods of store mongo pass clients on to each other, and have to believe each other who these are" }}
+{{- end }}
+{{- if and (gt (include "chatbox.most" . | int) 1) (eq (include "chatbox.files" .) "one") }}
+{{- fail (printf "there may be %s pods, and uploaded files would be on a volume of one: set config.UPLOAD_STORE=s3 with its settings, or persistence.accessMode=ReadWriteMany, or replicas=1" (include "chatbox.most" .)) }}
+{{- end }}
+{{- if eq (int .Values.cluster.port) (int .Values.port) }}
+{{- fail "cluster.port and port are the same" }}
+{{- end }}
 {{- end }}
 {{- if .Values.autoscaling.enabled }}
-{{- fail "autoscaling.enabled is set: there can be one pod only, as one process has its database alone; give it more CPU and SERVER_THREADS instead" }}
+{{- if gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas) }}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
+{{- end }}
+{{- if not (or .Values.autoscaling.cpu .Values.autoscaling.connections) }}
+{{- fail "autoscaling.enabled is set, and nothing to go by: set autoscaling.cpu or autoscaling.connections" }}
+{{- end }}
 {{- end }}
 {{- if and (eq (get .Values.config "UPLOAD_STORE" | toString | lower) "s3") (not (has "S3_SECRET_ACCESS_KEY" .Values.secret.keys)) }}
 {{- fail "config.UPLOAD_STORE is s3, and secret.keys does not name S3_SECRET_ACCESS_KEY" }}
@@ -59,10 +111,10 @@ DATA_DIR: /var/lib/chatbox
 {{- if not (or (has "JWT_SECRET" .Values.secret.keys) (has "JWT_PUBLIC_KEY" .Values.secret.keys) .Values.config.JWT_JWKS_URL) }}
 {{- fail "nobody could log in: name JWT_SECRET or JWT_PUBLIC_KEY in secret.keys, or set config.JWT_JWKS_URL" }}
 {{- end }}
-{{- $own := include "chatbox.settings" . | fromYaml }}
+{{- $own := merge (include "chatbox.settings" . | fromYaml) (dict "CLUSTER_ADDRESS" "" "POD_IP" "") }}
 {{- range $name, $value := .Values.config }}
 {{- if hasKey $own $name }}
-{{- fail (printf "config.%s is the chart's own: see port, pathPrefix, shutdown, store" $name) }}
+{{- fail (printf "config.%s is the chart's own: see port, pathPrefix, shutdown, store, cluster" $name) }}
 {{- end }}
 {{- if regexMatch "(SECRET|PASS|AUTH_TOKEN|API_KEY|ENCRYPTION_KEYS?|MONGO_URI|SECRET_ACCESS_KEY)(_FILE)?$" $name }}
 {{- fail (printf "config.%s is a secret: put it into the Secret %s and name it in secret.keys" $name $.Values.secret.name) }}
@@ -86,6 +138,14 @@ env:
 {{- range .Values.secret.keys }}
   - name: {{ . }}_FILE
     value: /run/secrets/chatbox/{{ . }}
+{{- end }}
+{{- if eq .Values.store "mongo" }}
+  - name: POD_IP
+    valueFrom:
+      fieldRef:
+        fieldPath: status.podIP
+  - name: CLUSTER_ADDRESS
+    value: {{ printf (ternary "[$(POD_IP)]:%v" "$(POD_IP):%v" (contains ":" (first .Values.cluster.podNetworks))) .Values.cluster.port | quote }}
 {{- end }}
 volumeMounts:
   - name: secrets
@@ -135,6 +195,10 @@ spec:
       ports:
         - name: http
           containerPort: {{ .Values.port }}
+        {{- if eq .Values.store "mongo" }}
+        - name: cluster
+          containerPort: {{ .Values.cluster.port }}
+        {{- end }}
       startupProbe:
         httpGet:
           path: {{ include "chatbox.path" (dict "root" . "path" "/healthz") }}
@@ -171,8 +235,12 @@ spec:
       emptyDir: {}
     {{- if eq .Values.store "mongo" }}
     - name: data
+      {{- if eq (include "chatbox.files" .) "s3" }}
+      emptyDir: {}
+      {{- else }}
       persistentVolumeClaim:
         claimName: {{ include "chatbox.name" . }}-data
+      {{- end }}
     {{- end }}
   {{- with .Values.imagePullSecrets }}
   imagePullSecrets:
