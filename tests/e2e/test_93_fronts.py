@@ -10,7 +10,7 @@ from support.checks import assert_error
 from support.fronts import HAProxy, Nginx
 from support.official import documents
 from support.rawhttp import RawConn
-from support.server import demo_env, provider_env
+from support.server import demo_env, provider_env, reserve_port
 from support.tokens import token
 from support.uploads import form_head, png, uploaded
 from support.ws import Chat, fresh
@@ -187,3 +187,17 @@ def test_nobody_there_is_told_as_a_gateways_error(spawn, before):
     server.stop()
     with front.client() as http:
         assert http.get("/readyz").status_code in (502, 503)
+
+
+def test_a_server_of_several_that_is_not_there_costs_nobody_anything(kind, before, server):
+    """With the lines that docs/deployment/proxies.md has for several servers."""
+    with reserve_port() as kept:
+        dead = "127.0.0.1:%d" % kept.getsockname()[1]
+        front = before(server, {
+            Nginx: {"    keepalive 32;": f"    server {dead};\n    keepalive 32;",
+                    "proxy_next_upstream off;": "proxy_next_upstream error;"},
+            HAProxy: {
+                "rise 1\n": f"rise 1\n    server b {dead} check inter 1s fall 2 rise 1\n",
+                "retries 0 ": "retries 1\n    option redispatch 1 "}}[kind])
+        with front.client() as http:
+            assert {http.get("/healthz").status_code for _ in range(20)} == {200}
