@@ -367,6 +367,17 @@ def test_the_servers_own_check_takes_what_the_pod_is_given(store, tmp_path):
     assert f"store.kind: {store}" in result.stdout
 
 
+def test_a_pod_outside_of_the_named_networks_is_told_before_there_is_traffic(tmp_path):
+    """Else it would not be believed, and all who come by it would be one client."""
+    documents = plain("mongo")
+    put(tmp_path, mounted(documents))
+    env = environment(documents, containers(documents)[0], tmp_path, pod_ip="100.64.3.7")
+    result = run_cli("check", env=env)
+    assert result.returncode == 78
+    [said] = result.stderr.splitlines()
+    assert "CLUSTER_ADDRESS" in said and "TRUSTED_PROXIES" in said
+
+
 @pytest.mark.parametrize("store", VALUES)
 def test_every_secret_that_is_missing_or_weak_is_named_at_once(store, tmp_path):
     """Req 6.4: by the init container, before there is traffic."""

@@ -20,8 +20,10 @@ KEYS = {"JWT_SECRET": SECRET, "LLM_PROVIDER_1_API_KEY": API_KEY,
 
 @pytest.fixture(params=VALUES)
 def documents(request, fake):
-    """The shipped values, with a model and a port of this machine."""
-    return rendered(*settings(f"port={free_port()}", "config.LLM_PROVIDER_1_ID=fake",
+    """The shipped values, with a model, an address and ports of this machine."""
+    return rendered(*settings(f"port={free_port()}", f"cluster.port={free_port()}",
+                              "cluster.podNetworks={127.0.0.0/8}",
+                              "config.LLM_PROVIDER_1_ID=fake",
                               f"config.LLM_PROVIDER_1_ENDPOINT={fake.endpoint}"),
                     values=request.param)
 
@@ -46,7 +48,7 @@ def secrets(documents, tmp_path):
 
 def test_a_pod_answers_a_chat_and_its_probes(spawn, connect, documents, secrets, tmp_path):
     serve = containers(documents)[1]
-    env = environment(documents, serve, secrets)
+    env = environment(documents, serve, secrets, pod_ip="127.0.0.1")
     command = tuple(serve["command"][1:])
     server = spawn({"JWT_SECRET": None, **env, "DATA_DIR": str(tmp_path)}, command=command)
     probes = {name: serve[f"{name}Probe"]["httpGet"]["path"].removeprefix(server.prefix)
