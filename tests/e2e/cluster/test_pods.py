@@ -47,6 +47,16 @@ def test_one_pod_with_a_volume_of_its_own_goes_before_the_next_one_comes(mode):
     assert of_kind(documents, "PersistentVolumeClaim")["spec"]["accessModes"] == [mode]
 
 
+def test_pods_with_files_in_s3_have_no_volume_to_wait_for():
+    documents = plain("mongo-s3")
+    assert of_kind(documents, "PersistentVolumeClaim") is None
+    assert volume(documents, "data") == {"name": "data", "emptyDir": {}}
+    strategy = of_kind(documents, "Deployment")["spec"]["strategy"]
+    assert strategy["type"] == "RollingUpdate"
+    one = rendered(*settings("replicas=1", "autoscaling.enabled=false"), values="mongo-s3")
+    assert of_kind(one, "Deployment")["spec"]["strategy"] == strategy
+
+
 @pytest.mark.parametrize("pairs,wanted", [
     ([], {"maxUnavailable": 1}),
     (["podDisruptionBudget.maxUnavailable=0"], {"maxUnavailable": 0}),
