@@ -4,6 +4,7 @@
 #include "app/config_place.h"
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/metrics.h"
 #include "base/xalloc.h"
 #include "gate/standby.h"
 #include "net/listener.h"
@@ -147,6 +148,7 @@ static void
 take_end(struct boot_standby *st, const struct order *o)
 {
     (void)o;
+    metric_set_at(METRIC_STANDBY, 0, 0);
     net_fini(&st->shard);
     standby_fini(st->standby);
     shard_stop(&st->shard);
@@ -166,6 +168,7 @@ on_start(struct shard *s)
         st->listener =
             listener_start(s, *door_of(st), standby_on_accept, st->standby);
         *door_of(st) = -1;
+        metric_set_at(METRIC_STANDBY, 0, 1);
     }
     boot_state_tell(st->boot, &st->started);
 }
