@@ -14,6 +14,7 @@ CHOSEN = 'instance=~"$instance"'
 ROWS = [("Models", "_llm_|_tokens_"), ("Budgets", "_budget_"), ("Storage", "_store_|_drafts_"),
         ("Answers and sessions", "_turns_|session"),
         ("Files", "_upload|_file"),
+        ("Several servers", "_forward|_standby"),
         ("Limits and refusals", "ratelimit|refused|jwks|tls|accept"), ("Connections", "")]
 # What is looked at first: (title, unit, [(query, legend)]).
 FIRST = [
