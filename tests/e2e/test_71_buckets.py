@@ -131,7 +131,8 @@ def test_who_waits_as_long_as_told_is_admitted(spawn, connect, fake):
     for n in range(4):
         one.turn(f"q{n}")
     for _ in range(3):
-        at = time.monotonic() + one_too_many(one)["retry_after"] / 1000
+        wait_ms = one_too_many(one)["retry_after"]
+        at = time.monotonic() + wait_ms / 1000
         wait_for(lambda: time.monotonic() > at, 5, "the time that was told",
                  interval=0.001)
         assert one.turn("in time").finish == "stop"

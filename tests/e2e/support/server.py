@@ -156,7 +156,7 @@ class Server:
                 return self.is_ready()
             except httpx.TransportError:
                 return False
-        wait_for(ready, 15, "readyz answers 200")
+        wait_for(ready, 45, "readyz answers 200")
 
     def is_ready(self):
         return self.http.get("/readyz").status_code == 200
