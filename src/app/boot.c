@@ -164,7 +164,8 @@ log_start(struct boot *b)
     buf_putc(&sentence, '\0');
     log_info(EVENT_START, sentence.p, log_str("address", buf_str(&address)),
              log_int("port", public_port(b)), log_int("shards", b->shard_count),
-             log_cstr("store", store_kind(b->store)));
+             log_cstr("store", store_kind(b->store)),
+             log_cstr("uploads", shelf_kind_name(&b->rooms.shelf)));
     buf_fini(&address);
     buf_fini(&sentence);
 }

@@ -31,6 +31,7 @@ struct call {
     curl_off_t moved;  /* bytes, both ways, when we last looked */
     uint64_t moved_ms; /* and when that had changed */
     const char *why;   /* it was we who ended it */
+    bool headed;       /* the head of an answer that is none in between */
     bool ok;           /* libcurl had memory for all of it */
 };
 
@@ -88,6 +89,20 @@ call_can_sign(void)
 }
 
 /* --- while it runs ------------------------------------------------------ */
+
+/* libcurl takes a head that is cut between two lines for a whole one. */
+static size_t
+on_header(char *bytes, size_t size, size_t count, void *arg)
+{
+    struct call *c = arg;
+    size_t n = size * count;
+    long status = 0;
+
+    (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
+    c->headed =
+        c->headed || (status >= 200 && n > 0 && n <= 2 && bytes[n - 1] == '\n');
+    return n;
+}
 
 static size_t
 on_answer(char *bytes, size_t size, size_t count, void *arg)
@@ -234,6 +249,9 @@ set_all(struct call *c)
     SET(c, CURLOPT_TIMEOUT_MS, (long)r->total_timeout_ms);
     SET(c, CURLOPT_BUFFERSIZE, BUFFER_BYTES);
     SET(c, CURLOPT_MAXCONNECTS, 1L);
+    SET(c, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(c, CURLOPT_HEADERFUNCTION, on_header);
+    SET(c, CURLOPT_HEADERDATA, c);
     SET(c, CURLOPT_WRITEFUNCTION, on_answer);
     SET(c, CURLOPT_WRITEDATA, c);
     SET(c, CURLOPT_NOPROGRESS, 0L);
@@ -255,11 +273,13 @@ judge(struct call *c, CURLcode result)
     (void)curl_easy_getinfo(c->easy, CURLINFO_RESPONSE_CODE, &status);
     (void)curl_easy_getinfo(c->easy, CURLINFO_CONTENT_LENGTH_DOWNLOAD_T,
                             &length);
-    if (c->why == NULL && (result == CURLE_OK || status >= 300)) {
+    if (c->why == NULL && c->headed && (result == CURLE_OK || status >= 300)) {
         c->answer->status = (int)status;
         c->answer->length = length > 0 ? (uint64_t)length : 0;
     } else {
-        c->answer->why = c->why != NULL ? c->why : curl_easy_strerror(result);
+        c->answer->why = c->why != NULL       ? c->why
+                         : result == CURLE_OK ? "the answer has no end"
+                                              : curl_easy_strerror(result);
     }
 }
 

@@ -71,6 +71,7 @@ def failed(server, client, data=None):
 def test_what_is_signed(server, client, proxy, bucket):
     """The host with its port, the time, and what is in the body."""
     body = uploaded(client, png(1000))
+    assert server.wait_log("start", uploads="s3")
     assert objects(bucket) == [body["file_id"]]
     put, = proxy.asked("PUT")
     assert put.path == f"/{bucket.name}/{body['file_id']}"
