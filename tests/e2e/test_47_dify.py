@@ -122,9 +122,10 @@ def test_an_answer_that_a_crash_cut_is_in_its_conversation(server, connect, dify
                                                           question):
     dify.when(question, Says().text("half").gate(question).end())
     one = connect(server, user)
+    before = server.metric("chatbox_drafts_stored_total")
     one.say(question)
     one.get("ai_response")
-    wait_for(lambda: storage(server).messages(sid=one.session, sender="ai"), 5,
+    wait_for(lambda: server.metric("chatbox_drafts_stored_total") > before, 5,
              "its checkpoint")
     server.kill9()
     server.start()
