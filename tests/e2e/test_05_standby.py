@@ -57,7 +57,7 @@ def test_a_second_server_waits_ready_and_says_so(start, stored):
     first, second = start(), start()
     assert serves(first) and stands_by(second)
     assert second.http.get("/healthz").status_code == 200
-    waits, = second.logged("store_lease")
+    waits, = second.wait_log("store_lease")
     assert waits["level"] == "info" and waits["pid"] == first.process.pid
     assert waits["address"] == first.env["CLUSTER_ADDRESS"] == holder(stored)["address"]
     assert not second.logged("start")
@@ -145,7 +145,7 @@ def test_a_stop_gives_it_to_the_next_one(start, connect, fake, user, question):
     assert told["type"] == "ack" and turn.text == "fine"
     assert again.quiet() is not None and len(fake.asked(question)) == 1, "it is known"
     assert [m["content"] for m in messages(second, one)] == [question, "fine"]
-    assert second.logged("store_lease")[-1]["msg"] == "This server has the database now."
+    second.wait_log("store_lease", msg="This server has the database now.")
 
 
 def test_a_death_does_too_and_what_was_running_is_kept(start, stored, connect, fake, user,
@@ -160,7 +160,7 @@ def test_a_death_does_too_and_what_was_running_is_kept(start, stored, connect, f
     wait_for(lambda: serves(second), 15, "the second one serves")
     asked, answer = messages(second, one)
     assert asked["content"] == question and answer["status"] == "interrupted"
-    assert answer["content"] == "some words"
+    assert answer["content"] and "some words".startswith(answer["content"])
     assert len(fake.asked(question)) == 1
 
 
@@ -171,7 +171,8 @@ def test_of_many_who_wait_one_takes_it(start, stored):
         wait_for(lambda: any(serves(one) for one in others), 15, "somebody serves")
         first, = (one for one in others if serves(one))
         others.remove(first)
-        assert len(others) == left - 1 and all(stands_by(one) for one in others)
+        assert len(others) == left - 1
+        wait_for(lambda: all(stands_by(one) for one in others), 15, "the others know whom")
         assert holder(stored)["pid"] == first.process.pid
 
 
@@ -179,7 +180,7 @@ def test_a_machine_that_is_lost_is_followed_after_its_beats_have_ended(start, st
     with beating(stored):
         second = start()
         assert stands_by(second)
-        waits, = second.logged("store_lease")
+        waits, = second.wait_log("store_lease")
         assert waits["host"] == "elsewhere" and waits["address"] == "127.0.0.1:1"
         assert second.http.get("/models").status_code == 503
         assert holder(stored)["holder"] == "f" * 32
