@@ -36,6 +36,8 @@ on_start(struct shard *s)
 
     if (make_rooms(b, s) != ERR_OK || !boot_doors_open(b, s)) {
         atomic_fetch_add(&b->start_failures, 1);
+    } else if (s->index == 0) {
+        boot_alert_start(&b->alert, s, b->store);
     }
     boot_state_tell(b, &b->started);
 }
@@ -108,6 +110,9 @@ struct ending {
 static void
 fini_rooms(struct shard *s)
 {
+    if (s->index == 0) {
+        boot_alert_stop(&boot_state_of(s)->alert);
+    }
     gate_fini(s);
     chat_fini(s);
     notify_fini(s);

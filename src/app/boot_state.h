@@ -2,6 +2,7 @@
 #ifndef CHATBOX_APP_BOOT_STATE_H
 #define CHATBOX_APP_BOOT_STATE_H
 
+#include "app/boot_alert.h"
 #include "app/boot_rooms.h"
 #include "app/settings.h"
 #include "loop/shard.h"
@@ -45,6 +46,7 @@ struct boot {
     atomic_uint told;     /* shards without a notification on its way */
     atomic_uint lost;     /* 1: another server has taken the database over */
     atomic_size_t cut;    /* turns, connections, notifications that were cut */
+    struct boot_alert alert; /* the first shard's */
     unsigned reloads;
     bool serving;      /* main: all shards have their rooms */
     bool reload_asked; /* main: before that */

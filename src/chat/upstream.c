@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "base/xalloc.h"
+#include "chat/alert.h"
 #include "chat/upstream_stop.h"
 #include "guard/pseudonym.h"
 #include "loop/shard.h"
@@ -71,9 +72,7 @@ praise(struct upstream *u)
     struct breaker *b = u->config->breaker;
 
     if (b != NULL && breaker_succeed(b)) {
-        log_info(EVENT_LLM_BREAKER, "the provider answers again",
-                 log_cstr("provider", u->config->id));
-        metric_add_at(METRIC_LLM_BREAKERS_OPEN, u->slots->breaker, -1);
+        alert_breaker_closed(u->chat->shard, u->config->id, u->slots->breaker);
     }
 }
 
@@ -99,11 +98,8 @@ blame(struct upstream *u, const struct upstream_failure *why)
     struct breaker *b = u->config->breaker;
 
     if (b != NULL && breaker_fail(b, now_ms(u), why->retry_after_ms)) {
-        log_warn(EVENT_LLM_BREAKER,
-                 "the provider is asked only when nobody else is left",
-                 log_cstr("provider", u->config->id),
-                 log_cstr("reason", why->word));
-        metric_add_at(METRIC_LLM_BREAKERS_OPEN, u->slots->breaker, 1);
+        alert_breaker_opened(u->chat->shard, u->config->id, u->slots->breaker,
+                             why->word);
     }
 }
 

@@ -8,6 +8,7 @@ import pytest
 
 from support.answer import Answer, failure, plain
 from support.fakellm import FakeLLM
+from support.receiver import Receiver
 from support.reloadable import Reloadable
 from support.server import free_port, provider_env
 from support.waiting import wait_for
@@ -25,13 +26,21 @@ def other():
 
 
 @pytest.fixture
-def pair(spawn, fake, other):
+def operators():
+    """They are told of a breaker that opens and closes."""
+    with Receiver() as one:
+        yield one
+
+
+@pytest.fixture
+def pair(spawn, fake, other, operators):
     """A server with the provider a = `fake`, whose fallback is b = `other`. Asking the
     same one again would take longer than any test."""
     return spawn({**provider_env(fake, ID="a", NAME="A", FALLBACK="b"),
                   **provider_env(other, 2, ID="b", NAME="B"),
                   "LLM_RETRY_DELAY": "300s", "LLM_RETRY_MAX_DELAY": "300s",
-                  "LLM_STREAM_TIMEOUT": "600s"})
+                  "LLM_STREAM_TIMEOUT": "600s",
+                  "WEBHOOK_URL": operators.url, "WEBHOOK_SECRET": "x" * 32})
 
 
 def breakers(server):
@@ -82,7 +91,8 @@ def test_the_last_one_is_asked_again(spawn, connect, fake, other, question):
     assert len(fake.asked(question)) == 1 and len(other.asked(question)) == 3
 
 
-def test_a_provider_that_fails_again_and_again_is_passed_over(pair, connect, fake):
+def test_a_provider_that_fails_again_and_again_is_passed_over(pair, connect, fake,
+                                                              operators):
     """Until a probe of it succeeds; readiness and metrics say so meanwhile."""
     one = connect(pair)
     assert breakers(pair) == {}
@@ -97,6 +107,9 @@ def test_a_provider_that_fails_again_and_again_is_passed_over(pair, connect, fak
     assert breakers(pair) == {}
     assert pair.metrics()['chatbox_llm_breaker_open{provider="a"}'] == 0
     assert ask(one, fake) == ("a", True)
+    told = wait_for(lambda: len(operators.posts) == 2 and operators.posts, 10, "both")
+    assert [post.json["event"] for post in told] == ["provider_down", "provider_up"]
+    assert told[1].json["data"] == {"provider": "a"}
 
 
 def test_refusals_that_are_the_request_s_fault_break_nothing(pair, connect, fake):

@@ -276,6 +276,27 @@ of_one_kind_and_session_five_are_told(void **state)
     assert_int_equal(notify_pending(&shard), 6);
 }
 
+/* The subject of what is about no session is its first detail. */
+static void
+without_a_session_it_is_the_detail_that_counts(void **state)
+{
+    struct notify_event event = {.kind = NOTIFY_PROVIDER_DOWN,
+                                 .details = {{"provider", STR("a")}}};
+
+    (void)state;
+    for (int i = 0; i < 6; i++) {
+        notify_send(&shard, &event);
+    }
+    event.details[0].value = STR("b");
+    notify_send(&shard, &event);
+    event.kind = NOTIFY_PROVIDER_UP;
+    notify_send(&shard, &event);
+    event = (struct notify_event){.kind = NOTIFY_STORAGE_DOWN};
+    notify_send(&shard, &event);
+    assert_int_equal(notify_pending(&shard), 8);
+    assert_int_equal(metric_value(METRIC_NOTIFICATIONS_LIMITED, 0), 1);
+}
+
 static void
 eight_at_a_time_and_the_others_in_order(void **state)
 {
@@ -374,6 +395,7 @@ main(void)
         CASE(any_2xx_is_delivered_whatever_follows),
         CASE(an_endless_answer_is_cut),
         CASE(of_one_kind_and_session_five_are_told),
+        CASE(without_a_session_it_is_the_detail_that_counts),
         CASE(eight_at_a_time_and_the_others_in_order),
         CASE(a_full_queue_drops_and_counts),
         CASE(draining_ends_with_the_last_one),
