@@ -13,6 +13,7 @@ import pytest
 from support.composefile import (DOCKERFILE, FILES, FOLDER, instruction, listed, probe,
                                  service, user)
 from support.container import Container
+from support.mailserver import MailServer
 from support.mongoserver import MongoServer
 from support.s3server import KEY_ID, REGION, S3Server
 from support.server import ROOT, run_cli
@@ -93,13 +94,17 @@ def test_the_probe_of_the_image_says_whether_it_lives(spawn, container):
 
 def test_with_mongodb_and_s3_it_answers_from_there(spawn, connect, image, tmp_path):
     container = Container(image, tmp_path, "compose.mongo.yaml")
-    with MongoServer() as database, S3Server() as s3:
+    with MongoServer() as database, S3Server() as s3, MailServer() as mails:
         bucket = s3.bucket(service("compose.mongo.yaml")["environment"]["S3_BUCKET"])
         server = container.start(spawn, MONGO_URI=database.uri(), STORE=None,
                                  S3_ENDPOINT=s3.endpoint, S3_REGION=REGION,
-                                 S3_ACCESS_KEY_ID=KEY_ID)
+                                 S3_ACCESS_KEY_ID=KEY_ID, SMTP_HOST="127.0.0.1",
+                                 SMTP_PORT=str(mails.port))
         chat = connect(server)
         assert chat.turn("hello").finish == "stop"
+        chat.send("help_request")
+        mail, = mails.wait()
+        assert mail.to == ["operators@example.com"]
         assert server.wait_log("start", store="mongo")
         client = server.user(chat.user)
         file = uploaded(client)["file_id"]
@@ -179,6 +184,14 @@ def test_chatbox_has_the_key_and_the_bucket_that_the_store_of_files_has():
     assert chatbox["depends_on"]["bucket"] == {"condition": "service_completed_successfully"}
     assert minio["networks"] == bucket["networks"] == ["files"] and "ports" not in minio
     assert minio["volumes"][0].endswith(f":{minio['command'][1]}")
+
+
+def test_mail_goes_to_the_catcher_and_its_page_is_this_machines():
+    chatbox, mailpit = (service("compose.mongo.yaml", of=name)
+                        for name in ("chatbox", "mailpit"))
+    assert chatbox["environment"]["SMTP_HOST"] == "mailpit"
+    assert "mail" in chatbox["networks"] and "mail" in mailpit["networks"]
+    assert mailpit["ports"] == ["127.0.0.1:8025:8025"]
 
 
 @pytest.mark.parametrize("name", FILES)
