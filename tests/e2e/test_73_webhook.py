@@ -4,14 +4,17 @@ it cannot be delivered (protocol.md 2.7)."""
 
 import hashlib
 import hmac
+import json
+import re
 import signal
+import subprocess
 import time
 from datetime import datetime
 
 import pytest
 
 from support.receiver import CUT, HANG, Receiver
-from support.server import provider_env, reserve_port
+from support.server import ROOT, provider_env, reserve_port
 from support.waiting import wait_for
 from support.ws import fresh
 
@@ -73,6 +76,34 @@ def test_a_call_for_help_is_posted(notifying, receiver, connect):
     line, = server.wait_log("notify", delivery=body["id"])
     assert line["channel"] == "webhook" and line["tries"] == 1
     assert SECRET not in server.log_text()
+
+
+def test_the_examples_of_the_documentation_know_what_is_ours(notifying, receiver, connect):
+    page = (ROOT / "docs/notifications.md").read_text()
+    python, = re.findall(r"(?s)```python\n(.*?)```", page)
+    node, = re.findall(r"(?s)```js\n(.*?)```", page)
+    is_ours = {}
+    exec(python, is_ours)  # noqa: S102
+    server = notifying()
+    one = connect(server, fresh())
+    calls_for_help(one)
+    post, = receiver.wait(one.session)
+    header = post.headers["X-Chatbox-Signature"]
+    old = "t=1000000000,v1=" + hmac.new(SECRET.encode(), b"1000000000." + post.body,
+                                         hashlib.sha256).hexdigest()
+    tries = [(SECRET, header, post.body), (SECRET + "x", header, post.body),
+             (SECRET, header, post.body + b" "), (SECRET, header[:-1], post.body),
+             (SECRET, old, post.body), (SECRET, "", post.body),
+             (SECRET, header[:-1] + "\u00e9", post.body)]
+    for secret, signature, body in tries:
+        answer = (secret, signature, body) == tries[0]
+        assert is_ours["is_ours"](secret.encode(), signature, body) is answer
+    script = node + "console.log(JSON.stringify(JSON.parse(process.argv[1])" \
+        ".map((one) => isOurs(one[0], one[1], one[2]))))"
+    texts = [(secret, signature, body.decode()) for secret, signature, body in tries]
+    done = subprocess.run([ROOT / "tools/node", "node", "-e", script, "--", json.dumps(texts)], check=False,
+                          capture_output=True, text=True)
+    assert done.stderr == "" and json.loads(done.stdout) == [True] + [False] * 6
 
 
 def test_each_call_is_a_delivery_of_its_own(notifying, receiver, connect):
