@@ -188,12 +188,6 @@ def other_store():
     return ("--store", "mongo", "--mongo-uri", uri) if uri else ()
 
 
-def on_shelves():
-    """The end-to-end files that are about where files of users are."""
-    return " ".join(f"tests/e2e/test_{name}.py" for name in (
-        "47_dify_files", "51_upload", "52_upload_messages", "62_users"))
-
-
 PROPERTY = ("tests/property/libpure.so", "tests/property/token_tool")
 SUITES = {
     "unit": meson("release", "unit"),
@@ -214,7 +208,8 @@ SUITES = {
     "cluster": needing("cluster", pytest(
         "release", "cluster", "tests/e2e/cluster", CHATBOX_TEST_PATIENCE="2")),
     "s3": needing("s3", pytest(
-        "release", "s3", f"tests/e2e/s3 {on_shelves()}",
+        "release", "s3", "tests/e2e/s3 tests/e2e/test_51_upload.py "
+        "tests/e2e/test_52_upload_messages.py",
         how=workers(4) + ("--uploads", "s3"), CHATBOX_TEST_PATIENCE="2")),
     "deploy": needing("deploy", packed(pytest(
         "release", "deploy", "tests/e2e/deploy", CHATBOX_TEST_PATIENCE="2"))),

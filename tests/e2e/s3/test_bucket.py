@@ -7,11 +7,12 @@ import threading
 
 import httpx
 import pytest
+from cryptography import x509
 
 from support.checks import assert_error
 from support.rawhttp import RawConn
-from support.s3proxy import S3Proxy
-from support.s3server import KEY_ID, SECRET, S3Server, settings
+from support.s3proxy import S3Proxy, Tunnel
+from support.s3server import KEY_ID, REGION, SECRET, S3Server, settings
 from support.server import demo_env, free_port, minimal_env, run_cli
 from support.uploads import form_head, kept, png, post, uploaded
 from support.waiting import PATIENCE, wait_for
@@ -85,6 +86,24 @@ def test_what_is_signed(server, client, proxy, bucket):
     assert client.get(f"/files/{body['file_id']}", headers={"Range": "bytes=5-9"}).content \
         == png(1000)[5:10]
     assert proxy.asked("GET")[-1].headers["range"] == "bytes=5-9"
+
+
+def test_without_an_endpoint_the_bucket_is_a_part_of_amazons_host(spawn, authority, user):
+    """Behind TLS: files come and go, and the list of them is signed, too."""
+    domain = f"s3.{REGION}.amazonaws.com"
+    host = f"a-bucket.{domain}"
+    with (S3Server(authority.pair(x509.DNSName(host)), domain) as amazon,
+          Tunnel(amazon.port) as tunnel):
+        folder = amazon.bucket("a-bucket")
+        server = spawn({**demo_env(), **settings("a-bucket", None),
+                        "SSL_CERT_FILE": str(authority.file), "https_proxy": tunnel.url})
+        client = server.user(user)
+        body = uploaded(client, png(LARGE))
+        assert objects(folder) == [body["file_id"]]
+        assert client.get(f"/files/{body['file_id']}").content == png(LARGE)
+        done = run_cli("erase-user", user, "--yes", env=server.env)
+        assert done.returncode == 0 and objects(folder) == [], done.all
+        assert set(tunnel.hosts) == {f"{host}:443"}
 
 
 def test_the_secret_is_in_a_file_and_nowhere_else(spawn, proxy, bucket, user, tmp_path):

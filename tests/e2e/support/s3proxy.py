@@ -162,3 +162,50 @@ class S3Proxy:
             body = body[:fault.options["size"]]
         if kind != "lost":
             client.sendall(head + HEAD_END + body)
+
+
+class Tunnel:
+    """A proxy for `https_proxy` that leads to one port, whatever it is asked for."""
+
+    def __init__(self, port):
+        self.to, self.hosts = port, []
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.listener.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client):
+        head = b""
+        while HEAD_END not in head:
+            byte = client.recv(1)
+            if not byte:
+                return
+            head += byte
+        self.hosts.append(head.split(b" ")[1].decode())
+        client.sendall(b"HTTP/1.1 200 Yes" + HEAD_END)
+        far = socket.create_connection(("127.0.0.1", self.to))
+        for one, other in ((client, far), (far, client)):
+            threading.Thread(target=pipe, args=(one, other), daemon=True).start()
+
+
+def pipe(one, other):
+    """All that one says, up to its end."""
+    try:
+        while data := one.recv(65536):
+            other.sendall(data)
+        other.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass  # one of the two has gone

@@ -28,15 +28,18 @@ def settings(bucket, endpoint, **more):
 
 
 class S3Server:
-    """Started when it is made."""
+    """Started when it is made. `pair`: a file with a certificate and its key, for TLS;
+    `domain`: buckets are hosts in front of it."""
 
-    def __init__(self):
+    def __init__(self, pair=None, domain=None):
         from .server import ROOT, reserve_port  # which asks us for settings
         self.program = ROOT / ".tools" / "go" / "bin" / "versitygw"
         self.folder = Path(tempfile.mkdtemp(prefix="chatbox-s3-"))
         self.kept = reserve_port()
         self.port = self.kept.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
+        self.endpoint = f"{'https' if pair else 'http'}://127.0.0.1:{self.port}"
+        self.options = ["--cert", pair, "--key", pair] if pair else []
+        self.options += ["--virtual-domain", domain] if domain else []
         self.lines = []
         self.start()
 
@@ -51,7 +54,7 @@ class S3Server:
         env = {**base_env(), "ROOT_ACCESS_KEY_ID": KEY_ID, "ROOT_SECRET_ACCESS_KEY": SECRET}
         self.process = subprocess.Popen(
             [self.program, "--port", f"127.0.0.1:{self.port}", "--region", REGION,
-             "--keep-alive", "posix", "--nometa", self.folder],
+             "--keep-alive", *self.options, "posix", "--nometa", self.folder],
             env=env, cwd=self.folder, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT, text=True, errors="backslashreplace")
         self.reader = threading.Thread(target=self._read, args=(self.process.stdout,),
@@ -68,7 +71,7 @@ class S3Server:
         if self.process.poll() is not None:
             raise AssertionError("S3 has ended:\n" + "\n".join(self.lines[-40:]))
         try:
-            return httpx.get(self.endpoint).status_code == 403
+            return httpx.get(self.endpoint, verify=False).status_code == 403
         except httpx.TransportError:
             return False
 
