@@ -2,7 +2,6 @@
 """Several servers on one database: one has it, the others wait for it, and one of them
 takes it when it is free."""
 
-import secrets
 import signal
 import threading
 from contextlib import contextmanager
@@ -10,14 +9,15 @@ from contextlib import contextmanager
 import pytest
 
 from support.answer import Answer, plain
-from support.mongotalk import holder, settings, somebody
-from support.server import free_port, provider_env, run_cli
+from support.mongotalk import holder, somebody
+from support.server import free_port, run_cli
+from support.standbys import member, messages, new_name, serves, stands_by
 from support.waiting import wait_for
 
 
 @pytest.fixture
 def name():
-    return f"standby_{secrets.token_hex(6)}"
+    return new_name()
 
 
 @pytest.fixture
@@ -29,26 +29,8 @@ def stored(database, name):
 def start(spawn, fake, database, name):
     """Each call another server on the database, that others may reach."""
     def begin(**members):
-        return spawn({**provider_env(fake), **settings(database, name),
-                      "CLUSTER_ADDRESS": f"127.0.0.1:{free_port()}",
-                      "TRUSTED_PROXIES": "127.0.0.0/8", **members})
+        return spawn(member(fake, database, name, **members))
     return begin
-
-
-def stands_by(server):
-    answer = server.http.get("/readyz")
-    return answer.status_code == 200 and answer.json().get("standby", False)
-
-
-def serves(server):
-    return server.is_ready() and not stands_by(server)
-
-
-def messages(server, one):
-    """As its user reads them there."""
-    answer = server.user(one.user).get(f"/sessions/{one.session}")
-    assert answer.status_code == 200, answer.text
-    return answer.json()["messages"]
 
 
 # --- waiting
@@ -191,9 +173,7 @@ def test_a_machine_that_is_lost_is_followed_after_its_beats_have_ended(start, st
 def test_the_database_may_be_away_while_it_is_waited_for(spawn, fake, database, name,
                                                          proxy, stored):
     with beating(stored):
-        second = spawn({**provider_env(fake), **settings(database, name, proxy.host),
-                        "CLUSTER_ADDRESS": f"127.0.0.1:{free_port()}",
-                        "TRUSTED_PROXIES": "127.0.0.0/8"})
+        second = spawn(member(fake, database, name, proxy.host))
         proxy.refuse()
         wait_for(lambda: not second.is_ready(), 30, "it is not known who serves")
         proxy.well()
