@@ -214,9 +214,11 @@ try_now(struct delivery *d)
 static void
 pump(struct line *line)
 {
-    while (line->flying < FLYING_MAX && !list_empty(&line->ready)) {
-        try_now(
-            CONTAINER_OF(list_pop_front(&line->ready), struct delivery, link));
+    struct list *first;
+
+    while (line->flying < FLYING_MAX &&
+           (first = list_pop_front(&line->ready)) != NULL) {
+        try_now(CONTAINER_OF(first, struct delivery, link));
     }
 }
 

@@ -17,11 +17,17 @@ is_alnum(char c)
            (c >= 'A' && c <= 'Z');
 }
 
+static bool
+is_one_of(char c, const char *marks)
+{
+    return c != '\0' && strchr(marks, c) != NULL;
+}
+
 bool
 s3_wire_name_good(struct str name)
 {
     for (size_t i = 0; i < name.n; i++) {
-        if (!is_alnum(name.p[i]) && memchr("._-", name.p[i], 3) == NULL) {
+        if (!is_alnum(name.p[i]) && !is_one_of(name.p[i], "._-")) {
             return false;
         }
     }
@@ -70,7 +76,7 @@ static void
 put_escaped(struct str s, struct buf *out)
 {
     for (size_t i = 0; i < s.n; i++) {
-        if (is_alnum(s.p[i]) || memchr("-._~", s.p[i], 4) != NULL) {
+        if (is_alnum(s.p[i]) || is_one_of(s.p[i], "-._~")) {
             buf_putc(out, s.p[i]);
         } else {
             buf_printf(out, "%%%02X", (unsigned)(unsigned char)s.p[i]);
