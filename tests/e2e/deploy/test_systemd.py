@@ -170,6 +170,14 @@ def test_a_secret_that_is_missing_is_named(service, booted):
     fails(service, booted, 78, "JWT_SECRET", "does not exist")
 
 
+def test_a_secret_that_its_user_may_not_read_is_named(service, booted):
+    """Req 6.4: a path of root's instead of a credential."""
+    (service.etc / "roots-own").write_text(SECRET)
+    (service.etc / "roots-own").chmod(0o600)
+    service.dropin("one.conf", "[Service]\nEnvironment=JWT_SECRET_FILE=/etc/chatbox/roots-own")
+    fails(service, booted, 78, "JWT_SECRET", "roots-own", "permission denied")
+
+
 @pytest.mark.parametrize("secret,name", [
     ("encryption-keys", "ENCRYPTION_KEYS"), ("llm-api-key", "LLM_PROVIDER_1_API_KEY"),
     ("mongo-uri", "MONGO_URI")])
