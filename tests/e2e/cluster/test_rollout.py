@@ -13,7 +13,7 @@ from support.mongotalk import GONE
 from support.server import API_KEY, reserve_port, run_cli
 from support.tokens import SECRET
 from support.uploads import png, relative, uploaded
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import Chat
 
 
@@ -98,6 +98,7 @@ def again(server, one):
     return come
 
 
+@pytest.mark.timeout(120 * PATIENCE)
 def test_an_update_replaces_pod_by_pod_under_a_chat(pods, connect, fake, question):
     """A new one is ready, then an old one goes; its client finds another."""
     fake.when(question, Answer().tokens("so ").gate(question).tokens("far").finish())
