@@ -15,7 +15,7 @@ from support.standbys import member, messages, new_name, serves, stands_by
 from support.tlsmodel import HERE
 from support.uploads import png, relative, uploaded
 from support.waiting import PATIENCE, wait_for
-from support.ws import fresh, upgrade
+from support.ws import Chat, fresh, upgrade
 
 SOMEBODY, SOMEBODY_ELSE = "127.0.0.9", "127.0.0.8"  # neither is a trusted proxy
 FEW = 5  # tokens of an address that may be wrong
@@ -197,23 +197,29 @@ def test_a_conversation_goes_on_at_the_same_door(start, connect, fake, question)
     assert len(fake.asked(question)) == 1
 
 
-def test_a_death_cuts_many_streams_and_loses_no_word(start, connect, fake, question):
+def test_a_death_cuts_many_streams_and_loses_no_word(start, fake, question):
     first, second = start(), start()
-    crowd = [(connect(second), f"{question}-{n}") for n in range(STREAMS)]
-    for one, text in crowd:
+
+    def begin(n):
+        text = f"{question}-{n}"
         fake.when(text, Answer().role().tokens("some ", "words").silence())
+        one = Chat(second)
         one.say(text, client_id="c")
-    for one, _ in crowd:
         one.get("ai_response")
-    wait_for(lambda: first.metric("chatbox_drafts_stored_total") >= STREAMS, 15,
-             "what was shown is durable")
-    first.kill9()
-    with ThreadPoolExecutor(STREAMS) as pool:
-        codes = list(pool.map(lambda pair: pair[0].closed(), crowd))
-    assert codes == [None] * STREAMS, "each is cut, not closed in good order"
-    wait_for(lambda: serves(second), 15, "the second one serves")
-    for one, text in crowd:
+        return one, text
+
+    def judge(one, text):
         asked, answer = messages(second, one)
         assert asked["content"] == text and answer["status"] == "interrupted"
         assert answer["content"] and "some words".startswith(answer["content"])
         assert len(fake.asked(text)) == 1, "and it is not asked again"
+
+    with ThreadPoolExecutor(STREAMS) as pool:
+        crowd = list(pool.map(begin, range(STREAMS)))
+        wait_for(lambda: first.metric("chatbox_drafts_stored_total") >= STREAMS, 15,
+                 "what was shown is durable")
+        first.kill9()
+        codes = list(pool.map(lambda pair: pair[0].closed(), crowd))
+        assert codes == [None] * STREAMS, "each is cut, not closed in good order"
+        wait_for(lambda: serves(second), 15, "the second one serves")
+        list(pool.map(lambda pair: judge(*pair), crowd))
