@@ -159,13 +159,18 @@ RESULTS = {"limit_new": c.c_void_p, "limit_check": c.c_bool,
            "overlap_feed": Str, "overlap_end": Str}
 
 
-def load():
+def built(name):
+    """The file of tests/property with this name, built by one worker at a time."""
     folder = build_folder()
     with open(folder / "property.lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        subprocess.run(["ninja", "-C", folder, "tests/property/libpure.so"],
+        subprocess.run(["ninja", "-C", folder, f"tests/property/{name}"],
                        check=True, stdout=subprocess.DEVNULL)
-    library = c.CDLL(str(folder / "tests/property/libpure.so"))
+    return str(folder / "tests/property" / name)
+
+
+def load():
+    library = c.CDLL(built("libpure.so"))
     sizes = (c.c_size_t * len(MIRRORS)).in_dll(library, "pure_sizes")
     for mirror, size in zip(MIRRORS, sizes):
         assert c.sizeof(mirror) == size, f"{mirror.__name__} is out of date"

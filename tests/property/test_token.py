@@ -8,7 +8,6 @@ import hashlib
 import hmac
 import json
 import os
-import pathlib
 import subprocess
 
 import jwt
@@ -17,7 +16,8 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from hypothesis import given, settings, strategies as st
 
-ROOT = pathlib.Path(__file__).resolve().parents[2]
+from pure import built
+
 NOW = 1_700_000_000
 SECRET = b"0123456789abcdef0123456789abcdef"
 pytestmark = pytest.mark.filterwarnings("ignore:The HMAC key is")
@@ -26,12 +26,7 @@ CASES = settings(max_examples=1000, deadline=None, print_blob=True)
 
 class Tool:
     def __init__(self):
-        path = os.environ.get("CHATBOX_TOKEN_TOOL")
-        if not path:
-            build = pathlib.Path(os.environ.get("CHATBOX_BUILD", ROOT / "build"))
-            subprocess.run(["ninja", "-C", build, "tests/property/token_tool"],
-                           check=True, stdout=subprocess.DEVNULL)
-            path = build / "tests" / "property" / "token_tool"
+        path = os.environ.get("CHATBOX_TOKEN_TOOL") or built("token_tool")
         self.process = subprocess.Popen([path], stdin=subprocess.PIPE,
                                         stdout=subprocess.PIPE, text=True)
 
