@@ -144,7 +144,11 @@ class Server:
         if self not in LIVE:
             LIVE.append(self)
         if wait:
-            self.wait_ready()
+            try:
+                self.wait_ready()
+            except BaseException:
+                self.kill9()  # nobody else knows of it yet
+                raise
         return self
 
     def wait_ready(self):
