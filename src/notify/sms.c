@@ -10,9 +10,9 @@
 #include <string.h>
 
 #define TWILIO "https://api.twilio.com"
-#define BASIC_BYTES                                                            \
-    2048 /* of a name and a token, as the settings bound them                  \
-          */
+
+/* Of a name and a token, as the settings bound them. */
+#define BASIC_BYTES 2048
 
 /* --- the text ----------------------------------------------------------- */
 

@@ -41,7 +41,7 @@ def bucket(s3):
 @pytest.fixture
 def server(spawn, proxy, bucket):
     """Behind the proxy, with a bucket of its own."""
-    return spawn({**demo_env(), **settings(bucket.name, proxy.endpoint)})
+    return spawn({**demo_env(), **settings(bucket.name, proxy.url)})
 
 
 @pytest.fixture
@@ -110,7 +110,7 @@ def test_the_secret_is_in_a_file_and_nowhere_else(spawn, proxy, bucket, user, tm
     """Not in the log either, not even of a failure."""
     file = tmp_path / "secret"
     file.write_text(f"{SECRET}\n")
-    server = spawn({**demo_env(), **settings(bucket.name, proxy.endpoint),
+    server = spawn({**demo_env(), **settings(bucket.name, proxy.url),
                     "S3_SECRET_ACCESS_KEY": None, "S3_SECRET_ACCESS_KEY_FILE": str(file)})
     client = server.user(user)
     uploaded(client)
@@ -271,7 +271,7 @@ def test_nobody_waits_for_s3_but_who_asked(server, client, proxy, bucket):
 
 
 def test_a_server_that_stops_does_not_wait_for_s3(spawn, proxy, bucket, user):
-    server = spawn({**demo_env(), **settings(bucket.name, proxy.endpoint),
+    server = spawn({**demo_env(), **settings(bucket.name, proxy.url),
                     "SHUTDOWN_TIMEOUT": "1s"})
     conn = RawConn(server)
     head, tail = form_head(server, user, 1000)

@@ -53,15 +53,39 @@ class Request:
             "latin-1") + HEAD_END
 
 
-class S3Proxy:
+class Listening:
+    """At a port of its own; each connection has a thread, which calls `_serve`."""
+
+    def __init__(self):
+        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
+        self.port = self.listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def close(self):
+        self.listener.close()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def _accept(self):
+        while True:
+            try:
+                client, _ = self.listener.accept()
+            except OSError:
+                return
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+
+class S3Proxy(Listening):
     def __init__(self, port):
         self.to = port
         self.faults, self.requests = [], []
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.port = self.listener.getsockname()[1]
-        self.endpoint = f"http://127.0.0.1:{self.port}"
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__()
 
     def fault(self, kind, method, times=1, **options):
         one = Fault(kind, method, times, options)
@@ -81,23 +105,9 @@ class S3Proxy:
 
     def close(self):
         self.clear()
-        self.listener.close()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.close()
+        super().close()
 
     # --- a connection: one request
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
     def _serve(self, client):
         with client:
@@ -164,28 +174,12 @@ class S3Proxy:
             client.sendall(head + HEAD_END + body)
 
 
-class Tunnel:
+class Tunnel(Listening):
     """A proxy for `https_proxy` that leads to one port, whatever it is asked for."""
 
     def __init__(self, port):
         self.to, self.hosts = port, []
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=64)
-        self.url = f"http://127.0.0.1:{self.listener.getsockname()[1]}"
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.listener.close()
-
-    def _accept(self):
-        while True:
-            try:
-                client, _ = self.listener.accept()
-            except OSError:
-                return
-            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+        super().__init__()
 
     def _serve(self, client):
         head = b""
