@@ -469,7 +469,8 @@ test('another page cannot hand over a token', async ({ page, server }) => {
     (value) => postMessage({ type: 'chatbox:token', token: value }, '*'),
     token,
   );
-  await expect(page.getByRole('heading')).toHaveText('You are not signed in');
+  const told = page.getByRole('heading', { name: 'You are not signed in' });
+  await expect(told).toBeVisible();
   expect(await page.evaluate(() => sessionStorage.length)).toBe(0);
 });
 

@@ -98,8 +98,9 @@ export class Chat {
     return this.answers.last();
   }
 
+  /** The newest question's answer, not one that stood there before it. */
   async settled(timeout = 30_000) {
-    const last = this.answers.last();
+    const last = this.page.locator('.turn').last().locator('.answer').last();
     await expect(last).toHaveAttribute('aria-busy', 'false', { timeout });
     await expect(this.stop).toHaveCount(0);
   }
