@@ -564,7 +564,7 @@ start(struct request *r, read_fn *read)
 
     if (r->gate->draining) {
         reply_error(r, ERR_SERVICE_UNAVAILABLE, NULL);
-    } else if (openai_place_read(r, &place) &&
+    } else if (openai_place_takes(r) && openai_place_read(r, &place) &&
                (place.session.n > 0 || !was_asked(r, &place))) {
         begin_request(r, &place, read);
     }

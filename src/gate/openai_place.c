@@ -47,3 +47,21 @@ openai_place_read(struct request *r, struct openai_place *p)
            read_header(r, "Idempotency-Key", KEY_BYTES, &p->key) &&
            read_after(r, p);
 }
+
+bool
+openai_place_takes(struct request *r)
+{
+    struct str rest, type;
+    enum err e = http1_head_single(&r->head, "Content-Type", &rest);
+
+    if (e == ERR_OK &&
+        (!str_split(&rest, ';', &type) ||
+         !str_eq_nocase(str_trim(type), STR("application/json")))) {
+        e = ERR_BAD_REQUEST;
+    }
+    if (e == ERR_BAD_REQUEST) {
+        reply_error_text(r, ERR_UNSUPPORTED_MEDIA_TYPE, NULL,
+                         "The Content-Type is application/json.");
+    }
+    return e != ERR_BAD_REQUEST;
+}

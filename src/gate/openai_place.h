@@ -18,4 +18,8 @@ struct openai_place {
 /* False: they are wrong, and that has been answered. Borrows from r. */
 bool openai_place_read(struct request *r, struct openai_place *p);
 
+/* False: the body is said to be something else than JSON, and that has been
+ * answered. Nothing said is JSON. */
+bool openai_place_takes(struct request *r);
+
 #endif

@@ -120,6 +120,20 @@ def test_malformed_json_is_told_with_its_place(server, user):
         assert got.status_code == 400 and got.json()["error"]["code"] == "BAD_REQUEST"
 
 
+@pytest.mark.parametrize("kind,status", [
+    ("text/plain", 415), ("application/x-www-form-urlencoded", 415), ("", 415),
+    ("multipart/form-data; boundary=x", 415), ("application/jsonl", 415), ("json", 415),
+    ("application/json", 400), ("Application/JSON ; charset=utf-8", 400)])
+@pytest.mark.parametrize("path", [PATH, "/v1/embeddings"])
+def test_a_body_that_is_no_json_is_refused_by_its_type(server, user, path, kind, status):
+    """Where the type is right the body is read, and found to name no model."""
+    with server.user(user) as http:
+        got = http.post(path, content="{}", headers={"Content-Type": kind})
+    error = got.json()["error"]
+    assert (got.status_code, error["type"]) == (status, "invalid_request_error")
+    assert error["code"] == ("BAD_REQUEST" if status == 400 else "UNSUPPORTED_MEDIA_TYPE")
+
+
 def test_other_refusals_have_the_form_too(server, user):
     def error(got, status, code):
         assert got.status_code == status
