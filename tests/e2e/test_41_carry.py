@@ -92,22 +92,22 @@ def test_an_answer_goes_on_with_another_provider(spawn, connect, fake, other, qu
     devices, one that comes while nobody speaks, and one that comes back, see one text."""
     server, begin, _ = pair(spawn, kinds, fake, other)
     half = TEXT.index("jumps")
-    fake.when(question, getattr(begin(TEXT[:5], TEXT[5:half]).gate("break"), how)())
+    fake.when(question, getattr(begin(TEXT[:5], TEXT[5:half]).gate(question), how)())
     again = TEXT.index("brown")
-    answer = begin_of(kinds[1], TEXT[again:half + 9]).gate("end")
+    answer = begin_of(kinds[1], TEXT[again:half + 9]).gate(question)
     other.when(question, finish(kinds[1], answer, TEXT[half + 9:]))
     one = connect(server)
     two = connect(server, one.user, session_id=one.session)
     one.say(question)
     two.until(lambda _: text_of(two.frames) == TEXT[:half])
-    fake.open("break")
+    fake.open(question)
     asked = other.wait_asked(question)
     assert asked.partial == TEXT[:half].rstrip()
     assert asked.pairs[-3] == ("user", question)
     late = connect(server, one.user, session_id=one.session, last_seq=0,
                    epoch=one.hello["epoch"])
     late.until(lambda _: text_of(late.frames) == TEXT[:half + 9])
-    other.open("end")
+    other.open(question)
     ends = [device.rest_of_turn().end for device in (one, two, late)]
     for device, end in zip((one, two, late), ends):
         assert text_of(device.frames) == TEXT and one_message(device.frames)

@@ -26,13 +26,13 @@ def SETTINGS(fake):  # noqa: N802 (the fixture's name)
 
 def test_a_turn_is_streamed_and_stored(chat, server, fake, question):
     fake.when(question, Message().start().ping().thinking("Hm").open_block(
-        type="text", text="").tokens("Hel").gate("more").tokens("lo").close_block()
+        type="text", text="").tokens("Hel").gate(question).tokens("lo").close_block()
         .finish("end_turn", (20, 9)))
     one = chat()
     one.say(question)
     first = one.until(lambda f: f["type"] == "ai_response")[-1]
     assert first["content"] == "Hel", "shown before the rest is there"
-    fake.open("more")
+    fake.open(question)
     turn = one.rest_of_turn()
     assert turn.text == "lo" and turn.finish == "stop"
     usage = {"prompt_tokens": 20, "completion_tokens": 9, "total_tokens": 29}

@@ -368,14 +368,14 @@ def test_a_whole_answer_may_take_longer_than_a_first_byte(spawn, fake, question,
     server = spawn({**provider_env(fake), "LLM_FIRST_BYTE_TIMEOUT": "200ms",
                     "LLM_RETRY_ATTEMPTS": "1"})
     answer, _ = completion("late")
-    fake.when(question, answer.gate_before_head("late"), Answer().silence_before_head())
+    fake.when(question, answer.gate_before_head(question), Answer().silence_before_head())
     results = []
     waiting = threading.Thread(
         target=lambda: results.append(post(server, user, body_of(question))))
     waiting.start()
     fake.wait_asked(question)
     assert post(server, user, body_of(question, stream=True)).status_code == 504
-    fake.open("late")
+    fake.open(question)
     waiting.join()
     assert results[0].json()["choices"][0]["message"]["content"] == "late"
 
@@ -435,13 +435,13 @@ def test_a_connection_serves_one_request_after_the_other(server, user, fake, que
 
 
 def test_requests_that_come_at_once_are_answered_in_order(server, user, fake, question):
-    fake.when(question, plain("first").gate("go"), plain("first"))
+    fake.when(question, plain("first").gate(question), plain("first"))
     head = [("Authorization", f"Bearer {token(user)}")]
     one = request(server, "POST", server.prefix + PATH, head,
                   json.dumps(body_of(question, stream=True)))
     with RawConn(server) as conn:
         conn.send(one + request(server, "GET", server.prefix + "/v1/models", head))
-        fake.open("go")
+        fake.open(question)
         assert b"first" in conn.read_response("POST").body
         assert conn.read_response().json()["object"] == "list"
 
@@ -461,7 +461,7 @@ def test_a_client_of_http_1_0_gets_its_stream(server, user, fake, question):
 
 def test_a_stop_lets_streams_end(spawn, fake, question, user):
     server = spawn(provider_env(fake))
-    fake.when(question, Answer().tokens("a").gate("end").tokens("b").finish())
+    fake.when(question, Answer().tokens("a").gate(question).tokens("b").finish())
     got = []
     waiting = threading.Thread(
         target=lambda: got.append(post(server, user, body_of(question, stream=True))))
@@ -469,7 +469,7 @@ def test_a_stop_lets_streams_end(spawn, fake, question, user):
     fake.wait_asked(question)
     server.signal(15)
     server.wait_log("shutdown")
-    fake.open("end")
+    fake.open(question)
     waiting.join(20 * PATIENCE)
     assert got[0].text.endswith("data: [DONE]\n\n")
     assert server.wait_exit(None) == 0

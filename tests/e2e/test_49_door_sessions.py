@@ -108,7 +108,7 @@ def test_a_key_holds_over_a_restart(spawn, fake, user, question):
 
 def test_who_comes_again_while_it_runs_gets_the_same(server, user, client, session, fake,
                                                      question):
-    fake.when(question, Answer().tokens("Hel").gate("go").tokens("lo").finish())
+    fake.when(question, Answer().tokens("Hel").gate(question).tokens("lo").finish())
     key, texts = {"Idempotency-Key": "k-1"}, []
     first = threading.Thread(target=lambda: texts.append(
         ask(client, session, question, headers=key).choices[0].message.content))
@@ -116,7 +116,7 @@ def test_who_comes_again_while_it_runs_gets_the_same(server, user, client, sessi
     fake.wait_asked(question)
     second = iter(ask(client, session, question, headers=key, stream=True))
     begun = next(second).choices[0].delta.content
-    fake.open("go")
+    fake.open(question)
     first.join()
     texts.append(begun + "".join(c.choices[0].delta.content or "" for c in second))
     assert texts == ["Hello", "Hello"] and len(fake.asked(question)) == 1
@@ -124,7 +124,7 @@ def test_who_comes_again_while_it_runs_gets_the_same(server, user, client, sessi
 
 def test_an_answer_belongs_to_the_conversation(server, user, session, fake, question):
     """Who goes does not end it."""
-    fake.when(question, Answer().tokens("Hel").gate("go").tokens("lo").finish())
+    fake.when(question, Answer().tokens("Hel").gate(question).tokens("lo").finish())
     body = ('{"model":"fake","stream":true,"messages":[{"role":"user","content":"%s"}]}'
             % question)
     with RawConn(server) as conn:
@@ -132,7 +132,7 @@ def test_an_answer_belongs_to_the_conversation(server, user, session, fake, ques
                           [("Authorization", f"Bearer {token(user)}"),
                            ("X-Session-Id", session)], body))
         conn.read_until(b"Hel")
-    fake.open("go")
+    fake.open(question)
     wait_for(lambda: [m["content"] for m in log(server, user, session)] == [question, "Hello"],
              10, "the whole answer is stored")
 

@@ -145,8 +145,9 @@ def test_calls_are_streamed_as_openai_does(server, user, other, question):
             question, model="claude", stream=True, tools=[tool()],
             stream_options={"include_usage": True})) as answer:
         for line in answer.iter_lines():
-            if line.startswith("data: {"):
-                got.append(json.loads(line[6:]))
+            if not line.startswith("data: {"):
+                continue
+            got.append(json.loads(line[6:]))
             if len(got) == 2:
                 other.open(question)
     check_openai(b"".join(event(one) for one in got))

@@ -146,6 +146,7 @@ class FakeLLM:
         self.connections = 0
         self.scripts = {}
         self.gates = {}
+        self.opened = set()
         self.default = lambda: plain("Hello", " from", " the", " model.")
         self.loop = asyncio.new_event_loop()
         self.peers = set()
@@ -161,7 +162,10 @@ class FakeLLM:
         self.scripts[question] = list(answers)
 
     def open(self, name):
-        """Open a gate; also one that nobody has reached yet."""
+        """Open a gate; also one that nobody has reached yet. It stays open, so that a
+        name is good for one test."""
+        assert name not in self.opened, f"{name} is open already"
+        self.opened.add(name)
         self.loop.call_soon_threadsafe(lambda: self._gate(name).set())
 
     def asked(self, question):
