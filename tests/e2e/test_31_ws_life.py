@@ -13,7 +13,8 @@ from support.server import provider_env
 from support.waiting import PATIENCE, wait_for
 from support.ws import CLOSE, PING, PONG, TEXT, RawWs, close_payload
 
-SETTINGS = {"WS_PING_PERIOD": "1s", "WS_PONG_WAIT": "2s", "WS_OUTPUT_LIMIT": "64KiB"}
+SETTINGS = {"WS_PING_PERIOD": "1s", "WS_PONG_WAIT": f"{1 + PATIENCE:g}s",
+            "WS_OUTPUT_LIMIT": "64KiB"}
 
 
 def gone(ws):

@@ -13,7 +13,7 @@ from support.cuts import chunked, cut_everywhere
 from support.fakedify import NOW, USAGE, FakeDify, Says, refusal
 from support.server import provider_env, run_cli
 from support.stored import storage
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import fresh
 
 KEY, OTHER_KEY = FakeDify.new_key(), FakeDify.new_key()
@@ -455,7 +455,7 @@ def test_a_cancel_stops_the_task(server, chat, dify, question):
 @pytest.mark.parametrize("setting", ["LLM_IDLE_TIMEOUT", "LLM_STREAM_TIMEOUT"])
 def test_a_time_limit_stops_the_task(start, connect, dify, question, setting):
     """Req 8.2."""
-    server = start(**{setting: "500ms"})
+    server = start(**{setting: f"{500 * PATIENCE:g}ms"})
     endless(dify, question, "so far")
     turn = connect(server).turn(question)
     assert (turn.text, turn.finish) == ("so far", "timeout")
@@ -465,7 +465,7 @@ def test_a_time_limit_stops_the_task(start, connect, dify, question, setting):
 def test_a_time_limit_before_any_text_stops_it_too(start, connect, dify,
                                                    question):
     """Req 8.2. A workflow may think for long before its first word."""
-    server = start(LLM_IDLE_TIMEOUT="500ms")
+    server = start(LLM_IDLE_TIMEOUT=f"{500 * PATIENCE:g}ms")
     dify.when(question, Says().event("workflow_started", data={}).gate("never"))
     assert connect(server).turn(question).error["code"] == "LLM_TIMEOUT"
     expect_stop(server, dify, question)

@@ -10,12 +10,13 @@ import pytest
 from support.answer import plain
 from support.names import AGAIN, FAIL, MEMORY, NO_NAME, Names
 from support.server import provider_env
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import fresh
 
 NAME = "model.internal"
 HERE = "127.0.0.1"
 PATIENT = {"LLM_CONNECT_TIMEOUT": "300s", "LLM_STREAM_TIMEOUT": "600s"}
+SHORT = f"{300 * PATIENCE:g}ms"  # and enough for who answers at once
 # Asking the same one again would take longer than any test.
 ONCE = {"LLM_RETRY_DELAY": "300s", "LLM_RETRY_MAX_DELAY": "300s",
         "LLM_STREAM_TIMEOUT": "600s"}
@@ -111,7 +112,7 @@ def test_a_name_that_is_too_slow(spawn, connect, fake, names):
 
 def test_the_fallback_of_a_name_that_is_too_slow(spawn, connect, fake, names, question):
     names.hold(NAME)
-    server = spawn({**with_fallback(fake), **names.env, "LLM_CONNECT_TIMEOUT": "300ms"})
+    server = spawn({**with_fallback(fake), **names.env, "LLM_CONNECT_TIMEOUT": SHORT})
     turn = connect(server).turn(question)
     assert turn.finish == "stop" and turn.end["model_id"] == "b"
     assert reasons(server, "llm_timeout") == ["resolve_timeout"]
@@ -197,7 +198,7 @@ def test_the_only_address_is_silent(spawn, connect, fake, names, question):
     names.means(NAME, "127.0.0.2")
     with Silent(fake.port):
         server = spawn({**with_fallback(fake), **names.env,
-                        "LLM_CONNECT_TIMEOUT": "300ms"})
+                        "LLM_CONNECT_TIMEOUT": SHORT})
         assert connect(server).turn(question).end["model_id"] == "b"
     assert reasons(server, "llm_timeout") == ["connect_timeout"]
 

@@ -11,7 +11,7 @@ from support.names import Names
 from support.server import API_KEY, SECRET, free_port, provider_env, run_cli
 from support.tinyproxy import FakeProxy, Tinyproxy
 from support.tlsmodel import HERE
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 
 USER = "gate:f1d9c07ab3e2"  # who may use a proxy, and the password
 # Asking the same one again would take longer than any test.
@@ -249,8 +249,8 @@ def test_a_proxy_that_is_none(spawn, connect, false_proxy, fake, secure, questio
 
 
 def test_a_proxy_that_is_silent(spawn, connect, false_proxy, fake, secure, question):
-    server = spawn({**with_fallback(fake, secure[0]), "LLM_CONNECT_TIMEOUT": "300ms",
-                    "https_proxy": false_proxy(None).url()})
+    server = spawn({**with_fallback(fake, secure[0]), "https_proxy": false_proxy(None).url(),
+                    "LLM_CONNECT_TIMEOUT": f"{300 * PATIENCE:g}ms"})
     assert falls_back(server, connect, question) == []
     assert [line["reason"] for line in server.logged("llm_timeout")] == ["connect_timeout"]
 

@@ -12,7 +12,7 @@ from support.checks import assert_error
 from support.reloadable import HUGE, Reloadable
 from support.server import API_KEY, provider_env
 from support.tokens import token
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 from support.ws import fresh, upgrade
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_system_prompt_and_the_time_limits_are_applied(reloadable, connect, 
                                                            question):
     house = reloadable()
     one = connect(house.server)
-    house.with_(llm={"system_prompt": "Be brief.", "stream_timeout": "300ms"})
+    house.with_(llm={"system_prompt": "Be brief.", "stream_timeout": f"{PATIENCE:g}s"})
     fake.when(question, Answer().tokens("some").gate("never"))
     turn = one.turn(question)
     assert turn.finish == "timeout"
