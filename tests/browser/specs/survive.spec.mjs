@@ -344,7 +344,7 @@ alone.describe('a token that expires', () => {
     const chat = new Chat(page);
     await chat.open(linkFor(server, 600));
     await chat.send('something slow past the end of the token');
-    await open(page, linkFor(server, 3));
+    await open(page, linkFor(server, 4));
     const notice = page.getByText('Your sign-in has expired');
     await expect(notice).toBeVisible(PATIENT);
     // The list is fetched anew and refused; the open chat must not mind.
@@ -372,7 +372,7 @@ alone.describe('a token that expires', () => {
     await chat.open(linkFor(server, 600));
     await chat.ask('before the token ends');
     await chat.box.fill('half a thought');
-    await open(page, linkFor(server, 2));
+    await open(page, linkFor(server, 4));
     await page.getByRole('button', { name: 'Sign in again' }).click(PATIENT);
     const told = page.getByRole('heading', { name: 'Your sign-in has expired' });
     await expect(told).toBeVisible();

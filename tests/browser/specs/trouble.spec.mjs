@@ -65,7 +65,7 @@ test('a restart in mid-answer leaves it whole or marked', async ({ page }) => {
     await chat.send('something slow to be cut');
     await expect(chat.answers.last()).toContainText('step5');
     const stopped = server.stop();
-    await chat.stop.click().catch(() => {});
+    await chat.stop.click({ timeout: 5_000 }).catch(() => {});
     await stopped;
     await server.start();
     await chat.settled(60_000);
