@@ -101,6 +101,8 @@ def test_a_backup_of_a_busy_server_has_all_that_was_acknowledged(spawn, fake, tm
         told = good("backup", str(file), env=folder(server.data))
         assert whole(file) == int(told["messages"])
         assert int(told["bytes"]) == file.stat().st_size
+    late = len(busy.acked) + len(busy.threads)  # each may have asked before the last backup
+    wait_for(lambda: len(busy.acked) > late, 30, "a question that was asked after it")
     busy.end()
     assert server.metric("chatbox_store_errors_total") == 0
     server.stop()
