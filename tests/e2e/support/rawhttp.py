@@ -174,7 +174,7 @@ def exchange(server, data, method="GET", timeout=10):
     with RawConn(server, timeout, tls=server.scheme == "https") as conn:
         conn.send_slack(data)
         answer = conn.read_response(method)
-        conn.sock.settimeout(0.5 * PATIENCE)
+        conn.sock.settimeout(5 * PATIENCE)  # long before it would be closed for its silence
         try:
             return answer, conn.closed_by_peer()
         except TimeoutError:
