@@ -295,10 +295,12 @@ mongo_doc_get_session(const struct mongo_lib *lib, const bson_t *doc,
     whole = get_document(&in, &form, doc, out);
     *odd += in.odd;
     out->record.response_count = (int64_t)out->time_count;
-    if (!whole || out->record.sid[0] == '\0' || out->record.user_id == NULL) {
+    if (!whole || strlen(out->record.sid) != RAND_ID_CHARS ||
+        out->record.user_id == NULL) {
         mongo_doc_session_fini(out);
         return false;
     }
+    mongo_old_drop_empty(&out->record);
     judge_form(lib, doc, out);
     if (out->old) {
         mongo_old_complete(out, lib, doc);

@@ -63,7 +63,8 @@ void mongo_doc_put_usage(struct mongo_bson *out, const struct usage_entry *e);
 
 /* False: no record, and *out is all zero. Otherwise overwrites *out; gives.
  * *odd is raised by one for every field that counts as absent because of what
- * it is. */
+ * it is. An id of another length than ours cannot be asked for over any route:
+ * no session. */
 bool mongo_doc_get_session(const struct mongo_lib *lib, const bson_t *doc,
                            struct mongo_session *out, uint64_t *odd);
 bool mongo_doc_get_message(const struct mongo_lib *lib, const bson_t *doc,

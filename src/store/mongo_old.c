@@ -168,7 +168,6 @@ keep_average(struct mongo_session *s)
     }
 }
 
-/* An empty text is how the older form says that there is none. */
 static void
 drop_empty(char **text)
 {
@@ -176,6 +175,15 @@ drop_empty(char **text)
         xfree(*text);
         *text = NULL;
     }
+}
+
+void
+mongo_old_drop_empty(struct session_record *r)
+{
+    drop_empty(&r->name);
+    drop_empty(&r->model_id);
+    drop_empty(&r->assisting_admin_id);
+    drop_empty(&r->assisting_admin_name);
 }
 
 void
@@ -196,9 +204,5 @@ mongo_old_complete(struct mongo_session *s, const struct mongo_lib *lib,
     r->seq = r->message_count = w.seq;
     r->last_ms = r->last_ms > last_ms ? r->last_ms : last_ms;
     digest("epoch", r->sid, 0, r->epoch, RECORD_EPOCH_CHARS);
-    drop_empty(&r->name);
-    drop_empty(&r->model_id);
-    drop_empty(&r->assisting_admin_id);
-    drop_empty(&r->assisting_admin_name);
     keep_average(s);
 }

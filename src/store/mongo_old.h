@@ -53,6 +53,10 @@ void mongo_old_get(const struct mongo_old *w, struct message_record *out,
 void mongo_old_complete(struct mongo_session *s, const struct mongo_lib *lib,
                         const bson_t *doc);
 
+/* An empty text is how the older form says that there is none; a session that
+ * was moved still has it. */
+void mongo_old_drop_empty(struct session_record *r);
+
 /* The id of a message. */
 void mongo_old_id(const char *sid, int64_t seq,
                   char out[static RAND_ID_CHARS + 1]);

@@ -118,7 +118,6 @@ put_not_new(struct mongo_bson *filter)
     mongo_bson_close(filter, &field);
 }
 
-/* An id of another length cannot be asked for over any route. */
 static bool
 on_candidate(void *cookie, const bson_t *doc)
 {
@@ -130,9 +129,7 @@ on_candidate(void *cookie, const bson_t *doc)
         tell_stranger(r, doc);
         return true;
     }
-    if (strlen(s.record.sid) != RAND_ID_CHARS) {
-        tell_stranger(r, doc);
-    } else if (s.old) {
+    if (s.old) {
         add_sid(&r->todo, s.record.sid);
     }
     mongo_doc_session_fini(&s);
