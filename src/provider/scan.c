@@ -86,6 +86,25 @@ scan_part(int64_t part, int64_t whole)
     return part < 0 ? 0 : part < whole ? part : whole;
 }
 
+/* Beside the prompt's one of the others is enough. */
+static bool
+complete(struct provider_usage *u)
+{
+    if (u->prompt_tokens < 0) {
+        return false;
+    }
+    if (u->completion_tokens < 0) {
+        u->completion_tokens = u->total_tokens - u->prompt_tokens;
+    }
+    if (u->completion_tokens < 0) {
+        return false;
+    }
+    if (u->total_tokens < 0) {
+        u->total_tokens = u->prompt_tokens + u->completion_tokens;
+    }
+    return true;
+}
+
 bool
 scan_usage(struct json_scan *s, struct provider_usage *out)
 {
@@ -97,11 +116,8 @@ scan_usage(struct json_scan *s, struct provider_usage *out)
     }
     json_scan_enter(s, '{');
     scan_counts(s, &u);
-    if (u.prompt_tokens < 0 || u.completion_tokens < 0) {
+    if (!complete(&u)) {
         return false;
-    }
-    if (u.total_tokens < 0) {
-        u.total_tokens = u.prompt_tokens + u.completion_tokens;
     }
     u.cached_tokens = scan_part(u.cached_tokens, u.prompt_tokens);
     u.reasoning_tokens = scan_part(u.reasoning_tokens, u.completion_tokens);

@@ -19,10 +19,10 @@ void scan_count(struct json_scan *s, int64_t *out);
 int64_t scan_part(int64_t part, int64_t whole);
 
 /* OpenAI's form of a usage, which others took over: prompt_tokens,
- * completion_tokens and total_tokens, which may be missing, as may be
+ * completion_tokens and total_tokens, of which one of the last two may be
+ * missing (embeddings have no completion_tokens), as may be
  * prompt_tokens_details.cached_tokens and
- * completion_tokens_details.reasoning_tokens. False when it is not that, or
- * lacks one of the first two. */
+ * completion_tokens_details.reasoning_tokens. False when it is not that. */
 bool scan_usage(struct json_scan *s, struct provider_usage *out);
 
 /* Enters an object; false for null, or when it is neither. */

@@ -15,6 +15,7 @@ from support.messages import Message, message
 from support.official import check_openai, documents, door_client
 from support.rawhttp import RawConn, request
 from support.server import API_KEY, provider_env
+from support.stored import storage
 from support.tokens import token
 from support.waiting import PATIENCE, wait_for
 from support.ws import fresh
@@ -508,6 +509,9 @@ def test_embeddings_pass_untouched(client, other, spawn, user):
     assert asked.path == "/v1/embeddings"
     assert asked.json == {"model": "e-1", "input": ["a", "b"], "dimensions": 2,
                           "encoding_format": "float"}
+    entry, = wait_for(lambda: storage(server).usage(uid=user), 10, "its entry")
+    assert (entry["promptTokens"], entry["completionTokens"], entry["estimated"]) == \
+        (3, 0, False), "the provider's, which knows of no answer's"
     own.default = lambda: failure(500)
     assert post(server, user, {"model": "fake", "input": "a"},
                 "/v1/embeddings").status_code == 502, "another model's are of no use"

@@ -116,6 +116,38 @@ a_usage_may_have_details(void **state)
     }
 }
 
+static void
+two_counts_of_a_usage_are_enough(void **state)
+{
+    static const struct {
+        struct str text;
+        bool usable;
+        int64_t completion, total;
+    } cases[] = {
+        {STR("{\"prompt_tokens\":9,\"total_tokens\":9}"), true, 0, 9},
+        {STR("{\"total_tokens\":14,\"prompt_tokens\":9}"), true, 5, 14},
+        {STR("{\"prompt_tokens\":9,\"completion_tokens\":5}"), true, 5, 14},
+        {STR("{\"prompt_tokens\":9,\"total_tokens\":8}"), false, 0, 0},
+        {STR("{\"prompt_tokens\":9}"), false, 0, 0},
+        {STR("{\"completion_tokens\":5,\"total_tokens\":14}"), false, 0, 0},
+        {STR("{\"total_tokens\":14}"), false, 0, 0},
+        {STR("{}"), false, 0, 0},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct provider_usage u = {.prompt_tokens = 0};
+        struct json_scan s;
+
+        json_scan_init(&s, cases[i].text);
+        assert_int_equal(scan_usage(&s, &u), cases[i].usable);
+        assert_true(json_scan_end(&s));
+        assert_int_equal(u.prompt_tokens, cases[i].usable ? 9 : 0);
+        assert_int_equal(u.completion_tokens, cases[i].completion);
+        assert_int_equal(u.total_tokens, cases[i].total);
+    }
+}
+
 int
 main(void)
 {
@@ -124,6 +156,7 @@ main(void)
         cmocka_unit_test(a_count_is_one_or_none),
         cmocka_unit_test(an_object_may_be_null_but_nothing_else),
         cmocka_unit_test(a_usage_may_have_details),
+        cmocka_unit_test(two_counts_of_a_usage_are_enough),
     };
 
     return cmocka_run_group_tests_name("provider/scan", tests, NULL, NULL);
