@@ -209,7 +209,7 @@ SUITES = {
         "release", "cluster", "tests/e2e/cluster", CHATBOX_TEST_PATIENCE="2")),
     "s3": needing("s3", pytest(
         "release", "s3", "tests/e2e/s3 tests/e2e/test_51_upload.py "
-        "tests/e2e/test_52_upload_messages.py",
+        "tests/e2e/test_52_upload_messages.py tests/e2e/test_53_voice.py",
         how=workers(4) + ("--uploads", "s3"), CHATBOX_TEST_PATIENCE="2")),
     "deploy": needing("deploy", packed(pytest(
         "release", "deploy", "tests/e2e/deploy", CHATBOX_TEST_PATIENCE="2"))),

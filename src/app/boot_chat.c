@@ -43,6 +43,15 @@ free_provider(const struct provider_config *p)
 }
 
 static void
+free_transcriber(const struct transcriber *t)
+{
+    xwipe((void *)(uintptr_t)t->api_key, strlen(t->api_key));
+    drop(t->api_key);
+    drop(t->endpoint);
+    drop(t->model);
+}
+
+static void
 destroy(struct chat_settings *settings)
 {
     struct own *own = CONTAINER_OF(settings, struct own, settings);
@@ -53,6 +62,7 @@ destroy(struct chat_settings *settings)
     for (size_t i = 0; i < settings->budget_count; i++) {
         drop(own->budgets[i].role);
     }
+    free_transcriber(&settings->transcriber);
     xfree(own->budgets);
     xfree(own->providers);
     xfree(own->system_prompt);
@@ -229,6 +239,11 @@ boot_chat_new(const struct config *c, struct boot_rooms *rooms, unsigned refs)
     s->population = &rooms->population;
     fill(s, c);
     s->upload = &rooms->upload;
+    s->transcriber = (struct transcriber){
+        .endpoint = str_dup(c->llm_transcription_endpoint),
+        .api_key = str_dup(c->llm_transcription_api_key),
+        .model = str_dup(c->llm_transcription_model),
+    };
     s->system_prompt = own->system_prompt = str_dup(c->llm_system_prompt);
     s->providers = own->providers = make_providers(c, rooms->breakers);
     breakers_sweep(rooms->breakers, on_closed);

@@ -60,9 +60,6 @@ boot_rooms_warn(const struct config *c)
                  "notify.smtp.tls (SMTP_TLS) is none: the password goes to "
                  "the mail server as it is");
     }
-    warn(c->llm_transcription_endpoint.n > 0,
-         "llm.transcription is configured: this build transcribes nothing "
-         "yet");
 }
 
 /* --- keys --------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "chat/turn_parts.h"
 #include "chat/upstream_stop.h"
 #include "chat/user.h"
+#include "chat/voice.h"
 #include "loop/shard.h"
 
 /* help_request: 3 per session in 5 minutes (protocol.md 2.4). */
@@ -115,6 +116,7 @@ chat_init(struct shard *s, struct chat_settings *settings, struct store *store)
     list_init(&c->upstreams);
     list_init(&c->exchanges);
     list_init(&c->stops);
+    list_init(&c->voices);
     buf_init(&c->frame, SIZE_MAX / 2);
     c->messages =
         limit_new(settings->message_limit, settings->message_window_ms,
@@ -162,6 +164,7 @@ chat_fini(struct shard *s)
     shard_at_phase(s, SHARD_PHASE_CHAT, NULL, NULL);
     timer_cancel(&s->timers, &c->sweep);
     timer_cancel(&s->timers, &c->purge);
+    voice_fini_all(c);
     map_each(&c->sessions, free_session, NULL);
     map_each(&c->users, free_user, NULL);
     budget_close(c->budgets);
@@ -322,46 +325,7 @@ chat_tell_error(struct outlet *o, enum err e)
     }
 }
 
-/* --- connections of a user ---------------------------------------------- */
-
-bool
-chat_user_is(const struct outlet *o, struct str id)
-{
-    return str_eq(user_id(o->user), id);
-}
-
-size_t
-chat_user_connections(const struct chat *c, struct str id, struct str session,
-                      struct str device)
-{
-    const struct user *u = user_find(c, id);
-
-    return u != NULL ? u->connections - attach_replaced(u, session, device) : 0;
-}
-
-size_t
-chat_user_replaced(const struct chat *c, struct str id, struct str session,
-                   struct str device)
-{
-    const struct user *u = user_find(c, id);
-
-    return u != NULL ? attach_replaced(u, session, device) : 0;
-}
-
-void
-chat_user_away(struct chat *c, struct str id, bool begins)
-{
-    struct user *u = user_get(c, id);
-
-    if (begins) {
-        u->connections++;
-        u->holds++;
-    } else {
-        u->connections--;
-        u->holds--;
-        user_release(u);
-    }
-}
+/* --- sessions in memory -------------------------------------------------- */
 
 struct str
 chat_session_owner(const struct chat *c, struct str id)
@@ -546,6 +510,7 @@ chat_drain(struct chat *c, void (*on_idle)(void *cookie), void *cookie)
     c->draining = true;
     c->on_idle = NULL;
     map_each(&c->sessions, hurry, NULL);
+    voice_drain(c);
     if (c->turns == 0) {
         on_idle(cookie);
         return;
@@ -572,6 +537,7 @@ chat_cut(struct chat *c)
     c->draining = true;
     map_each(&c->sessions, cut, NULL);
     exchange_cut_all(c);
+    voice_cut(c);
 }
 
 void

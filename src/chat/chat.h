@@ -6,6 +6,7 @@
 #include "base/str.h"
 #include "chat/outlet.h"
 #include "provider/provider.h"
+#include "provider/transcription.h"
 #include "store/store.h"
 
 #include <stdatomic.h>
@@ -63,6 +64,7 @@ struct chat_settings {
     uint64_t retry_delay_ms;
     uint64_t retry_max_delay_ms;
     size_t max_answer_bytes;
+    struct transcriber transcriber;
     const struct budget_row *budgets; /* budget.h */
     size_t budget_count;
 };

@@ -7,6 +7,7 @@
 #include "chat/frames.h"
 #include "chat/router.h"
 #include "chat/session.h"
+#include "chat/voice.h"
 
 #include <string.h>
 
@@ -15,6 +16,8 @@
 struct post {
     struct errand errand;
     struct message_record file;
+    char *roles; /* the sender's */
+    uint16_t roles_n;
 };
 
 static void
@@ -22,6 +25,7 @@ post_end(struct post *p)
 {
     errand_end(&p->errand);
     message_record_fini(&p->file);
+    xfree(p->roles);
     xfree(p);
 }
 
@@ -66,6 +70,10 @@ on_stored(struct store_job *job)
         /* nobody is left to be told */
     } else if (job->result == ERR_OK) {
         tell(p, job);
+        if (!job->duplicate) {
+            voice_begin(p->errand.session, &p->file,
+                        (struct str){p->roles, p->roles_n});
+        }
     } else {
         refuse(p, job->result == ERR_NOT_FOUND ? ERR_NOT_FOUND
                                                : ERR_DATABASE_ERROR);
@@ -83,6 +91,8 @@ file_post(struct outlet *o, struct message_record *file)
         store_job_new(STORE_MESSAGE_APPEND, s->user->chat->shard, on_stored, p);
 
     p->file = *file;
+    p->roles = o->roles_n > 0 ? xmemdup(o->roles, o->roles_n) : NULL;
+    p->roles_n = o->roles_n;
     *file = (struct message_record){.seq = 0};
     errand_start(&p->errand, o);
     job->user_id = str_dup(user_id(s->user));

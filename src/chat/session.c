@@ -13,6 +13,7 @@
 #include "chat/frames.h"
 #include "chat/turn_parts.h"
 #include "chat/user.h"
+#include "chat/voice.h"
 #include "loop/shard.h"
 
 #include <stdio.h>
@@ -271,6 +272,7 @@ session_kill(struct session *s, int code, const char *reason)
     s->gone = true;
     s->jobs++; /* stays until everything below is done */
     turn_drop_all(s);
+    voice_drop(s);
     LIST_FOREACH (it, &s->outlets) {
         struct outlet *o = CONTAINER_OF(it, struct outlet, link);
 

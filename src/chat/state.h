@@ -30,12 +30,13 @@ struct chat {
     struct list upstreams;  /* all requests that are not freed */
     struct list exchanges;  /* struct exchange, all that have not ended */
     struct list stops;      /* all requests to stop one (upstream_stop.h) */
+    struct list voices;     /* recordings that are transcribed (voice.h) */
     struct recalls recalls; /* of all sessions */
     struct budgets *budgets;
     struct buf frame;   /* scratch for one outgoing frame */
     struct timer sweep; /* idle sessions */
     struct timer purge; /* limiters */
-    size_t turns;       /* and exchanges: what a drain waits for */
+    size_t turns;       /* exchanges, voices: what a drain waits for */
     bool draining;
     bool over; /* chat_fini: nothing is sent any more */
     void (*on_idle)(void *cookie);

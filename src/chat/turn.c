@@ -41,6 +41,13 @@ turn_of(struct list *link)
     return CONTAINER_OF(link, struct turn, link);
 }
 
+static void
+take_roles(struct turn *t, struct str roles)
+{
+    t->roles = roles.n > 0 ? xmemdup(roles.p, roles.n) : NULL;
+    t->roles_n = (uint16_t)roles.n;
+}
+
 static struct turn *
 turn_new(struct session *s, struct outlet *o, struct message_record *question,
          uint16_t provider)
@@ -64,8 +71,7 @@ turn_new(struct session *s, struct outlet *o, struct message_record *question,
     chat_turn_begun(s->user->chat);
     if (o != NULL) {
         o->asked++;
-        t->roles = o->roles_n > 0 ? xmemdup(o->roles, o->roles_n) : NULL;
-        t->roles_n = o->roles_n;
+        take_roles(t, (struct str){o->roles, o->roles_n});
     }
     session_settle(s);
     return t;
@@ -77,6 +83,17 @@ turn_begin(struct session *s, struct outlet *o, struct message_record *question,
 {
     struct turn *t = turn_new(s, o, question, provider);
 
+    turn_enter(t, TURN_SAVE);
+}
+
+void
+turn_begin_unasked(struct session *s, struct message_record *question,
+                   struct str roles)
+{
+    struct turn *t = turn_new(s, NULL, question, s->model);
+
+    t->unasked = true;
+    take_roles(t, roles);
     turn_enter(t, TURN_SAVE);
 }
 
@@ -134,11 +151,13 @@ turn_job_done(struct turn *t)
 
 /* --- SAVE --------------------------------------------------------------- */
 
-/* Nothing of the turn is kept: one error to the asker. */
+/* Nothing of the turn is kept: one error to the asker; to all, when no
+ * connection asked. */
 static void
 refuse(struct turn *t, enum err e)
 {
     struct proto_error what = {.err = e, .retry_after_ms = -1};
+    struct session *s = t->session;
 
     if (e == ERR_DATABASE_ERROR) {
         what.retry_after_ms = 1000;
@@ -146,6 +165,11 @@ refuse(struct turn *t, enum err e)
     if (t->asker != NULL) {
         router_tell(t->asker, &what, (struct str){NULL, 0},
                     str_from(t->question.client_id));
+    } else if (t->unasked) {
+        session_broadcast(s, NULL,
+                          frame_error(s->user->chat, session_id(s), &what,
+                                      (struct str){NULL, 0},
+                                      (struct str){NULL, 0}));
     }
     turn_free(t);
 }
@@ -188,7 +212,9 @@ turn_save(struct turn *t)
     struct store_job *job = turn_job(t, STORE_MESSAGE_APPEND, on_saved);
 
     message_record_copy(&job->message, &t->question);
-    t->asker->ops->hold(t->asker, true);
+    if (t->asker != NULL) {
+        t->asker->ops->hold(t->asker, true);
+    }
     store_submit(t->session->user->chat->store, job);
 }
 

@@ -31,7 +31,7 @@ enum turn_ending {
 struct turn {
     struct list link; /* session->turns, in order of arrival */
     struct session *session;
-    struct outlet *asker; /* NULL once it has gone */
+    struct outlet *asker; /* NULL once it has gone, and when there was none */
     enum turn_step step;
     enum turn_ending ending; /* valid from STORE on */
     struct message_record question;
@@ -60,6 +60,7 @@ struct turn {
     bool drafting;           /* durable to drafted is on its way */
     bool paused;             /* upstream waits: all outlets are full */
     bool behind;             /* upstream waits: the store has too little */
+    bool unasked;            /* there never was an asker */
     bool dropped;            /* the session is gone; say nothing */
     bool told;               /* its one end */
     enum turn_ending finish; /* what the provider's finish reason means */
@@ -70,6 +71,11 @@ struct turn {
  * question's strings. o is the asker. */
 void turn_begin(struct session *s, struct outlet *o,
                 struct message_record *question, uint16_t provider);
+
+/* The same of a question that no connection asks (voice.h); everybody is shown
+ * it. roles are those of who does, borrowed. */
+void turn_begin_unasked(struct session *s, struct message_record *question,
+                        struct str roles);
 
 /* A question that is stored already is asked (again): no SAVE. replaces is
  * the id of the answer that this one takes the place of, or NULL. Takes the

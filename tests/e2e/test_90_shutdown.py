@@ -14,22 +14,12 @@ from support.rawhttp import RawConn, request, sendable
 from support.server import demo_env, provider_env
 from support.stored import storage
 from support.tokens import token
-from support.waiting import wait_for
+from support.waiting import refuses, wait_for
 from support.ws import CLOSE, PING, RawWs, encode, fresh, upgrade
 
 
 def messages(server, chat):
     return server.user(chat.user).get(f"/sessions/{chat.session}").json()["messages"]
-
-
-def refuses(server):
-    try:
-        socket.create_connection(("127.0.0.1", server.port), 1).close()
-    except ConnectionRefusedError:
-        return True
-    except (ConnectionResetError, TimeoutError):  # it met the listener as that closed
-        return False
-    return False
 
 
 def begun(server, connect, fake, question, *texts):

@@ -24,8 +24,8 @@ class Post:
 
 
 class Receiver:
-    """`answer(post, number)` gives a status, (status, headers), CUT or HANG; number
-    counts the tries of the same delivery from 1."""
+    """`answer(post, number)` gives a status, (status, headers), (status, headers, body),
+    CUT or HANG; number counts the tries of the same delivery from 1."""
 
     def __init__(self, answer=lambda post, number: 200, port=0):
         self.posts = []
@@ -66,12 +66,13 @@ class Receiver:
         if what in (CUT, HANG):
             handler.close_connection = True
             return
-        status, headers = what if isinstance(what, tuple) else (what, {})
+        status, headers, text = (*what, b"")[:3] if isinstance(what, tuple) else (what, {}, b"")
         handler.send_response(status)
         for name, value in headers.items():
             handler.send_header(name, value)
-        handler.send_header("Content-Length", "0")
+        handler.send_header("Content-Length", str(len(text)))
         handler.end_headers()
+        handler.wfile.write(text)
 
     def of(self, session):
         """What came about a session, in order."""

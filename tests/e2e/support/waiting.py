@@ -2,6 +2,7 @@
 """Waiting for a condition instead of for a time."""
 
 import os
+import socket
 import time
 
 # Sanitizers make everything slower; one factor stretches every patience.
@@ -28,3 +29,14 @@ def past_midnight(seconds=15):
     for it when there are no more than so many seconds left."""
     wait_for(lambda: DAY_S - time.time() % DAY_S > seconds * PATIENCE, seconds + 5,
              "midnight", interval=0.1)
+
+
+def refuses(server):
+    """Nobody listens there any more."""
+    try:
+        socket.create_connection(("127.0.0.1", server.port), 1).close()
+    except ConnectionRefusedError:
+        return True
+    except (ConnectionResetError, TimeoutError):  # it met the listener as that closed
+        return False
+    return False

@@ -40,7 +40,7 @@ export interface ClientFileUpload extends ClientEnvelope {
   file_url: string;
 }
 
-/** A recording; like file_upload. */
+/** A recording; like file_upload. What was said is asked as a user_message, when a transcription service is configured. */
 export interface ClientVoiceMessage extends ClientEnvelope {
   type: 'voice_message';
   file_id: string;
@@ -131,7 +131,7 @@ export interface ServerFileUpload extends ServerEnvelope {
   seq?: number;
 }
 
-/** A recording; like file_upload. */
+/** A recording; like file_upload. What was said is asked as a user_message, when a transcription service is configured. */
 export interface ServerVoiceMessage extends ServerEnvelope {
   type: 'voice_message';
   content?: string;
