@@ -151,7 +151,7 @@ test('the colours can be switched, and stay', async ({ chat, page }) => {
   await expect.poll(() => GROUND(page)).toBeLessThan(60);
   await page.reload();
   await expect(chat.box).toBeVisible();
-  expect(await GROUND(page)).toBeLessThan(60);
+  await expect.poll(() => GROUND(page)).toBeLessThan(60);
   await button.click();
   await expect.poll(() => GROUND(page)).toBeGreaterThan(200);
 });

@@ -165,10 +165,12 @@ const watch = (chat, n) =>
     requestAnimationFrame(look);
   }, n);
 
-/** Every one of them was a beginning of the text, longer than the last. */
+/** Every one of them was a beginning of the text, longer than the last. The page
+ * looks when it paints, which may be after the text is there. */
 async function expectOnlyGrown(chat) {
-  const painted = await chat.page.evaluate(() => globalThis.painted);
-  expect(painted.at(-1)).toBe(TEXT);
+  const look = () => chat.page.evaluate(() => globalThis.painted);
+  await expect.poll(async () => (await look()).at(-1)).toBe(TEXT);
+  const painted = await look();
   for (const [i, text] of painted.entries()) {
     expect(TEXT.startsWith(text), text).toBe(true);
     expect(text.length).toBeGreaterThan(painted[i - 1]?.length ?? 0);
