@@ -233,10 +233,10 @@ on_ask(void *cookie, struct provider_turn *prompt)
 }
 
 static bool
-spend(struct exchange *x, struct str text)
+spend(struct exchange *x, uint64_t quarters)
 {
     const struct provider_usage chunk = {.completion_tokens =
-                                             (int64_t)estimate_tokens(text)};
+                                             (int64_t)((quarters + 3) / 4)};
 
     return budget_spend(x->claim, &chunk, &asking_provider(&x->asking)->price);
 }
@@ -250,10 +250,10 @@ refuse_later(struct exchange *x)
 
 /* What has come and been told counts: it may be the last there was. */
 static void
-take(struct exchange *x, struct str text)
+take(struct exchange *x, uint64_t quarters)
 {
-    x->quarters += estimate_quarters(text);
-    if (!spend(x, text)) {
+    x->quarters += quarters;
+    if (!spend(x, quarters)) {
         asking_cancel(&x->asking);
         refuse_later(x);
     } else {
@@ -288,7 +288,7 @@ on_text(void *cookie, struct str text)
     struct exchange *x = cookie;
 
     show(x, x->carry != NULL ? carry_text(x->carry, text) : text);
-    take(x, text);
+    take(x, estimate_quarters(text));
 }
 
 static void
@@ -298,10 +298,7 @@ on_call(void *cookie, unsigned at, const struct provider_call *call)
 
     stay(x, false);
     x->events->on_call(x->cookie, at, call);
-    if (call->name.n > 0) {
-        take(x, call->name);
-    }
-    take(x, call->arguments);
+    take(x, estimate_quarters(call->name) + estimate_quarters(call->arguments));
 }
 
 static void
@@ -334,6 +331,9 @@ on_raw(void *cookie, const struct provider_raw *raw)
 
     if (x->carry == NULL) {
         x->events->on_raw(x->cookie, raw);
+    }
+    if (raw->aside_quarters > 0) {
+        take(x, raw->aside_quarters);
     }
 }
 

@@ -288,6 +288,7 @@ show_raw(const struct openai_chunk *c, struct str json, bool whole,
                   c->content.raw.n > 0 || c->refusal.raw.n > 0 ||
                   c->finish.raw.n > 0,
         .counts_only = c->has_usage && !c->has_choice && !c->has_others,
+        .aside_quarters = c->aside_quarters,
     };
 
     stream_raw(&raw, sink);

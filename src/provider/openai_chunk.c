@@ -5,7 +5,24 @@
  * and the members of an error: an odd number must not cost an answer. */
 #include "provider/openai_chunk.h"
 
+#include "provider/estimate.h"
 #include "provider/scan.h"
+
+static uint64_t
+quarters_of(const struct json_text *t)
+{
+    struct buf text;
+    uint64_t quarters;
+
+    if (!t->escaped) {
+        return estimate_quarters(t->raw);
+    }
+    buf_init(&text, t->raw.n);
+    json_unescape(t, &text);
+    quarters = estimate_quarters(buf_str(&text));
+    buf_fini(&text);
+    return quarters;
+}
 
 static void
 read_function(struct json_scan *s, struct stream_call *call)
@@ -60,6 +77,28 @@ openai_chunk_call(struct json_scan *calls, struct stream_call *call,
     return !calls->failed;
 }
 
+/* What is not told of as text or calls. Several servers have `reasoning`. */
+static void
+read_beside(struct json_scan *s, const struct json_text *key,
+            struct openai_chunk *c)
+{
+    struct stream_call call = {0};
+    struct json_text thought = {0};
+
+    if (json_scan_peek(s) == '"' &&
+        (json_text_is(key, STR("reasoning")) ||
+         json_text_is(key, STR("reasoning_content")))) {
+        json_scan_string(s, &thought);
+    } else if (json_scan_peek(s) == '{' &&
+               json_text_is(key, STR("function_call"))) {
+        read_function(s, &call);
+    } else {
+        json_scan_skip(s);
+    }
+    c->aside_quarters += quarters_of(&thought) + quarters_of(&call.name) +
+                         quarters_of(&call.arguments);
+}
+
 static void
 read_delta(struct json_scan *s, struct openai_chunk *c)
 {
@@ -79,7 +118,7 @@ read_delta(struct json_scan *s, struct openai_chunk *c)
         } else {
             c->has_more |=
                 !json_text_is(&key, STR("role")) && json_scan_peek(s) != 'n';
-            json_scan_skip(s);
+            read_beside(s, &key, c);
         }
     }
 }
@@ -113,8 +152,49 @@ take_choice(struct openai_chunk *c, const struct openai_chunk *choice)
     c->refusal = choice->refusal;
     c->calls = choice->calls;
     c->finish = choice->finish;
+    c->aside_quarters += choice->aside_quarters;
     c->has_more = choice->has_more;
     c->has_choice = true;
+}
+
+static uint64_t
+quarters_of_calls(struct str calls)
+{
+    struct stream_call call;
+    struct json_scan scan;
+    uint64_t quarters = 0;
+    int64_t at = 0;
+
+    json_scan_init(&scan, calls);
+    (void)json_scan_enter(&scan, '[');
+    while (openai_chunk_call(&scan, &call, &at)) {
+        quarters += quarters_of(&call.name) + quarters_of(&call.arguments);
+    }
+    return quarters;
+}
+
+static void
+leave_choice(struct openai_chunk *c, const struct openai_chunk *choice)
+{
+    c->aside_quarters +=
+        choice->aside_quarters + quarters_of(&choice->content) +
+        quarters_of(&choice->refusal) + quarters_of_calls(choice->calls);
+    c->has_others = true;
+}
+
+/* One behind the answer: it is counted as far as it has the form. */
+static void
+pass_choice(struct json_scan *s, struct openai_chunk *c)
+{
+    struct openai_chunk choice = {0};
+    struct json_scan scan;
+    struct str text = {NULL, 0};
+    int64_t index;
+
+    (void)json_scan_value(s, &text);
+    json_scan_init(&scan, text);
+    read_choice(&scan, &choice, &index);
+    leave_choice(c, &choice);
 }
 
 /* The first choice is the answer; others are for those who asked for them at
@@ -132,15 +212,14 @@ read_choices(struct json_scan *s, struct openai_chunk *c)
         int64_t index = 0;
 
         if (c->has_choice) {
-            c->has_others = true;
-            json_scan_skip(s);
+            pass_choice(s, c);
             continue;
         }
         read_choice(s, &choice, &index);
         if (index == 0) {
             take_choice(c, &choice);
         } else {
-            c->has_others = true;
+            leave_choice(c, &choice);
         }
     }
 }

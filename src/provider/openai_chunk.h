@@ -15,6 +15,10 @@ struct openai_chunk {
     struct json_text code;    /* of the error: its code, or its type */
     struct provider_usage usage;
     int64_t status; /* a numeric code of the error; 0: none */
+    /* Of what the answer has beside content, refusal and calls: other choices,
+     * what the model thought, a call of the first kind (function_call). By
+     * estimate_quarters. */
+    uint64_t aside_quarters;
     bool has_choice;
     bool has_others; /* choices beside the first one */
     bool has_more; /* its delta has more than a role and texts: tool calls, … */

@@ -46,10 +46,12 @@ struct provider_usage {
 
 /* As the provider sent it. Borrowed during the call. */
 struct provider_raw {
-    struct str json;  /* one value, UTF-8, perhaps over several lines */
-    bool whole;       /* the whole answer, not an event of a stream */
-    bool speaks;      /* there is something of the answer in it */
-    bool counts_only; /* usage, and no choice */
+    struct str json;         /* one value, UTF-8, perhaps over several lines */
+    bool whole;              /* the whole answer, not an event of a stream */
+    bool speaks;             /* there is something of the answer in it */
+    bool counts_only;        /* usage, and no choice */
+    uint64_t aside_quarters; /* of tokens, by estimate_quarters: what it has of
+                                the answer that no other event tells of */
 };
 
 #define PROVIDER_CODE_MAX 64

@@ -10,7 +10,7 @@ import datetime
 
 import pytest
 
-from support.answer import Answer, plain
+from support.answer import Answer, event, plain
 from support.server import provider_env, run_cli
 from support.stored import storage
 from support.tokens import token
@@ -336,6 +336,24 @@ def test_a_stream_is_stopped_where_it_uses_it_up(join, server, fake, user, quest
     wait_for(lambda: used(server, uid=user) == LIMIT + 1, 10, "its entry, as it is in the end")
     refused(post(server, user, ["metered"], "word"))
     refused(post(server, user, ["metered"], "word", stream=True))
+
+
+@pytest.mark.parametrize("index,delta", [
+    (3, {"content": "word"}), (1, {"tool_calls": [
+        {"index": 0, "function": {"arguments": "word"}}]}),
+    (0, {"reasoning_content": "word"}), (0, {"reasoning": "word"}),
+    (0, {"function_call": {"arguments": "word"}})])
+def test_what_nobody_is_shown_of_an_answer_counts_as_it_comes(server, fake, user, question,
+                                                              index, delta):
+    """Other choices, and thoughts: else an answer of a hundred choices, cut by its client
+    before the provider told its usage, would cost what one of them does."""
+    piece = event({"choices": [{"index": index, "delta": delta}]})
+    fake.when(question, Answer().raw(piece * 3 * LIMIT).gate(question).finish())
+    answer = post(server, user, ["metered"], question, stream=True, n=8)
+    fake.open(question)
+    assert answer.status_code == 200 and "[DONE]" not in answer.text
+    assert "BUDGET_EXCEEDED" in answer.text.rstrip().splitlines()[-1]
+    wait_for(lambda: used(server, uid=user) == LIMIT + 1, 10, "its entry, as it is in the end")
 
 
 @pytest.mark.parametrize("role", ["metered", "team"])

@@ -83,6 +83,49 @@ only_choice_nought_is_read(void **state)
 }
 
 /* Every beginning of a good text is malformed. */
+/* A letter is a quarter of a token. */
+static void
+what_is_beside_the_answer_is_counted(void **state)
+{
+#define DELTA(members) "{\"choices\":[{\"delta\":{" members "}}]}"
+#define OTHER(members)                                                         \
+    "{\"choices\":[{\"delta\":{\"content\":\"a\"}},{\"index\":1," members "}]" \
+    "}"
+    static const struct {
+        struct str text;
+        uint64_t quarters;
+    } cases[] = {
+        {STR(DELTA("\"content\":\"abc\",\"refusal\":\"abc\"")), 0},
+        {STR(DELTA("\"role\":\"abc\",\"tool_calls\":[{\"function\":{"
+                   "\"name\":\"abc\"}}]")),
+         0},
+        {STR(DELTA("\"reasoning_content\":\"abc\"")), 3},
+        {STR(DELTA("\"reasoning\":\"a\\n\\u00fc\"")), 4},
+        {STR(DELTA("\"reasoning\":null,\"reasoning_content\":{\"a\":1}")), 0},
+        {STR(DELTA(
+             "\"function_call\":{\"name\":\"ab\",\"arguments\":\"cde\"}")),
+         5},
+        {STR(DELTA("\"function_call\":null")), 0},
+        {STR(OTHER("\"delta\":{\"content\":\"abc\",\"refusal\":\"d\","
+                   "\"reasoning\":\"ef\"}")),
+         6},
+        {STR(OTHER("\"message\":{\"tool_calls\":[{\"id\":\"x\",\"function\":{"
+                   "\"name\":\"ab\",\"arguments\":\"{}\"}},7]}")),
+         4},
+        {STR(OTHER("\"delta\":[\"abc\"]")), 0},
+        {STR("{\"choices\":[{\"index\":2,\"delta\":{\"content\":\"abc\"}},"
+             "{\"index\":1,\"delta\":{\"content\":\"de\"}}]}"),
+         5},
+    };
+    struct openai_chunk c;
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        assert_true(openai_chunk_read(cases[i].text, &c));
+        assert_int_equal(c.aside_quarters, cases[i].quarters);
+    }
+}
+
 static void
 a_cut_text_is_malformed(void **state)
 {
@@ -105,6 +148,7 @@ main(void)
         cmocka_unit_test(reads_everything_that_one_text_can_say),
         cmocka_unit_test(nothing_said_is_nothing_read),
         cmocka_unit_test(only_choice_nought_is_read),
+        cmocka_unit_test(what_is_beside_the_answer_is_counted),
         cmocka_unit_test(a_cut_text_is_malformed),
     };
 
