@@ -164,6 +164,7 @@ on_ask(void *cookie, const struct provider_config *provider,
     d->foreign = !provider->ops->relays;
     if (!d->broken) {
         buf_reset(&d->held, FRAME_BYTES);
+        buf_reset(&d->theirs, FRAME_BYTES);
     }
     openai_calls_fini(&d->calls);
     if (d->replay != NULL && !d->begun) {
@@ -191,12 +192,13 @@ take_word(struct buf *b, struct str json, const char *name)
     return true;
 }
 
-/* Who may go on with the answer goes on in its name: clients take a stream for
- * one completion. */
+/* Who may go on with the answer goes on in its name, and so does our count of
+ * it: clients take a stream for one completion. */
 static void
 learn_name(struct door *d, struct str json)
 {
-    if (d->theirs.n > 0 || !exchange_goes_on(d->exchange)) {
+    if (d->theirs.n > 0 ||
+        (!d->in.include_usage && !exchange_goes_on(d->exchange))) {
         return;
     }
     if (!take_word(&d->theirs, json, "id") ||
@@ -206,14 +208,20 @@ learn_name(struct door *d, struct str json)
 }
 
 static void
-on_break(void *cookie)
+take_name(struct door *d)
 {
-    struct door *d = cookie;
-
     if (d->theirs.n > 0) {
         d->answer.id = d->theirs.p;
         d->answer.model = str_from(d->theirs.p + strlen(d->theirs.p) + 1);
     }
+}
+
+static void
+on_break(void *cookie)
+{
+    struct door *d = cookie;
+
+    take_name(d);
     d->spoken = d->begun;
     d->broken = true;
 }
@@ -295,6 +303,7 @@ end_stream(struct door *d, const struct exchange_end *end)
         put_own(d);
     }
     if (d->in.include_usage && !d->counted) {
+        take_name(d);
         openai_answer_usage(&d->json, &d->answer, &end->usage);
         put_own(d);
     }

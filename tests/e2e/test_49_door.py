@@ -159,10 +159,12 @@ def test_usage_comes_when_it_is_asked_for_and_not_else(client, fake, question):
 
 
 def test_usage_that_a_provider_does_not_tell_is_estimated(client, fake, question):
+    """In the name of the completion that it is about."""
     fake.when(question, plain("four", "four"))
-    last = list(ask(client, question, stream=True,
-                    stream_options={"include_usage": True}))[-1]
+    first, *_, last = ask(client, question, stream=True,
+                          stream_options={"include_usage": True})
     assert last.usage.completion_tokens == 2 and last.usage.estimated is True
+    assert (last.id, last.model) == (first.id, first.model)
 
 
 def test_a_stream_without_an_end_gets_one(server, user, fake, question):

@@ -124,6 +124,16 @@ def test_an_answer_goes_on_with_another_provider(server, client, user, fake, oth
                              + 2_000_000 * told.completion_tokens)
 
 
+def test_what_was_lost_before_the_first_word_names_nothing(client, fake, other, question):
+    """Neither what follows nor our count of it."""
+    lost = {**chunk({"role": "assistant", "content": ""}), "id": "lost"}
+    fake.when(question, Answer().raw(event(lost)).rst())
+    other.when(question, plain("one", "two"))
+    chunks = stream(client, question, "openai-openai")
+    assert {c.id for c in chunks} == {chunk()["id"]}
+    assert chunks[-1].usage.estimated is True
+
+
 @pytest.mark.parametrize("second", KINDS)
 def test_a_whole_answer_goes_on_too(client, fake, other, question, second):
     """A model of OpenAI's form may give the rest in one piece."""
