@@ -150,6 +150,15 @@ put_down(struct boot *b, const struct changes *c)
     boot_state_join(b, &b->put_down, b->reloads, clock_mono_ms() + ARRIVE_MS);
 }
 
+/* What the settings do not tell: the file may be called as before. */
+static void
+tell_certificate(struct changes *c)
+{
+    c->applied++;
+    log_info(EVENT_RELOAD, "server.tls_cert: the file has another certificate",
+             log_cstr("setting", "server.tls_cert"));
+}
+
 static void
 tell(struct boot *b, const struct config *c)
 {
@@ -158,6 +167,9 @@ tell(struct boot *b, const struct config *c)
 
     buf_init(&changes.names, NAMES_BYTES);
     config_show_diff(b->current, c, tell_applied, &changes);
+    if (changes.tls && tls_renewed(b->rooms.tls)) {
+        tell_certificate(&changes);
+    }
     config_show_diff(b->config, c, note_waiting, &changes);
     tell_waiting(&changes);
     put_down(b, &changes);
@@ -179,8 +191,18 @@ reload_tls(struct boot *b, const struct config *c)
                    sizeof(why)) == ERR_OK) {
         return true;
     }
-    log_error(EVENT_CONFIG_ERROR, why, log_str("setting", c->server_tls_cert));
+    (void)boot_rooms_bad_tls(c, why);
     return false;
+}
+
+/* As talkative as before and as from now on, so that the differences are told
+ * also where one of them silences the log. */
+static void
+talk(const struct config *before, const struct config *after)
+{
+    log_set_level((enum log_level)(before->log_level > after->log_level
+                                       ? before->log_level
+                                       : after->log_level));
 }
 
 static void
@@ -199,7 +221,6 @@ apply(struct boot *b, const struct config *c)
         boot_rooms_policy(c, b->policy, b->shard_count + 1);
     struct chat_settings *chat = boot_chat_new(c, &b->rooms, b->shard_count);
 
-    log_set_level((enum log_level)c->log_level);
     for (unsigned i = 0; i < b->shard_count; i++) {
         gate_set_policy(&b->shards[i], policy);
         chat_set_settings(&b->shards[i], chat);
@@ -225,8 +246,10 @@ boot_reload(struct boot *b)
         config_free(c);
         return;
     }
+    talk(b->current, c);
     apply(b, c);
     tell(b, c);
+    log_set_level((enum log_level)c->log_level);
     if (b->current != b->config) {
         config_free(b->current);
     }

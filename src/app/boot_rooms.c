@@ -124,6 +124,14 @@ make_keys(struct boot_rooms *r, const struct config *c)
                            : out_of_memory("no memory for the tokens' key");
 }
 
+int
+boot_rooms_bad_tls(const struct config *c, const char *why)
+{
+    return bad_file("server.tls_cert and server.tls_key (TLS_CERT_FILE, "
+                    "TLS_KEY_FILE)",
+                    c->server_tls_cert.p, why);
+}
+
 static int
 make_tls(struct boot_rooms *r, const struct config *c)
 {
@@ -132,9 +140,7 @@ make_tls(struct boot_rooms *r, const struct config *c)
     if (c->server_tls_cert.n > 0 &&
         tls_new(c->server_tls_cert.p, c->server_tls_key.p, &r->tls, why,
                 sizeof(why)) != ERR_OK) {
-        return bad_file("server.tls_cert and server.tls_key (TLS_CERT_FILE, "
-                        "TLS_KEY_FILE)",
-                        c->server_tls_cert.p, why);
+        return boot_rooms_bad_tls(c, why);
     }
     return CLI_OK;
 }

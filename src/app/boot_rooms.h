@@ -53,6 +53,9 @@ struct boot_rooms {
 int boot_rooms_init(struct boot_rooms *r, const struct config *c);
 void boot_rooms_fini(struct boot_rooms *r);
 
+/* Logs that certificate and key of c are of no use; CLI_BAD_CONFIG. */
+int boot_rooms_bad_tls(const struct config *c, const char *why);
+
 /* Only what a command on the storage needs: the keys, r->store and
  * r->shelf. c was loaded with store_only; the rest as above. */
 void boot_rooms_init_store(struct boot_rooms *r, const struct config *c);

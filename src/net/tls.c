@@ -217,6 +217,16 @@ tls_reload(struct tls *t, const char *cert_file, const char *key_file,
     return ERR_OK;
 }
 
+bool
+tls_renewed(const struct tls *t)
+{
+    const struct generation *g = atomic_load(&t->newest);
+
+    return g->older != NULL &&
+           X509_cmp(SSL_CTX_get0_certificate(g->ctx),
+                    SSL_CTX_get0_certificate(g->older->ctx)) != 0;
+}
+
 void
 tls_free(struct tls *t)
 {

@@ -4,6 +4,7 @@
 
 #include "base/err.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 
 /* The server's certificate and key, ready for use by all shards; the OpenSSL
@@ -21,6 +22,10 @@ enum err tls_new(const char *cert_file, const char *key_file,
  * error nothing changes. Any thread. */
 enum err tls_reload(struct tls *t, const char *cert_file, const char *key_file,
                     char *why, size_t why_size) MUST_CHECK;
+
+/* Whether the last tls_reload that went well has brought another certificate
+ * than the one before. Any thread. */
+bool tls_renewed(const struct tls *t);
 
 void tls_free(struct tls *t);
 

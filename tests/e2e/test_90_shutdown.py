@@ -297,6 +297,13 @@ def test_sighup_changes_the_log_level(reloadable):
     wait_for(lambda: upgrade(reloadable) and debug_lines(), 5, "debug lines")
 
 
+def test_a_reload_that_silences_the_log_is_told(reloadable):
+    reloadable.write(level="error")
+    reloadable.signal(signal.SIGHUP)
+    reloadable.wait_log("reload", setting="log.level")
+    reloadable.wait_log("reload", applied=1)
+
+
 @pytest.mark.parametrize("more,blamed", [
     ("session:\n  warn_count: 0\n", "session.warn_count"), ("nonsense: true\n", "nonsense"),
     ("server: [\n", "chatbox.yaml"), ("limit:\n  max_keys: few\n", "limit.max_keys")])

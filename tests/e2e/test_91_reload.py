@@ -225,6 +225,10 @@ def test_a_new_certificate_is_shown_to_newcomers_only(spawn, connect, fake, tmp_
     server.signal(signal.SIGHUP)
     wait_for(lambda: "CN = second" in shown(server), 5, "the new certificate")
     assert one.turn("still here").finish == "stop"
+    server.wait_log("reload", applied=1)
+    assert server.logged("reload", setting="server.tls_cert"), "the difference is shown"
+    server.signal(signal.SIGHUP)
+    server.wait_log("reload", applied=0)
 
 
 def test_a_bad_certificate_changes_nothing_else(spawn, connect, fake, tmp_path):
@@ -241,6 +245,19 @@ def test_a_bad_certificate_changes_nothing_else(spawn, connect, fake, tmp_path):
     assert server.logged("config_error")
     assert "CN = first" in shown(server)
     assert [one.turn(f"q{n}").finish for n in range(3)] == ["stop"] * 3
+
+
+def test_a_certificate_of_another_key_is_told_as_at_the_start(spawn, fake, tmp_path):
+    first, second = certificate(tmp_path, "first"), certificate(tmp_path, "second")
+    server = spawn({**provider_env(fake), **first})
+    with open(second["TLS_CERT_FILE"], "rb") as new, open(first["TLS_CERT_FILE"], "wb") as old:
+        old.write(new.read())
+    server.signal(signal.SIGHUP)
+    server.wait_log("reload_failed")
+    (told,) = server.logged("config_error")
+    for word in ("server.tls_cert", "TLS_CERT_FILE", "TLS_KEY_FILE", *first.values()):
+        assert word in told["msg"]
+    assert "CN = first" in shown(server)
 
 
 # --- what is not reloadable

@@ -110,10 +110,15 @@ a_reload_is_for_connections_that_begin_later(void **state)
     client_init(&client, peer, TLS1_3_VERSION);
     name_shown(t, name, sizeof(name), NULL);
     assert_string_equal(name, "one.example");
+    assert_false(tls_renewed(t));
     assert_int_equal(tls_reload(t, two.cert, two.key, why, sizeof(why)),
                      ERR_OK);
+    assert_true(tls_renewed(t));
     name_shown(t, name, sizeof(name), NULL);
     assert_string_equal(name, "two.example");
+    assert_int_equal(tls_reload(t, two.cert, two.key, why, sizeof(why)),
+                     ERR_OK);
+    assert_false(tls_renewed(t));
     assert_int_equal(client_connect(&f, &client), 1);
     old.echoes = true;
     client_send(&f, &client, "still here", 10);
