@@ -116,6 +116,14 @@ def test_what_is_let_pass_stands_where_nothing_is_deployed_from():
             (ROOT / name).read_text(errors="replace"))] == [], value
 
 
+def test_no_secret_is_handed_to_the_build_of_the_image():
+    """Req 6.1: what git leaves out below deploy/ the builder leaves out."""
+    ignored = [line.strip("/") for line in (ROOT / ".gitignore").read_text().splitlines()
+               if line.startswith("/deploy/")]
+    left_out = (ROOT / "deploy/docker/Dockerfile.dockerignore").read_text().split()
+    assert len(ignored) > 1 and set(ignored) <= set(left_out)
+
+
 # --- templates and instructions
 
 @pytest.mark.parametrize("template", sorted(path.name for path in TEMPLATES.iterdir()))

@@ -118,18 +118,34 @@ def test_the_process_is_nobody_and_has_its_data_alone(service, booted):
                       ).stdout.strip() == "600"
 
 
+def test_the_page_s_lines_for_another_secret_start_it_again(service, booted):
+    """Req 6.3: with the drop-in as it is shipped, and no file that they do not make."""
+    for name in ("encryption-keys", "llm-api-key"):
+        (service.etc / "secrets" / name).unlink(missing_ok=True)
+    service.dropin("data.conf", "[Service]\nStateDirectory=chatbox-paged\n"
+                   "Environment=DATA_DIR=%S/chatbox-paged")
+    follow(booted, "systemd.md", "/src", block=2)
+    wait_for(service.settled, 15, "it listens, or has ended")
+    assert service.state() == "active", booted.journal("chatbox")
+    pid = booted.show("chatbox", "MainPID")
+    assert "ENCRYPTION_KEYS_FILE=" in booted.run("cat", f"/proc/{pid}/environ").stdout
+
+
 def test_more_secrets_come_by_the_shipped_drop_in(service, booted):
+    """With the lines in force that fit what was made."""
     service.secret("encryption-keys", KEY)
     service.secret("llm-api-key", "sk-9f3b1c77d2e84a06")
     service.configure()
-    service.dropin("secrets.conf", (FOLDER / "secrets.conf").read_text())
+    service.dropin("secrets.conf", (FOLDER / "secrets.conf").read_text().replace(
+        "# Environment=LLM_", "Environment=LLM_"))
     service.dropin("data.conf", "[Service]\nStateDirectory=chatbox-sealed\n"
                    "Environment=DATA_DIR=%S/chatbox-sealed")
     assert service.start(), booted.journal("chatbox")
     pid = booted.show("chatbox", "MainPID")
     environment = booted.run("cat", f"/proc/{pid}/environ").stdout
     assert SECRET not in environment and KEY not in environment
-    assert "ENCRYPTION_KEYS_FILE=/run/credentials/chatbox.service/" in environment
+    for name in ("ENCRYPTION_KEYS", "LLM_PROVIDER_1_API_KEY"):
+        assert f"{name}_FILE=/run/credentials/chatbox.service/" in environment
 
 
 def test_commands_on_the_storage_run_as_its_user(service, booted):
