@@ -15,7 +15,7 @@ import pytest
 from support import debian
 from support.booted import System
 from support.server import BINARY, ROOT, free_port
-from support.pages import follow
+from support.pages import follow, lines
 from support.preload import build
 from support.service import FOLDER, UNIT, Service, at_another_port, knows
 from support.tlsmodel import HERE, Authority
@@ -24,6 +24,7 @@ from support.waiting import wait_for
 from support.ws import Chat
 
 KEY = "k1:" + "A" * 43 + "="
+NEW_KEY = "k2:" + "E" * 43 + "="
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +157,27 @@ def test_commands_on_the_storage_run_as_its_user(service, booted):
     done = booted.run(*command)
     assert "sessions: " in done.stdout, done
     assert booted.run("stat", "--format=%a", "/var/lib/chatbox/copy.db").stdout.strip() == "600"
+
+
+def test_the_key_is_changed_by_the_line_of_the_page(service, booted):
+    """Req 6.3: and what was sealed with the old one is read without it."""
+    service.secret("encryption-keys", KEY)
+    service.dropin("secrets.conf", (FOLDER / "secrets.conf").read_text())
+    assert service.start(), booted.journal("chatbox")
+    chat = Chat(service)
+    chat.turn("hello")
+    chat.close()
+    for keys in (f"{NEW_KEY},{KEY}", NEW_KEY):
+        service.secret("encryption-keys", keys)
+        booted.ctl("restart", "chatbox")
+        wait_for(service.settled, 15, "it listens again")
+        for line in lines("systemd.md", block=3):
+            booted.run("sh", "-ec", line)
+    again = Chat(service, chat.user, session_id=chat.session)
+    with_old = httpx.get(service.url(f"/sessions/{chat.session}"), trust_env=False, headers={
+        "Authorization": f"Bearer {token(chat.user)}"}).json()["messages"]
+    assert again.session == chat.session and with_old[0]["content"] == "hello"
+    again.close()
 
 
 # --- not running
