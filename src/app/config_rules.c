@@ -449,11 +449,14 @@ member_of(const struct config_provider *p, enum config_member member)
     return (struct config_ref){&config_table_members[member], p->number};
 }
 
+/* So is what has a file that could not be read, which was told. */
 static bool
 member_filled(struct config_layers *l, const struct config_provider *p,
               enum config_member member)
 {
-    return config_raw_of(l, member_of(p, member))->text.n > 0;
+    const struct config_raw *raw = config_raw_of(l, member_of(p, member));
+
+    return raw->unreadable || raw->text.n > 0;
 }
 
 /* Only endpoints inside may go without a key. */

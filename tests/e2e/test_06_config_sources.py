@@ -223,9 +223,20 @@ def test_every_secret_has_a_file_form_and_is_hidden(name, tmp_path):
         assert status == 0 or name in result.all
 
 
-def test_a_missing_secret_file_is_an_error(tmp_path):
-    result = check(env={"JWT_SECRET_FILE": str(tmp_path / "no")}, drop=["JWT_SECRET"])
+REQUIRED = {
+    **{name: others for name, (_, others) in SECRETS.items()},
+    "JWT_SECRET": {}, "MONGO_URI": {"STORE": "mongo"},
+    "LLM_PROVIDER_1_API_KEY": {"LLM_PROVIDER_1_TYPE": "openai", "LLM_PROVIDER_1_NAME": "A",
+                               "LLM_PROVIDER_1_ENDPOINT": "https://api.example.com/v1"}}
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_a_missing_secret_file_is_told_in_one_line(name, tmp_path):
+    """Req 6.4: and not once more as a setting that is not there."""
+    result = check(env={**REQUIRED[name], name: "", f"{name}_FILE": str(tmp_path / "no")})
     assert result.returncode == 78, result.all
+    (line,) = result.stderr.splitlines()
+    assert f"({name})" in line and "does not exist" in line
 
 
 def test_a_providers_key_may_come_from_a_file(tmp_path, fake):
