@@ -4,12 +4,13 @@
  * question, chat/handover sends this before. */
 #include "provider/dify_file.h"
 
-#include "base/rand.h"
 #include "base/xalloc.h"
 #include "codec/base64.h"
 #include "codec/json.h"
 #include "provider/dify_event.h"
+#include "provider/form.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #define PATH "/files/upload"
@@ -39,32 +40,15 @@ put_url(struct provider_request *r, struct str endpoint)
     buf_fini(&root);
 }
 
-static void
-put_headers(struct provider_request *r, const char *api_key,
-            const char *boundary)
-{
-    struct buf type;
-
-    buf_init(&type, 128);
-    buf_printf(&type, "multipart/form-data; boundary=%s", boundary);
-    provider_request_put(r, "Content-Type", buf_str(&type));
-    buf_fini(&type);
-    provider_request_put(r, "Accept", STR("application/json"));
-    if (api_key[0] != '\0') {
-        provider_request_put_bearer(r, str_from(api_key));
-    }
-}
-
 /* "image/png" is a picture.png: the app goes by the name. */
 static void
-put_part_head(struct buf *b, const char *boundary, struct str type)
+put_head(struct form *f, struct str type)
 {
     struct str ending = str_from_at(type, sizeof("image/") - 1);
+    char name[64];
 
-    buf_printf(b,
-               "--%s\r\nContent-Disposition: form-data; name=\"file\"; "
-               "filename=\"picture.%.*s\"\r\nContent-Type: %.*s\r\n\r\n",
-               boundary, STR_ARG(ending), STR_ARG(type));
+    snprintf(name, sizeof(name), "picture.%.*s", STR_ARG(ending));
+    form_file(f, name, type);
 }
 
 static enum err
@@ -86,19 +70,15 @@ dify_file_put(const struct provider_config *config,
               const struct picture *picture, struct str user,
               struct provider_request *r)
 {
-    char boundary[RAND_ID_CHARS + 1]; /* nobody can put it into a file */
+    struct form f;
     enum err e;
 
-    rand_id(boundary);
     put_url(r, str_from(config->endpoint));
-    put_headers(r, config->api_key, boundary);
-    buf_printf(&r->body,
-               "--%s\r\nContent-Disposition: form-data; name=\"user\"\r\n\r\n"
-               "%.*s\r\n",
-               boundary, STR_ARG(user));
-    put_part_head(&r->body, boundary, picture->type);
+    form_begin(&f, r, config->api_key);
+    form_field(&f, "user", user);
+    put_head(&f, picture->type);
     e = put_bytes(&r->body, picture->base64);
-    buf_printf(&r->body, "\r\n--%s--\r\n", boundary);
+    form_end(&f);
     return e == ERR_OK ? provider_request_seal(r) : e;
 }
 

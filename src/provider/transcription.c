@@ -3,36 +3,12 @@
  * chat/voice.c reads the recording and asks. */
 #include "provider/transcription.h"
 
-#include "base/rand.h"
 #include "codec/json.h"
+#include "provider/form.h"
+
+#include <stdio.h>
 
 #define PATH "/audio/transcriptions"
-
-static void
-put_headers(struct provider_request *r, const char *api_key,
-            const char *boundary)
-{
-    struct buf type;
-
-    buf_init(&type, 128);
-    buf_printf(&type, "multipart/form-data; boundary=%s", boundary);
-    provider_request_put(r, "Content-Type", buf_str(&type));
-    buf_fini(&type);
-    provider_request_put(r, "Accept", STR("application/json"));
-    if (api_key[0] != '\0') {
-        provider_request_put_bearer(r, str_from(api_key));
-    }
-}
-
-static void
-put_field(struct buf *b, const char *boundary, const char *name,
-          struct str value)
-{
-    buf_printf(b,
-               "--%s\r\nContent-Disposition: form-data; name=\"%s\"\r\n\r\n"
-               "%.*s\r\n",
-               boundary, name, STR_ARG(value));
-}
 
 /* Sound alone has the ending of its container there. */
 static struct str
@@ -42,17 +18,13 @@ ending_of(const struct transcription_file *file)
 }
 
 static void
-put_file(struct buf *b, const char *boundary,
-         const struct transcription_file *file)
+put_file(struct form *f, const struct transcription_file *file)
 {
-    struct str ending = ending_of(file);
+    char name[64];
 
-    buf_printf(b,
-               "--%s\r\nContent-Disposition: form-data; name=\"file\"; "
-               "filename=\"voice.%.*s\"\r\nContent-Type: %.*s\r\n\r\n",
-               boundary, STR_ARG(ending), STR_ARG(file->mime));
-    buf_put_str(b, file->bytes);
-    buf_printf(b, "\r\n--%s--\r\n", boundary);
+    snprintf(name, sizeof(name), "voice.%.*s", STR_ARG(ending_of(file)));
+    form_file(f, name, file->mime);
+    buf_put_str(&f->r->body, file->bytes);
 }
 
 enum err
@@ -60,16 +32,16 @@ transcription_build(const struct transcriber *t,
                     const struct transcription_file *file,
                     struct provider_request *r)
 {
-    char boundary[RAND_ID_CHARS + 1]; /* nobody can put it into a file */
+    struct form f;
 
-    rand_id(boundary);
     provider_request_put_url(r, str_from(t->endpoint), STR(PATH));
-    put_headers(r, t->api_key, boundary);
+    form_begin(&f, r, t->api_key);
     if (t->model[0] != '\0') {
-        put_field(&r->body, boundary, "model", str_from(t->model));
+        form_field(&f, "model", str_from(t->model));
     }
-    put_field(&r->body, boundary, "response_format", STR("json"));
-    put_file(&r->body, boundary, file);
+    form_field(&f, "response_format", STR("json"));
+    put_file(&f, file);
+    form_end(&f);
     return provider_request_seal(r);
 }
 
