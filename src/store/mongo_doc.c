@@ -287,16 +287,17 @@ mongo_doc_get_session(const struct mongo_lib *lib, const bson_t *doc,
     static const struct mongo_form form = {
         session_fields, COUNT_OF(session_fields), get_of_session};
     struct mongo_reading in = {lib, 0};
+    size_t n;
     bool whole;
 
     /* The table's places are the record's: it stands first. */
     CHECK(AT(mongo_session, record) == 0);
     *out = (struct mongo_session){.times_ms = NULL};
     whole = get_document(&in, &form, doc, out);
-    *odd += in.odd;
+    n = strlen(out->record.sid);
+    *odd += in.odd + (n > 0 && n < RAND_ID_CHARS);
     out->record.response_count = (int64_t)out->time_count;
-    if (!whole || strlen(out->record.sid) != RAND_ID_CHARS ||
-        out->record.user_id == NULL) {
+    if (!whole || n != RAND_ID_CHARS || out->record.user_id == NULL) {
         mongo_doc_session_fini(out);
         return false;
     }

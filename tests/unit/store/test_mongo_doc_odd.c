@@ -74,8 +74,9 @@ struct field {
     bool needed; /* without it there is no record */
 };
 
+/* No value is an id of a session, which has one length. */
 static const struct field session_fields[] = {
-    {"_id", ID, true},
+    {"_id", 0, true},
     {"uid", TEXT, true},
     {"nm", TEXT, false},
     {"modelId", TEXT, false},
