@@ -16,6 +16,7 @@
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum kind {
     LINE,
@@ -104,17 +105,101 @@ refuse_key(struct decoding *d, struct str key)
 
 /* --- the frame as a whole ----------------------------------------------- */
 
-/* An integer beyond 64 bits becomes a real number. */
-static json_t *
-load(struct str frame, json_error_t *why)
-{
-    size_t flags = JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL;
-    json_t *root = json_loadb(frame.p, frame.n, flags, why);
+/* What has no exact double: integers of as many bytes and more. */
+#define LONG_INTEGER 16
 
-    if (root == NULL && json_error_code(why) == json_error_numeric_overflow) {
-        root =
-            json_loadb(frame.p, frame.n, flags | JSON_DECODE_INT_AS_REAL, why);
+static bool
+is_long_integer(struct str number)
+{
+    return number.n >= LONG_INTEGER &&
+           memchr(number.p, '.', number.n) == NULL &&
+           memchr(number.p, 'e', number.n) == NULL &&
+           memchr(number.p, 'E', number.n) == NULL;
+}
+
+/* s is before a value; *done is how far the text is in out already. */
+static void
+quote_value(struct json_scan *s, const char **done, struct buf *out)
+{
+    char first = json_scan_peek(s);
+    struct str number;
+
+    if (first != '-' && (first < '0' || first > '9')) {
+        (void)json_scan_skip(s);
+        return;
     }
+    if (json_scan_number(s, &number) && is_long_integer(number)) {
+        buf_put(out, *done, (size_t)(number.p - *done));
+        buf_putc(out, '"');
+        buf_put_str(out, number);
+        buf_putc(out, '"');
+        *done = number.p + number.n;
+    }
+}
+
+static void
+quote_metadata(struct json_scan *s, const char **done, struct buf *out)
+{
+    struct json_text name;
+
+    if (json_scan_peek(s) != '{') {
+        (void)json_scan_skip(s);
+        return;
+    }
+    (void)json_scan_enter(s, '{');
+    while (json_scan_member(s, &name)) {
+        quote_value(s, done, out);
+    }
+}
+
+/* The frame, which is valid JSON, with the long integers of its metadata as
+ * strings: they will be, and keep their digits so. */
+static void
+quote_long_integers(struct str frame, struct buf *out)
+{
+    const char *done = frame.p;
+    struct json_text name;
+    struct json_scan s;
+
+    json_scan_init(&s, frame);
+    (void)json_scan_enter(&s, '{');
+    while (json_scan_member(&s, &name)) {
+        if (json_text_is(&name, str_from(fields[PROTO_METADATA].name))) {
+            quote_metadata(&s, &done, out);
+        } else {
+            (void)json_scan_skip(&s);
+        }
+    }
+    buf_put(out, done, frame.n - (size_t)(done - frame.p));
+}
+
+static json_t *
+load(struct str frame, size_t flags, json_error_t *why)
+{
+    return json_loadb(frame.p, frame.n,
+                      flags | JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL, why);
+}
+
+/* An integer beyond 64 bits becomes a real number, in metadata its digits. */
+static json_t *
+load_or_blame(struct decoding *d, struct str frame)
+{
+    json_error_t why;
+    json_t *root = load(frame, 0, &why);
+    struct buf quoted;
+
+    buf_init(&quoted, 2 * frame.n);
+    if (root == NULL && json_error_code(&why) == json_error_numeric_overflow) {
+        quote_long_integers(frame, &quoted);
+        frame = buf_str(&quoted);
+        root = load(frame, JSON_DECODE_INT_AS_REAL, &why);
+    }
+    if (root == NULL) {
+        /* A double name, or a number beyond all real ones: jansson stops
+         * right behind it. */
+        blame_at(frame, (size_t)why.position - 1, d->fault->field);
+    }
+    buf_fini(&quoted);
     return root;
 }
 
@@ -122,13 +207,9 @@ load(struct str frame, json_error_t *why)
 static enum err
 take_root(struct decoding *d, struct str frame, json_t **root_out)
 {
-    json_error_t why;
-    json_t *root = load(frame, &why);
+    json_t *root = load_or_blame(d, frame);
 
     if (root == NULL) {
-        /* A double name, or a number beyond all real ones: jansson stops
-         * right behind it. */
-        blame_at(frame, (size_t)why.position - 1, d->fault->field);
         return d->fault->err = ERR_INVALID_FORMAT;
     }
     if (!json_is_object(root)) {

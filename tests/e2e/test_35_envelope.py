@@ -124,10 +124,12 @@ def test_numbers_and_booleans_in_metadata_become_strings(chat, user):
     one = chat(user)
     one.turn("begin")
     two = chat(user, session_id=one.session)
-    one.turn("hello", metadata={"n": 5, "t": True, "f": False, "d": 1.5, "s": "x"})
+    one.turn("hello", metadata={"n": 5, "t": True, "f": False, "d": 1.5, "s": "x",
+                                "long": 12345678901234567890})
     metadata = two.get("user_message")["metadata"]
     assert metadata["n"] == "5" and metadata["t"] == "true" and metadata["f"] == "false"
     assert metadata["d"] == "1.5" and metadata["s"] == "x"
+    assert metadata["long"] == "12345678901234567890"
 
 
 def test_metadata_keys_are_sanitised_too(chat, user):

@@ -349,6 +349,51 @@ turns_numbers_and_booleans_of_metadata_into_strings(void **state)
 }
 
 static void
+keeps_the_digits_of_long_integers_in_metadata(void **state)
+{
+    struct proto_message m;
+
+    (void)state;
+    decode_ok(MSG "\"metadata\":{\"a\":123456789012345678901234567890,"
+                  "\"b\":-99999999999999999999,\"c\":9007199254740993,"
+                  "\"d\":1e20,\"e\":0.1,\"f\":7,\"g\":\"x\"}}",
+              &m);
+    assert_string_equal(m.metadata,
+                        "{\"a\":\"123456789012345678901234567890\","
+                        "\"b\":\"-99999999999999999999\","
+                        "\"c\":\"9007199254740993\",\"d\":\"1e+20\","
+                        "\"e\":\"0.1\",\"f\":\"7\",\"g\":\"x\"}");
+    proto_message_fini(&m);
+    /* whatever stands beside it */
+    decode_ok(MSG "\"z\":[99999999999999999999],"
+                  "\"met\\u0061data\":{\"c\":9007199254740993}}",
+              &m);
+    assert_string_equal(m.metadata, "{\"c\":\"9007199254740993\"}");
+    proto_message_fini(&m);
+}
+
+static void
+counts_the_digits_of_a_long_integer(void **state)
+{
+    char frame[2048], digits[1100];
+
+    (void)state;
+    memset(digits, '7', sizeof(digits));
+    for (int n = 1000; n <= 1001; n++) {
+        snprintf(frame, sizeof(frame), MSG "\"metadata\":{\"k\":%.*s}}", n,
+                 digits);
+        check(&(struct row){frame, n == 1000 ? ERR_OK : BAD,
+                            n == 1000 ? "" : "metadata.k"});
+    }
+    check(&(struct row){MSG "\"metadata\":{\"a\":99999999999999999999,"
+                            "\"k\":1e999}}",
+                        BAD, "metadata.k"});
+    check(&(struct row){MSG "\"metadata\":99999999999999999999}", BAD,
+                        "metadata"});
+    check(&(struct row){"[99999999999999999999]", BAD, ""});
+}
+
+static void
 lets_an_operator_claim_admin(void **state)
 {
     struct proto_rules operator_rules = rules;
@@ -406,6 +451,8 @@ main(void)
         cmocka_unit_test(allows_eight_levels_of_nesting),
         cmocka_unit_test(sanitises_after_validation_and_hands_on_the_result),
         cmocka_unit_test(turns_numbers_and_booleans_of_metadata_into_strings),
+        cmocka_unit_test(keeps_the_digits_of_long_integers_in_metadata),
+        cmocka_unit_test(counts_the_digits_of_a_long_integer),
         cmocka_unit_test(lets_an_operator_claim_admin),
         cmocka_unit_test(refuses_a_nul_byte_between_tokens),
         cmocka_unit_test(refuses_a_frame_cut_at_every_position),
