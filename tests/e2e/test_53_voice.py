@@ -12,7 +12,7 @@ from support.server import provider_env
 from support.speech import PATH, Speech, words
 from support.tokens import token
 from support.uploads import SAMPLES, lose, uploaded
-from support.waiting import refuses, wait_for
+from support.waiting import PATIENCE, refuses, wait_for
 from support.ws import is_end
 
 KEY = "speech-key-0123456789"
@@ -256,7 +256,8 @@ def test_a_failure_is_told_and_the_recording_stays(server, client, chat, user, q
 def test_a_service_that_is_silent_is_not_waited_for(spawn, connect, user, fake, question, speech):
     """LLM_TIMEOUT; not asked again, as it would take as long again."""
     speech.answers[question.encode()] = HANG
-    server = spawn({**settings(fake, speech), "LLM_FIRST_BYTE_TIMEOUT": "300ms"})
+    server = spawn({**settings(fake, speech),
+                    "LLM_FIRST_BYTE_TIMEOUT": f"{500 * PATIENCE:g}ms"})
     one = connect(server, user)
     ack = say(one, record(server.user(user), question))
     assert refusal_of(one, ack)["code"] == "LLM_TIMEOUT"
