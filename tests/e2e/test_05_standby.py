@@ -136,7 +136,7 @@ def test_a_death_does_too_and_what_was_running_is_kept(start, stored, connect, f
     first, second = start(), start()
     one = connect(first, user)
     one.say(question, client_id="c-1")
-    one.get(lambda frame: frame["type"] == "ai_response" and "words" in frame["content"])
+    one.until_said("words")
     wait_for(lambda: stored.pieces.count_documents({}) > 0, 10, "a checkpoint")
     first.kill9()
     wait_for(lambda: serves(second), 15, "the second one serves")

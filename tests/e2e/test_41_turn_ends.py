@@ -65,7 +65,7 @@ def test_a_reset_after_text_is_interrupted(chat, server, fake, question):
     fake.when(question, text().gate(question).rst())
     one = chat()
     one.say(question)
-    seen = one.until(lambda f: f.get("content") and "text" in f["content"])
+    seen = one.until_said("text")
     fake.open(question)
     end = one.rest_of_turn().end
     assert end["finish_reason"] == "interrupted"
@@ -92,7 +92,7 @@ def test_a_reset_after_the_finish_reason_is_complete(chat, server, fake, questio
     fake.when(question, text().finish("stop", done=False).gate(question).rst())
     one = chat()
     one.say(question)
-    one.get(lambda f: "text" in f.get("content", ""))
+    one.until_said("text")
     wait_for(fake.drained, 5, "the finish reason was read")
     fake.open(question)
     assert one.rest_of_turn().finish == "stop"

@@ -193,7 +193,7 @@ def test_an_answer_that_runs_while_its_user_is_erased_is_not_stored(spawn, conne
     fake.when(question, Answer().tokens(*words).gate(question).tokens("end").finish())
     one = connect(server)
     one.say(question)
-    one.get(lambda f: f"{canary} 00299" in f.get("content", ""))
+    one.until_said(f"{canary} 00299")
     wait_for(lambda: canary in storage(server).text(), 10, "a checkpoint")
     told = counts(run(server, "erase-user", one.user, "--yes"))
     assert told["sessions"] == 1

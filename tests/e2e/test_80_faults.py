@@ -51,7 +51,7 @@ def test_a_repeat_after_the_crash_gets_the_interrupted_answer(spawn, connect, fa
     one = connect(server)
     one.say(question, client_id="c-1")
     ack = one.get("ack")
-    one.get(lambda f: "word0999" in f.get("content", ""))
+    one.until_said("word0999")
     server.kill9()
     server.start()
     two = connect(server, one.user, session_id=one.session)

@@ -87,7 +87,7 @@ def test_the_disk_stops_while_an_answer_streams(on_disk, disk, connect, fake, qu
     one = connect(server)
     two = connect(server, one.user, session_id=one.session)
     one.say(question, client_id="c-1")
-    one.get(lambda f: "word00499" in f.get("content", ""))
+    one.until_said("word00499")
     with disk:
         fake.open(question)
         end = one.rest_of_turn(30).end
@@ -125,7 +125,7 @@ def test_a_server_that_stops_on_a_full_disk_leaves_an_interrupted_answer(
     fake.when(question, Answer().tokens(*words).gate(question).finish())
     one = connect(server)
     one.say(question, client_id="c-1")
-    one.get(lambda f: "word00499" in f.get("content", ""))
+    one.until_said("word00499")
     with disk:
         fake.open(question)
         assert one.rest_of_turn(30).error["code"] == "DATABASE_ERROR"

@@ -202,7 +202,7 @@ def test_a_model_that_breaks_off_behind_it(chat, server, fake, question, form, m
     fake.when(question, begin().tokens("Hel", "lo").gate(question).rst())
     one = chat()
     one.say(question, model_id=f"{form}-{model}")
-    one.until(lambda frame: "lo" in frame.get("content", ""))
+    one.until_said("lo")
     fake.open(question)
     turn = one.rest_of_turn()
     assert turn.finish == "provider_error"

@@ -130,6 +130,16 @@ class Chat:
         """The first frame that matches; what stood before it is dropped."""
         return self.until(match, timeout)[-1]
 
+    def until_said(self, words, timeout=10):
+        """Frames until the answer has come to these words, wherever it is cut."""
+        said = []
+
+        def match(frame):
+            if frame["type"] == "ai_response":
+                said.append(frame.get("content", ""))
+            return words in "".join(said)
+        return self.until(match, timeout)
+
     def quiet(self):
         """Everything that was on its way, found by sending a ping after it."""
         self.send("ping")
