@@ -34,8 +34,12 @@ class System:
              "--propagation", "private", sys.executable, __file__, str(root)],
             preexec_fn=self.enter_group, stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-        wait_for(lambda: self.ctl("is-system-running", check=False).stdout.strip()
-                 in ("running", "degraded"), 30, "systemd has booted")
+        try:
+            wait_for(lambda: self.ctl("is-system-running", check=False).stdout.strip()
+                     in ("running", "degraded"), 30, "systemd has booted")
+        except BaseException:
+            self.close()
+            raise
 
     def enter_group(self):
         (self.group / "cgroup.procs").write_text(str(os.getpid()))

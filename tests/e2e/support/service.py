@@ -93,7 +93,7 @@ class Service:
         """What the program has said to be wrong since it was last started."""
         lines = []
         for line in self.system.journal("chatbox").splitlines():
-            if line.startswith("Start"):
+            if line.startswith("Starting"):  # it may speak before "Started"
                 lines = []
             elif line.startswith("{") and json.loads(line)["level"] == "error":
                 lines.append(json.loads(line)["msg"])
@@ -104,3 +104,4 @@ class Service:
         self.system.ctl("reset-failed", "chatbox", check=False)
         shutil.rmtree(self.dropins)
         self.system.ctl("daemon-reload")
+        shutil.rmtree(self.system.root / "var/lib/private/chatbox", ignore_errors=True)
