@@ -135,27 +135,6 @@ choose(struct asking *a)
 
 /* --- once more ---------------------------------------------------------- */
 
-/* Doubling from retry_delay to retry_max_delay, less up to half of it so that
- * many do not ask again at the same moment; what the provider itself asks for
- * is kept. */
-static uint64_t
-retry_delay_ms(const struct asking *a, int64_t retry_after_ms)
-{
-    const struct chat_settings *set = settings_of(a);
-    uint64_t delay = set->retry_delay_ms;
-
-    for (unsigned i = 1; i < a->attempts && delay < set->retry_max_delay_ms;
-         i++) {
-        delay *= 2;
-    }
-    delay = delay < set->retry_max_delay_ms ? delay : set->retry_max_delay_ms;
-    delay -= rand_below(delay / 2 + 1);
-    if (retry_after_ms > (int64_t)delay) {
-        delay = (uint64_t)retry_after_ms;
-    }
-    return delay;
-}
-
 static void
 note_retry(const struct asking *a, uint64_t delay_ms)
 {
@@ -279,7 +258,7 @@ ask_on(struct asking *a, const struct upstream_failure *why)
     }
     asking_log_failure(a, why);
     if (may_retry(a, why)) {
-        delay = retry_delay_ms(a, why->retry_after_ms);
+        delay = terms_retry_ms(a->terms, a->attempts, why->retry_after_ms);
         note_retry(a, delay);
     } else if (break_off(a, why) || (has_fallback(a) && asking_may_ask(a, 0))) {
         turn_to(a, asking_next(a));

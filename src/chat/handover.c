@@ -51,11 +51,8 @@ static void
 fail(struct item *i, enum fetch_end end)
 {
     struct handover *h = i->h;
-    bool late = end == FETCH_CONNECT_TIMEOUT || end == FETCH_RESOLVE_TIMEOUT ||
-                end == FETCH_FIRST_BYTE_TIMEOUT || end == FETCH_IDLE_TIMEOUT ||
-                end == FETCH_TOTAL_TIMEOUT;
     struct upstream_failure why = {
-        .end = late ? UPSTREAM_TIMEOUT : UPSTREAM_REFUSED,
+        .end = fetch_end_is_late(end) ? UPSTREAM_TIMEOUT : UPSTREAM_REFUSED,
         .retryable = end != FETCH_DONE || i->status == 429 || i->status >= 500,
         .retry_after_ms = i->retry_after_ms,
         .status = i->status,

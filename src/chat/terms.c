@@ -5,6 +5,7 @@
 
 #include "base/check.h"
 #include "base/metrics.h"
+#include "base/rand.h"
 #include "base/xalloc.h"
 
 #include <stdio.h>
@@ -75,4 +76,18 @@ terms_release(struct terms *t)
         chat_settings_unref(t->settings);
         xfree(t);
     }
+}
+
+uint64_t
+terms_retry_ms(const struct terms *t, unsigned attempts, int64_t retry_after_ms)
+{
+    uint64_t delay = t->settings->retry_delay_ms;
+    uint64_t most = t->settings->retry_max_delay_ms;
+
+    for (unsigned i = 1; i < attempts && delay < most; i++) {
+        delay *= 2;
+    }
+    delay = delay < most ? delay : most;
+    delay -= rand_below(delay / 2 + 1);
+    return retry_after_ms > (int64_t)delay ? (uint64_t)retry_after_ms : delay;
 }

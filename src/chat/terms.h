@@ -40,6 +40,13 @@ struct terms {
 /* Takes one reference to settings. Gives one to the terms. */
 struct terms *terms_new(struct chat *c, struct chat_settings *settings);
 
+/* Milliseconds until somebody is asked once more who has been so often:
+ * doubling from retry_delay to retry_max_delay, less up to half of it so that
+ * many do not ask again at the same moment; what the other one itself asks for
+ * (-1: nothing) is kept. */
+uint64_t terms_retry_ms(const struct terms *t, unsigned attempts,
+                        int64_t retry_after_ms);
+
 struct terms *terms_hold(struct terms *t); /* gives another one */
 void terms_release(struct terms *t);       /* NULL is fine */
 

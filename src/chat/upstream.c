@@ -357,37 +357,16 @@ on_data(void *cookie, struct str bytes)
     }
 }
 
-static const struct {
-    enum upstream_end end;
-    bool retryable;
-} fetch_ends[] = {
-    [FETCH_DONE] = {UPSTREAM_CUT, true},
-    [FETCH_RESOLVE_FAILED] = {UPSTREAM_REFUSED, true},
-    [FETCH_RESOLVE_TIMEOUT] = {UPSTREAM_TIMEOUT, true},
-    [FETCH_CONNECT_FAILED] = {UPSTREAM_REFUSED, true},
-    [FETCH_TLS_FAILED] = {UPSTREAM_REFUSED, false},
-    [FETCH_TLS_EXPIRED] = {UPSTREAM_REFUSED, false},
-    [FETCH_TLS_NAME] = {UPSTREAM_REFUSED, false},
-    [FETCH_TLS_UNTRUSTED] = {UPSTREAM_REFUSED, false},
-    [FETCH_PROXY_UNRESOLVED] = {UPSTREAM_REFUSED, true},
-    [FETCH_PROXY_UNREACHABLE] = {UPSTREAM_REFUSED, true},
-    [FETCH_PROXY_REFUSED] = {UPSTREAM_REFUSED, false},
-    [FETCH_PROXY_FAILED] = {UPSTREAM_REFUSED, true},
-    [FETCH_CONNECT_TIMEOUT] = {UPSTREAM_TIMEOUT, true},
-    [FETCH_FIRST_BYTE_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
-    [FETCH_IDLE_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
-    [FETCH_TOTAL_TIMEOUT] = {UPSTREAM_TIMEOUT, false},
-    [FETCH_CUT] = {UPSTREAM_CUT, true},
-    [FETCH_FAILED] = {UPSTREAM_REFUSED, true},
-};
-
 /* Whatever breaks a stream that has begun has cut it. */
 static enum upstream_end
 meaning(const struct upstream *u, enum fetch_end end)
 {
-    bool begun = u->state != NULL && fetch_ends[end].end == UPSTREAM_REFUSED;
-
-    return begun ? UPSTREAM_CUT : fetch_ends[end].end;
+    if (fetch_end_is_late(end)) {
+        return UPSTREAM_TIMEOUT;
+    }
+    return u->state != NULL || end == FETCH_DONE || end == FETCH_CUT
+               ? UPSTREAM_CUT
+               : UPSTREAM_REFUSED;
 }
 
 static void
@@ -395,7 +374,7 @@ tell_fetch_end(struct upstream *u, enum fetch_end end)
 {
     struct upstream_failure why = {
         .end = meaning(u, end),
-        .retryable = fetch_ends[end].retryable,
+        .retryable = fetch_end_may_pass(end),
         .retry_after_ms = -1,
         .status = u->status,
         .word = end == FETCH_DONE ? "no_finish_reason" : fetch_end_word(end),

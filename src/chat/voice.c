@@ -222,42 +222,22 @@ on_rested(struct timer *timer)
 }
 
 static bool
-is_late(enum fetch_end end)
-{
-    return end == FETCH_CONNECT_TIMEOUT || end == FETCH_RESOLVE_TIMEOUT ||
-           end == FETCH_FIRST_BYTE_TIMEOUT || end == FETCH_IDLE_TIMEOUT ||
-           end == FETCH_TOTAL_TIMEOUT;
-}
-
-/* Whether another try may have another end: what took too long would again. */
-static bool
 may_pass(const struct voice *v, enum fetch_end end)
 {
-    if (end != FETCH_DONE) {
-        return end == FETCH_CONNECT_TIMEOUT || !is_late(end);
-    }
-    return v->status == 408 || v->status == 429 || v->status >= 500;
-}
-
-/* Doubling, and never less than the service says; -1: it says too long. */
-static int64_t
-rest_ms(const struct voice *v)
-{
     const struct chat_settings *set = v->terms->settings;
-    uint64_t ms = set->retry_delay_ms << (v->tries - 1);
+    bool passing = end == FETCH_DONE ? v->status == 408 || v->status == 429 ||
+                                           v->status >= 500
+                                     : fetch_end_may_pass(end);
 
-    ms = ms < set->retry_max_delay_ms ? ms : set->retry_max_delay_ms;
-    if (v->retry_after_ms > (int64_t)set->retry_max_delay_ms) {
-        return -1;
-    }
-    return v->retry_after_ms > (int64_t)ms ? v->retry_after_ms : (int64_t)ms;
+    return passing && v->tries < set->retry_attempts &&
+           v->retry_after_ms <= (int64_t)set->retry_max_delay_ms;
 }
 
 static void
 give_up(struct voice *v, enum fetch_end end)
 {
     struct failure why = {
-        .err = is_late(end) ? ERR_LLM_TIMEOUT : ERR_LLM_UNAVAILABLE,
+        .err = fetch_end_is_late(end) ? ERR_LLM_TIMEOUT : ERR_LLM_UNAVAILABLE,
         .retry_after_ms = v->retry_after_ms,
         .word = end == FETCH_DONE ? "refused" : fetch_end_word(end),
         .status = v->status};
@@ -268,12 +248,10 @@ give_up(struct voice *v, enum fetch_end end)
 static void
 again_or_fail(struct voice *v, enum fetch_end end)
 {
-    int64_t ms = rest_ms(v);
-
-    if (v->tries < v->terms->settings->retry_attempts && ms >= 0 &&
-        may_pass(v, end)) {
+    if (may_pass(v, end)) {
         v->step = RESTS;
-        timer_start(&chat_of(v)->shard->timers, &v->timer, (uint64_t)ms);
+        timer_start(&chat_of(v)->shard->timers, &v->timer,
+                    terms_retry_ms(v->terms, v->tries, v->retry_after_ms));
     } else {
         give_up(v, end);
     }

@@ -311,6 +311,27 @@ fetch_resume(struct fetch *f)
     }
 }
 
+bool
+fetch_end_is_late(enum fetch_end why)
+{
+    return why == FETCH_RESOLVE_TIMEOUT || why == FETCH_CONNECT_TIMEOUT ||
+           why == FETCH_FIRST_BYTE_TIMEOUT || why == FETCH_IDLE_TIMEOUT ||
+           why == FETCH_TOTAL_TIMEOUT;
+}
+
+bool
+fetch_end_may_pass(enum fetch_end why)
+{
+    static const bool never[FETCH_FAILED + 1] = {
+        [FETCH_TLS_FAILED] = true,    [FETCH_TLS_EXPIRED] = true,
+        [FETCH_TLS_NAME] = true,      [FETCH_TLS_UNTRUSTED] = true,
+        [FETCH_PROXY_REFUSED] = true, [FETCH_FIRST_BYTE_TIMEOUT] = true,
+        [FETCH_IDLE_TIMEOUT] = true,  [FETCH_TOTAL_TIMEOUT] = true,
+    };
+
+    return !never[why];
+}
+
 const char *
 fetch_end_word(enum fetch_end why)
 {

@@ -5,6 +5,7 @@
 #include "base/err.h"
 #include "base/str.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* HTTP requests to the outside on the shard's loop: as libcurl transfers, or,
@@ -101,6 +102,13 @@ void fetch_cancel(struct fetch *f);
 /* No on_data until resumed: the peer's window fills. Idempotent. */
 void fetch_pause(struct fetch *f);
 void fetch_resume(struct fetch *f);
+
+/* One of the limits of time was passed. */
+bool fetch_end_is_late(enum fetch_end why);
+
+/* Asking again may end otherwise, and soon: not after a certificate that is
+ * wrong or a proxy that refuses, nor when as long a silence would follow. */
+bool fetch_end_may_pass(enum fetch_end why);
 
 /* A fixed word for the log and for errors: "connect_timeout". */
 const char *fetch_end_word(enum fetch_end why);

@@ -6,9 +6,9 @@
 
 #include "base/xalloc.h"
 #include "codec/base64.h"
-#include "codec/json.h"
 #include "provider/dify_event.h"
 #include "provider/form.h"
+#include "provider/scan.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -85,19 +85,9 @@ dify_file_put(const struct provider_config *config,
 bool
 dify_file_id(struct str answer, char out[static PROVIDER_ID_MAX + 1])
 {
-    struct json_text key, id = {.raw = {NULL, 0}};
-    struct json_scan s;
+    struct json_text id;
 
-    json_scan_init(&s, answer);
-    (void)json_scan_enter(&s, '{');
-    while (json_scan_member(&s, &key)) {
-        if (json_text_is(&key, STR("id")) && json_scan_peek(&s) == '"') {
-            json_scan_string(&s, &id);
-        } else {
-            json_scan_skip(&s);
-        }
-    }
-    if (!json_scan_end(&s) || id.raw.p == NULL || !dify_event_is_id(id.raw)) {
+    if (!scan_member_of(answer, STR("id"), &id) || !dify_event_is_id(id.raw)) {
         return false;
     }
     memcpy(out, id.raw.p, id.raw.n);

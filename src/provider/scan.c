@@ -124,3 +124,22 @@ scan_usage(struct json_scan *s, struct provider_usage *out)
     *out = u;
     return true;
 }
+
+bool
+scan_member_of(struct str text, struct str name, struct json_text *out)
+{
+    struct json_text key;
+    struct json_scan s;
+
+    *out = (struct json_text){0};
+    json_scan_init(&s, text);
+    (void)json_scan_enter(&s, '{');
+    while (json_scan_member(&s, &key)) {
+        if (json_scan_peek(&s) == '"' && json_text_is(&key, name)) {
+            json_scan_string(&s, out);
+        } else {
+            json_scan_skip(&s);
+        }
+    }
+    return json_scan_end(&s) && out->raw.p != NULL;
+}

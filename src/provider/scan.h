@@ -25,6 +25,10 @@ int64_t scan_part(int64_t part, int64_t whole);
  * completion_tokens_details.reasoning_tokens. False when it is not that. */
 bool scan_usage(struct json_scan *s, struct provider_usage *out);
 
+/* The string of that name in a text that is one object; false: there is none,
+ * or the text is not that. Borrows from the text. */
+bool scan_member_of(struct str text, struct str name, struct json_text *out);
+
 /* Enters an object; false for null, or when it is neither. */
 bool scan_object(struct json_scan *s);
 

@@ -3,8 +3,8 @@
  * chat/voice.c reads the recording and asks. */
 #include "provider/transcription.h"
 
-#include "codec/json.h"
 #include "provider/form.h"
+#include "provider/scan.h"
 
 #include <stdio.h>
 
@@ -48,19 +48,9 @@ transcription_build(const struct transcriber *t,
 bool
 transcription_text(struct str answer, struct buf *out)
 {
-    struct json_text key, text = {.raw = {NULL, 0}};
-    struct json_scan s;
+    struct json_text text;
 
-    json_scan_init(&s, answer);
-    (void)json_scan_enter(&s, '{');
-    while (json_scan_member(&s, &key)) {
-        if (json_text_is(&key, STR("text")) && json_scan_peek(&s) == '"') {
-            json_scan_string(&s, &text);
-        } else {
-            json_scan_skip(&s);
-        }
-    }
-    if (!json_scan_end(&s) || text.raw.p == NULL) {
+    if (!scan_member_of(answer, STR("text"), &text)) {
         return false;
     }
     json_unescape(&text, out);

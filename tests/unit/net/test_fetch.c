@@ -387,6 +387,24 @@ every_end_has_its_own_word(void **state)
     }
 }
 
+/* What a limit of time ended, and what is not worth another try. */
+static void
+some_ends_may_pass(void **state)
+{
+    (void)state;
+    for (int i = FETCH_DONE; i <= FETCH_FAILED; i++) {
+        const char *word = fetch_end_word((enum fetch_end)i);
+        bool wrong = strncmp(word, "tls_", 4) == 0 || i == FETCH_PROXY_REFUSED;
+        bool long_wait = i == FETCH_FIRST_BYTE_TIMEOUT ||
+                         i == FETCH_IDLE_TIMEOUT || i == FETCH_TOTAL_TIMEOUT;
+
+        assert_int_equal(fetch_end_is_late((enum fetch_end)i),
+                         strstr(word, "timeout") != NULL);
+        assert_int_equal(fetch_end_may_pass((enum fetch_end)i),
+                         !wrong && !long_wait);
+    }
+}
+
 int
 main(void)
 {
@@ -403,6 +421,7 @@ main(void)
         CASE(one_transfer_may_cancel_another_inside_any_callback),
         CASE(a_transfer_may_be_started_inside_any_callback),
         CASE(every_end_has_its_own_word),
+        CASE(some_ends_may_pass),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -148,6 +148,33 @@ two_counts_of_a_usage_are_enough(void **state)
     }
 }
 
+static void
+a_member_is_a_string_of_the_outermost_object(void **state)
+{
+    static const struct {
+        struct str text;
+        const char *id; /* NULL: none */
+    } cases[] = {
+        {STR("{\"id\":\"a\",\"b\":[{\"id\":\"x\"}]}"), "a"},
+        {STR(" {\"b\":{\"id\":\"x\"},\"id\":\"\"} "), ""},
+        {STR("{\"id\":7}"), NULL},
+        {STR("{\"id\":\"a\"}}"), NULL},
+        {STR("{\"id\":\"a\""), NULL},
+        {STR("[\"id\",\"a\"]"), NULL},
+        {STR("\"id\""), NULL},
+        {STR(""), NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < COUNT_OF(cases); i++) {
+        struct json_text id;
+        bool found = scan_member_of(cases[i].text, STR("id"), &id);
+
+        assert_int_equal(found, cases[i].id != NULL);
+        assert_true(!found || str_is(id.raw, cases[i].id));
+    }
+}
+
 int
 main(void)
 {
@@ -157,6 +184,7 @@ main(void)
         cmocka_unit_test(an_object_may_be_null_but_nothing_else),
         cmocka_unit_test(a_usage_may_have_details),
         cmocka_unit_test(two_counts_of_a_usage_are_enough),
+        cmocka_unit_test(a_member_is_a_string_of_the_outermost_object),
     };
 
     return cmocka_run_group_tests_name("provider/scan", tests, NULL, NULL);
