@@ -39,6 +39,14 @@ def litellm(fake):
         yield one
 
 
+@pytest.fixture(autouse=True)
+def lives(litellm):
+    """One that has ended is the failure of every test, at once."""
+    litellm.check_alive()
+    yield
+    litellm.check_alive()
+
+
 def provider(litellm, n, model, form="openai", **more):
     """The settings that make one of its models provider number `n`, called as the
     model; what the model is called may be said apart."""
