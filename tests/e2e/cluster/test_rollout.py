@@ -71,13 +71,20 @@ def stands_by(server):
     return answer.json().get("standby", False) if answer.status_code == 200 else None
 
 
+def reaches(server):
+    """A question comes to the one that serves, which wants a token. Not at once: for a
+    moment after a change one that stands by calls at the door of who was there before."""
+    return server.http.get("/models").status_code == 401
+
+
 def settled(*servers):
-    """Waits until one of them serves and the others stand by for it, also by what
-    Prometheus reads; gives these."""
+    """Waits until one of them serves and the others stand by for it and pass on to it,
+    also by what Prometheus reads; gives these."""
     def look():
         states = [stands_by(one) for one in servers]
         read = [one.metric("chatbox_standby") for one in servers]
-        return states.count(False) == 1 and None not in states and states == read
+        return (states.count(False) == 1 and None not in states and states == read
+                and all(reaches(one) for one in servers))
     wait_for(look, 15, "one serves, the others stand by")
     return [one for one in servers if stands_by(one)]
 
