@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* The life of one connection at a standby: a head, as http.c reads one, then
  * an answer of our own or a pipe to the holder. While the holder is being
- * connected to, nothing is read: what the client has sent behind its head waits
- * in its connection. */
+ * connected to, or waited for, nothing is read: what the client has sent behind
+ * its head waits in its connection. */
 #include "gate/caller.h"
 
 #include "base/log.h"
@@ -23,6 +23,12 @@
 
 /* As long as a holder that lives, and is near, may take to accept. */
 #define DIAL_MS 3000
+
+/* An answer is looked for as long as a holder that has stopped may need to be
+ * followed by the next one, which looks for the database twice a second. */
+#define PATIENCE_MS 3000
+#define AGAIN_MS 100
+#define AGAIN_SPREAD_MS 50
 
 /* What to tell who cannot be passed on: a holder is found again soon. */
 #define RETRY_MS 1000
@@ -278,6 +284,23 @@ join(struct caller *c, struct conn *server)
     buf_fini(&c->head);
 }
 
+/* The database changes hands: the next look may find who has it now. */
+static void
+again_or_refuse(struct caller *c, const char *reason, const char *why)
+{
+    if (shard_now_ms(c->standby->shard) + AGAIN_MS > c->until_ms) {
+        refuse_for_now(c, reason, why);
+        return;
+    }
+    if (!c->waited) {
+        c->waited = true;
+        log_debug(EVENT_FORWARD, "a connection waits to be passed on",
+                  log_int("conn", (int64_t)c->id), log_cstr("reason", reason));
+    }
+    c->state = CALLER_WAITS;
+    timer_start_spread(timers_of(c), &c->timer, AGAIN_MS, AGAIN_SPREAD_MS);
+}
+
 static void
 on_dialed(void *user, struct conn *server, const char *why)
 {
@@ -287,7 +310,7 @@ on_dialed(void *user, struct conn *server, const char *why)
     if (server != NULL) {
         join(c, server);
     } else {
-        refuse_for_now(c, "dial", why);
+        again_or_refuse(c, "dial", why);
     }
 }
 
@@ -297,7 +320,7 @@ connect_to_holder(struct caller *c)
     struct standby *standby = c->standby;
 
     if (!standby_has_holder(standby)) {
-        refuse_for_now(c, "none", "no server is known to have the database");
+        again_or_refuse(c, "none", "no server is known to have the database");
         return;
     }
     c->state = CALLER_DIAL;
@@ -323,6 +346,7 @@ pass_on(struct caller *c, const struct http1_head *head)
         return;
     }
     conn_pause(c->conn); /* the pipe goes on */
+    c->until_ms = shard_now_ms(c->standby->shard) + PATIENCE_MS;
     connect_to_holder(c);
 }
 
@@ -382,7 +406,9 @@ on_timeout(struct timer *timer)
 {
     struct caller *c = CONTAINER_OF(timer, struct caller, timer);
 
-    if (c->begun) {
+    if (c->state == CALLER_WAITS) {
+        connect_to_holder(c);
+    } else if (c->begun) {
         refuse_malformed(c, ERR_REQUEST_TIMEOUT);
     } else {
         let_go(c);
@@ -448,9 +474,16 @@ caller_start(struct standby *standby, struct conn *conn)
     }
 }
 
-static void
-stop_dialing(struct caller *c)
+static bool
+is_trying(const struct caller *c)
 {
+    return c->state == CALLER_DIAL || c->state == CALLER_WAITS;
+}
+
+static void
+stop_trying(struct caller *c)
+{
+    timer_cancel(timers_of(c), &c->timer);
     dial_cancel(c->dial);
     c->dial = NULL;
 }
@@ -460,8 +493,8 @@ caller_change(struct caller *c)
 {
     if (c->state == CALLER_PIPE) {
         pipe_abort(c->pipe);
-    } else if (c->state == CALLER_DIAL) {
-        stop_dialing(c);
+    } else if (is_trying(c)) {
+        stop_trying(c);
         connect_to_holder(c);
     }
 }
@@ -471,9 +504,8 @@ caller_drain(struct caller *c)
 {
     if (c->state == CALLER_HEAD && !c->begun) {
         let_go(c);
-    } else if (c->state == CALLER_HEAD ||
-               (c->state == CALLER_DIAL && c->upgrades)) {
-        stop_dialing(c);
+    } else if (c->state == CALLER_HEAD || (is_trying(c) && c->upgrades)) {
+        stop_trying(c);
         refuse(c, ERR_SERVICE_UNAVAILABLE, RETRY_MS);
     } else if (c->state == CALLER_PIPE && c->upgrades) {
         pipe_close(c->pipe);
@@ -490,7 +522,7 @@ caller_abort(struct caller *c)
         pipe_abort(c->pipe);
         return unsent;
     }
-    stop_dialing(c);
+    stop_trying(c);
     unsent = conn_queued(c->conn) > 0;
     conn_abort(c->conn);
     return unsent;

@@ -20,10 +20,11 @@ struct pipe;
 struct standby;
 
 enum caller_state {
-    CALLER_HEAD, /* waits for a head, or is in it */
-    CALLER_DIAL, /* the holder is being connected to */
-    CALLER_PIPE, /* joined; the pipe has both connections */
-    CALLER_GONE  /* answered here; closing */
+    CALLER_HEAD,  /* waits for a head, or is in it */
+    CALLER_DIAL,  /* the holder is being connected to */
+    CALLER_WAITS, /* the holder did not take it: it will be tried again */
+    CALLER_PIPE,  /* joined; the pipe has both connections */
+    CALLER_GONE   /* answered here; closing */
 };
 
 struct caller {
@@ -39,10 +40,12 @@ struct caller {
     char client_text[CLIENT_TEXT_SIZE]; /* of the peer; "": unknown */
     char request_id[RAND_ID_CHARS + 1]; /* of its one request */
     uint64_t id;                        /* of the connection, for the log */
+    uint64_t until_ms;                  /* then nobody is tried any more */
     enum caller_state state;
     bool begun;    /* at least one byte of the head has come */
     bool silent;   /* a HEAD request: its answer has no body */
     bool openai;   /* under /v1: errors have OpenAI's form */
+    bool waited;   /* the holder did not take it at once */
     bool upgrades; /* it asked for another protocol */
 };
 

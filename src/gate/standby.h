@@ -15,7 +15,8 @@
  * and are answered here. A connection brings one request, or one WebSocket: its
  * head is read, written anew for the holder (gate/forward.h), and behind it
  * both ways are a pipe (gate/pipe.h). Without a holder, or when it cannot be
- * reached within 3 s, the answer is 503 with Retry-After.
+ * reached, a connection waits until there is another one, and is tried again
+ * ten times a second; after 3 s the answer is 503 with Retry-After.
  *
  * One per shard that has net_init and no gate; everything on that shard's
  * thread. */
@@ -38,8 +39,8 @@ void standby_on_accept(struct shard *s, struct conn *c, void *cookie);
 
 /* Where the holder listens for other servers (borrows; AF_INET or AF_INET6), or
  * NULL: nobody knows. Another address than before aborts what is joined to the
- * old one; those who are still being connected are connected to the new one.
- * The same address changes nothing. */
+ * old one; those who are still being connected, or wait, are connected to the
+ * new one. The same address changes nothing. */
 void standby_set_holder(struct standby *standby,
                         const struct sockaddr_storage *holder);
 

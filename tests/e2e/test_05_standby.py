@@ -3,6 +3,7 @@
 takes it when it is free."""
 
 import signal
+import socket
 import threading
 from contextlib import contextmanager
 
@@ -10,9 +11,10 @@ import pytest
 
 from support.answer import Answer, plain
 from support.mongotalk import holder, somebody
-from support.server import free_port, run_cli
+from support.rawhttp import RawConn, request
+from support.server import free_port, reserve_port, run_cli
 from support.standbys import member, messages, new_name, serves, stands_by
-from support.waiting import wait_for
+from support.waiting import PATIENCE, wait_for
 
 
 @pytest.fixture
@@ -96,9 +98,9 @@ def test_a_signal_to_reload_is_kept_until_it_serves(start):
 # --- taking over
 
 @contextmanager
-def beating(stored):
+def beating(stored, address="127.0.0.1:1"):
     """A server of another machine that has the database, until this ends."""
-    somebody(stored, address="127.0.0.1:1")
+    somebody(stored, address=address)
     stop = threading.Event()
 
     def beat():
@@ -110,6 +112,24 @@ def beating(stored):
         yield
     finally:
         stop.set()
+        thread.join()
+
+
+@contextmanager
+def answering(at, answer):
+    """A holder that listens there and gives one answer; what it was asked."""
+    asked = []
+
+    def serve():
+        conn, _ = door.accept()
+        with conn:
+            asked.append(conn.recv(65536))
+            conn.sendall(answer)
+    with socket.create_server(at) as door:
+        door.settimeout(10 * PATIENCE)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield asked
         thread.join()
 
 
@@ -168,6 +188,21 @@ def test_a_machine_that_is_lost_is_followed_after_its_beats_have_ended(start, st
         assert holder(stored)["holder"] == "f" * 32
     wait_for(lambda: serves(second), 20, "the second one serves")
     assert holder(stored)["pid"] == second.process.pid
+
+
+def test_who_asks_before_the_holder_listens_waits_for_it(start, stored):
+    """As one does that has just taken the database, and is about to open its door."""
+    with reserve_port() as kept:
+        at = kept.getsockname()
+        with beating(stored, "127.0.0.1:%d" % at[1]):
+            second = start()
+            with RawConn(second) as asking:
+                asking.send(request(second, "GET", second.prefix + "/models"))
+                second.wait_log("forward", msg="a connection waits to be passed on")
+                with answering(at, b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nfine") as asked:
+                    assert asking.read_response().body == b"fine"
+            assert asked[0].startswith(b"GET /chatbox/models HTTP/1.1\r\n")
+            assert second.metric('chatbox_standby_failed_total{reason="dial"}') == 0
 
 
 def test_the_database_may_be_away_while_it_is_waited_for(spawn, fake, database, name,

@@ -213,6 +213,27 @@ take_answer(struct peer *one, int status)
     return json_loadb(body, one->got.n - (size_t)(body - one->got.p), 0, NULL);
 }
 
+static inline struct caller *
+only_caller(const struct post *p)
+{
+    assert_false(list_empty(&p->standby->callers));
+    return CONTAINER_OF(p->standby->callers.next, struct caller, link);
+}
+
+static inline bool
+is_in(const struct post *p, enum caller_state state)
+{
+    return !list_empty(&p->standby->callers) && only_caller(p)->state == state;
+}
+
+/* The one who waits is tried for the last time; not after three seconds. */
+static inline void
+end_patience(struct post *p)
+{
+    PUMP_UNTIL(&p->f, is_in(p, CALLER_WAITS));
+    only_caller(p)->until_ms = 0;
+}
+
 /* A request on a connection of its own, answered by the standby. Gives. */
 static inline json_t *
 ask_from(struct post *p, const char *address, const char *request, int status,

@@ -95,14 +95,6 @@ forget_deaf(int listener, int fds[4])
     }
 }
 
-static bool
-dials(const struct post *p)
-{
-    return !list_empty(&p->standby->callers) &&
-           CONTAINER_OF(p->standby->callers.next, struct caller, link)->state ==
-               CALLER_DIAL;
-}
-
 static void
 who_is_being_connected_goes_to_the_new_holder(void **state)
 {
@@ -115,7 +107,7 @@ who_is_being_connected_goes_to_the_new_holder(void **state)
     deaf = deaf_holder(&p, fds);
     client_open(&p, &client);
     peer_send(&client, PLAIN);
-    PUMP_UNTIL(&p.f, dials(&p));
+    PUMP_UNTIL(&p.f, is_in(&p, CALLER_DIAL));
     listener = holder_open(&p);
     holder_accept(&p, listener, &holder);
     peer_send(&holder, "answer");
@@ -139,8 +131,9 @@ or_is_told_to_come_again_when_there_is_none(void **state)
     deaf = deaf_holder(&p, fds);
     client_open(&p, &client);
     peer_send(&client, PLAIN);
-    PUMP_UNTIL(&p.f, dials(&p));
+    PUMP_UNTIL(&p.f, is_in(&p, CALLER_DIAL));
     standby_set_holder(p.standby, NULL);
+    end_patience(&p);
     json_decref(take_answer(&client, 503));
     peer_close(&client);
     forget_deaf(deaf, fds);
@@ -160,7 +153,7 @@ a_client_that_goes_while_it_is_being_connected_leaves_nothing(void **state)
     deaf = deaf_holder(&p, fds);
     client_open(&p, &client);
     peer_send(&client, PLAIN);
-    PUMP_UNTIL(&p.f, dials(&p));
+    PUMP_UNTIL(&p.f, is_in(&p, CALLER_DIAL));
     assert_int_equal(
         setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
     peer_close(&client);
@@ -168,6 +161,147 @@ a_client_that_goes_while_it_is_being_connected_leaves_nothing(void **state)
     forget_deaf(deaf, fds);
     post_close(&p); /* which checks that nobody is left */
 }
+
+/* --- while the database changes hands ----------------------------------- */
+
+static void
+take_and_answer(struct post *p, int listener, struct peer *client)
+{
+    struct peer holder;
+
+    holder_accept(p, listener, &holder);
+    PUMP_UNTIL(&p->f, (peer_read(&holder), holder.got.n > 0));
+    peer_send(&holder, "answer");
+    peer_expect(client, "answer");
+    peer_close(&holder);
+    peer_close(client);
+}
+
+static void
+who_waits(struct post *p, const char *request, struct peer *client)
+{
+    client_open(p, client);
+    peer_send(client, request);
+    PUMP_UNTIL(&p->f, is_in(p, CALLER_WAITS));
+    assert_int_equal(client->got.n, 0);
+}
+
+static void
+who_finds_nobody_waits_for_the_next_holder(void **state)
+{
+    struct peer client;
+    struct post p;
+    int listener;
+
+    (void)state;
+    post_open(&p);
+    who_waits(&p, PLAIN, &client);
+    listener = holder_open(&p);
+    assert_true(is_in(&p, CALLER_DIAL)); /* at once */
+    take_and_answer(&p, listener, &client);
+    assert_int_equal(failures("none") + failures("dial"), 0);
+    (void)close(listener);
+    post_close(&p);
+}
+
+static void
+who_is_refused_by_the_old_one_waits_for_the_next(void **state)
+{
+    struct sockaddr_storage at;
+    struct peer client;
+    struct post p;
+    int gone, listener;
+
+    (void)state;
+    post_open(&p);
+    gone = holder_at(&p, &at, -1);
+    who_waits(&p, SOCKET, &client);
+    listener = holder_open(&p);
+    take_and_answer(&p, listener, &client);
+    assert_int_equal(failures("dial"), 0);
+    (void)close(gone);
+    (void)close(listener);
+    post_close(&p);
+}
+
+/* It has the database, and is about to listen. */
+static void
+a_holder_that_does_not_listen_yet_is_tried_again(void **state)
+{
+    struct sockaddr_storage at;
+    struct peer client;
+    struct post p;
+    int listener;
+
+    (void)state;
+    post_open(&p);
+    listener = holder_at(&p, &at, -1);
+    who_waits(&p, PLAIN, &client);
+    assert_int_equal(listen(listener, 16), 0);
+    take_and_answer(&p, listener, &client);
+    (void)close(listener);
+    post_close(&p);
+}
+
+static void
+a_client_that_goes_while_it_waits_leaves_nothing(void **state)
+{
+    struct linger now = {.l_onoff = 1, .l_linger = 0};
+    struct peer client;
+    struct post p;
+
+    (void)state;
+    post_open(&p);
+    who_waits(&p, PLAIN, &client);
+    assert_int_equal(
+        setsockopt(client.fd, SOL_SOCKET, SO_LINGER, &now, sizeof(now)), 0);
+    peer_close(&client);
+    PUMP_UNTIL(&p.f, list_empty(&p.standby->callers));
+    post_close(&p);
+}
+
+static void
+on_the_way_down_a_plain_request_may_wait_on(void **state)
+{
+    struct peer plain, socket;
+    struct post p;
+    int listener;
+
+    (void)state;
+    post_open(&p);
+    who_waits(&p, SOCKET, &socket);
+    standby_drain(p.standby, on_empty, &p);
+    json_decref(take_answer(&socket, 503));
+    peer_close(&socket);
+    PUMP_UNTIL(&p.f, p.empties == 1);
+    post_close(&p);
+    post_open(&p);
+    who_waits(&p, PLAIN, &plain);
+    standby_drain(p.standby, on_empty, &p);
+    listener = holder_open(&p);
+    take_and_answer(&p, listener, &plain);
+    PUMP_UNTIL(&p.f, p.empties == 1);
+    (void)close(listener);
+    post_close(&p);
+}
+
+static void
+aborting_ends_who_waits(void **state)
+{
+    struct peer client;
+    struct post p;
+
+    (void)state;
+    post_open(&p);
+    who_waits(&p, PLAIN, &client);
+    standby_drain(p.standby, on_empty, &p);
+    assert_int_equal(standby_abort_all(p.standby), 0);
+    PUMP_UNTIL(&p.f, p.empties == 1);
+    peer_close(&client);
+    post_close(&p);
+}
+
+/* --- the way down ------------------------------------------------------- */
 
 static void
 the_way_down_waits_for_plain_answers_alone(void **state)
@@ -223,7 +357,7 @@ on_the_way_down_an_upgrade_that_is_not_joined_yet_is_refused(void **state)
     deaf = deaf_holder(&p, fds);
     client_open(&p, &client);
     peer_send(&client, SOCKET);
-    PUMP_UNTIL(&p.f, dials(&p));
+    PUMP_UNTIL(&p.f, is_in(&p, CALLER_DIAL));
     standby_drain(p.standby, on_empty, &p);
     json_decref(take_answer(&client, 503));
     peer_close(&client);
@@ -316,6 +450,12 @@ main(void)
         CASE(who_is_being_connected_goes_to_the_new_holder),
         CASE(or_is_told_to_come_again_when_there_is_none),
         CASE(a_client_that_goes_while_it_is_being_connected_leaves_nothing),
+        CASE(who_finds_nobody_waits_for_the_next_holder),
+        CASE(who_is_refused_by_the_old_one_waits_for_the_next),
+        CASE(a_holder_that_does_not_listen_yet_is_tried_again),
+        CASE(a_client_that_goes_while_it_waits_leaves_nothing),
+        CASE(on_the_way_down_a_plain_request_may_wait_on),
+        CASE(aborting_ends_who_waits),
         CASE(the_way_down_waits_for_plain_answers_alone),
         CASE(on_the_way_down_an_upgrade_that_is_not_joined_yet_is_refused),
         CASE(retiring_lets_nobody_go),
