@@ -24,7 +24,7 @@
 /* As long as a holder that lives, and is near, may take to accept. */
 #define DIAL_MS 3000
 
-/* An answer is looked for as long as a holder that has stopped may need to be
+/* A holder is looked for as long as one that has stopped may need to be
  * followed by the next one, which looks for the database twice a second. */
 #define PATIENCE_MS 3000
 #define AGAIN_MS 100
