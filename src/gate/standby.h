@@ -16,7 +16,7 @@
  * head is read, written anew for the holder (gate/forward.h), and behind it
  * both ways are a pipe (gate/pipe.h). Without a holder, or when it cannot be
  * reached, a connection waits until there is another one, and is tried again
- * ten times a second; after 3 s the answer is 503 with Retry-After.
+ * several times a second; after 3 s the answer is 503 with Retry-After.
  *
  * One per shard that has net_init and no gate; everything on that shard's
  * thread. */

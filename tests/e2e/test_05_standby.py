@@ -129,8 +129,10 @@ def answering(at, answer):
         door.settimeout(10 * PATIENCE)
         thread = threading.Thread(target=serve)
         thread.start()
-        yield asked
-        thread.join()
+        try:
+            yield asked
+        finally:
+            thread.join()
 
 
 def test_a_stop_gives_it_to_the_next_one(start, connect, fake, user, question):

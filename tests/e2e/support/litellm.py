@@ -18,7 +18,7 @@ from .waiting import PATIENCE, wait_for
 PYTHON = ROOT / ".venv-real" / "bin" / "python"
 # Without the cyclic garbage collector: up to Python 3.11 it runs inside of
 # allocations, and there its finalizers take a ContextVar's tree away from the call
-# that changes it (gh-148891), which ended this process once in some fifty runs.
+# that changes it (gh-148891), which has ended this process.
 RUN = ("import gc, sys; gc.disable(); sys.argv[0] = 'litellm'; "
        "from litellm import run_server; run_server()")
 KEY = "sk-4e81c0d7a2f95b36"

@@ -243,6 +243,32 @@ a_holder_that_does_not_listen_yet_is_tried_again(void **state)
     post_close(&p);
 }
 
+/* The time of the next try has come, and nothing is left of it. */
+static void
+a_next_holder_may_take_its_time(void **state)
+{
+    struct sockaddr_storage at;
+    uint64_t due_ms;
+    int deaf, fds[4];
+    struct peer client;
+    struct post p;
+
+    (void)state;
+    post_open(&p);
+    deaf = deaf_holder(&p, fds);
+    at = p.standby->holder;
+    standby_set_holder(p.standby, NULL);
+    who_waits(&p, PLAIN, &client);
+    timer_start(&p.f.shard.timers, &only_caller(&p)->timer, 0);
+    due_ms = shard_now_ms(&p.f.shard);
+    standby_set_holder(p.standby, &at);
+    PUMP_UNTIL(&p.f, shard_now_ms(&p.f.shard) > due_ms + 10);
+    assert_true(is_in(&p, CALLER_DIAL));
+    peer_close(&client);
+    forget_deaf(deaf, fds);
+    post_close(&p);
+}
+
 static void
 a_client_that_goes_while_it_waits_leaves_nothing(void **state)
 {
@@ -453,6 +479,7 @@ main(void)
         CASE(who_finds_nobody_waits_for_the_next_holder),
         CASE(who_is_refused_by_the_old_one_waits_for_the_next),
         CASE(a_holder_that_does_not_listen_yet_is_tried_again),
+        CASE(a_next_holder_may_take_its_time),
         CASE(a_client_that_goes_while_it_waits_leaves_nothing),
         CASE(on_the_way_down_a_plain_request_may_wait_on),
         CASE(aborting_ends_who_waits),
