@@ -250,7 +250,7 @@ def test_a_full_disk_is_told_and_loses_nothing(spawn, fake, user, tmp_path, kind
             assert_error(post(client, png(500000)), 503, "SERVICE_UNAVAILABLE")
             assert client.get(f"/files/{body['file_id']}").content == png()
         assert server.wait_log("file_error")
-        assert kept(server) == names
+        assert settled(server) == names
         assert uploaded(client, png(500000))
         server.stop()
     finally:
