@@ -271,15 +271,15 @@ static void
 scrub(struct sqlite_link *link)
 {
     uint64_t now_ms = clock_mono_ms();
-    int rc;
+    int patience_ms = link->busy.patience_ms, rc;
 
     if (link->scrubbed_ms != 0 && now_ms - link->scrubbed_ms < SCRUB_MS) {
         return;
     }
-    sqlite3_busy_timeout(link->db, 0);
+    store_sqlite_busy_wait(link->db, &link->busy, 0);
     rc = sqlite3_wal_checkpoint_v2(link->db, NULL, SQLITE_CHECKPOINT_TRUNCATE,
                                    NULL, NULL);
-    sqlite3_busy_timeout(link->db, BUSY_MS);
+    store_sqlite_busy_wait(link->db, &link->busy, patience_ms);
     if ((rc & 0xff) != SQLITE_BUSY && (rc & 0xff) != SQLITE_LOCKED) {
         store_sqlite_sweep_note(&link->scrub_fails, rc,
                                 STORE_SQLITE_FILE "-wal");
@@ -393,7 +393,7 @@ connect_to(struct sqlite_link *link, const char *path, char *why,
 
     if (rc == SQLITE_OK) {
         sqlite3_extended_result_codes(link->db, 1);
-        sqlite3_busy_timeout(link->db, BUSY_MS);
+        store_sqlite_busy_wait(link->db, &link->busy, BUSY_MS);
         rc = store_sqlite_schema_configure(link->db, writer);
     }
     if (rc != SQLITE_OK) {

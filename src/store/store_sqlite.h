@@ -3,6 +3,7 @@
 #define CHATBOX_STORE_STORE_SQLITE_H
 
 #include "store/backend.h"
+#include "store/store_sqlite_busy.h"
 #include "store/vault.h"
 
 #include <sqlite3.h>
@@ -27,6 +28,7 @@ struct sqlite_link {
     sqlite3_stmt *statements[SQL_COUNT]; /* NULL until used */
     struct store_fault fault;
     struct vault *vault;
+    struct sqlite_busy busy;
     int lock_fd;          /* writer: of the data folder; else -1 */
     bool beside;          /* a second writer: see store_sqlite_open_beside */
     size_t times_max;     /* response times kept per session */

@@ -63,7 +63,9 @@ store_sqlite_erase_open(const struct store_settings *settings,
         }
     }
     if (e == ERR_OK) {
-        sqlite3_busy_timeout(store_sqlite_of(*out)->db, PATIENCE_MS);
+        struct sqlite_link *link = store_sqlite_of(*out);
+
+        store_sqlite_busy_wait(link->db, &link->busy, PATIENCE_MS);
     } else if (*out != NULL) {
         store_sqlite.close(*out);
         *out = NULL;

@@ -274,7 +274,7 @@ store_sqlite_rekey_run(const struct store_settings *settings, struct rekey *out,
     e = open_for(settings, out, &base, why, why_size);
     if (e == ERR_OK) {
         r.link = store_sqlite_of(base);
-        sqlite3_busy_timeout(r.link->db, PATIENCE_MS);
+        store_sqlite_busy_wait(r.link->db, &r.link->busy, PATIENCE_MS);
         e = run_all(&r);
         if (e != ERR_OK) {
             snprintf(why, why_size,

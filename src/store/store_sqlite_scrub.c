@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/xalloc.h"
+#include "store/store_sqlite_busy.h"
 #include "store/store_sqlite_schema.h"
 
 #include <sqlite3.h>
@@ -112,6 +113,7 @@ struct sqlite_scrub {
     char *path;
     char *log_path;
     int busy_ms;
+    struct sqlite_busy busy;
     unsigned char *page;
     size_t page_bytes;
     size_t usable;
@@ -251,7 +253,7 @@ open_file(struct sqlite_scrub *s)
                                   &s->file);
     }
     if (rc == SQLITE_OK) {
-        rc = sqlite3_busy_timeout(s->db, s->busy_ms);
+        store_sqlite_busy_wait(s->db, &s->busy, s->busy_ms);
     }
     return rc == SQLITE_OK ? read_header(s) : rc;
 }
