@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Fixtures of the black-box suite, the server's log on failure, the last line."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from support import server as server_module
@@ -9,8 +12,9 @@ from support.fakellm import FakeLLM
 from support.mongoproxy import MongoProxy
 from support.mongoserver import MongoServer
 from support.operators import operator
+from support.preload import preload_env
 from support.s3server import SHELF
-from support.server import Server, provider_env
+from support.server import BINARY, Server, provider_env
 from support.tlsmodel import Authority, TlsModel
 from support.waiting import past_midnight
 from support.ws import Chat, RawWs, fresh
@@ -23,6 +27,8 @@ def pytest_addoption(parser):
                      help="where the servers keep files; s3 starts a server")
     parser.addoption("--mongo-uri", metavar="URI",
                      help="with --store mongo: a database that runs already")
+    parser.addoption("--stutter", action="store_true",
+                     help="the servers' calls into the C library are slow by chance")
 
 
 def pytest_collection_modifyitems(config, items):
@@ -201,6 +207,8 @@ def pytest_configure(config):
     config.stash[COUNTS] = {"exit": 0}
     BACKEND.choose(config.getoption("--store"), config.getoption("--mongo-uri"))
     SHELF.choose(config.getoption("--uploads"))
+    if config.getoption("--stutter"):
+        os.environ.update(preload_env("stutter"), STUTTER=Path(BINARY).name)
 
 
 def pytest_sessionfinish(session, exitstatus):

@@ -31,7 +31,7 @@ BINARY = os.environ.get("CHATBOX_BIN", str(ROOT / "build" / "chatbox"))
 THREADS = os.environ.get("CHATBOX_TEST_THREADS", "2")
 KEEP_ENV = ("PATH", "LANG", "ASAN_OPTIONS", "UBSAN_OPTIONS", "TSAN_OPTIONS",
             "LSAN_OPTIONS", "NET_FAULTS", "LLVM_PROFILE_FILE", "GCOV_PREFIX",
-            "GCOV_PREFIX_STRIP", "LD_PRELOAD")
+            "GCOV_PREFIX_STRIP", "LD_PRELOAD", "STUTTER")
 SANITIZER = re.compile(r"(Address|Thread|Leak|Memory|UndefinedBehavior)Sanitizer"
                        r"|runtime error:|Assertion|CHECK failed")
 API_KEY = "sk-9f3b1c77d2e84a06"
