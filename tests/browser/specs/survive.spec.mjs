@@ -276,6 +276,7 @@ for (const [how, end] of [
     own: server,
   }) => {
     await chat.send('something slow on two devices');
+    await expect(chat.answers.last()).toContainText('step0'); // so it is stored
     const other = await anotherDevice(browser, server.link, chat);
     await expect(chat.answers.last()).toContainText('step30');
     await expect(other.answers.last()).toContainText('step30');
